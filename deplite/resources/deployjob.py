@@ -1,0 +1,99 @@
+"""DeployJob: one run, from the accepted request to its result."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from deplite.protocol.phases import Phase, Reason
+from deplite.resources.limits import ObjectName, Params, WorkflowName
+from deplite.resources.resource import Record, Resource, Spec, Status, Time
+from deplite.resources.trigger import DEFAULT_JOB_SECONDS, DEFAULT_QUEUE_SECONDS
+
+KEYED_TTL_SECONDS = 172_800
+"""A job made with an idempotency key stays in the cluster at least this long."""
+
+
+class Requester(Record):
+    """Who asked for the run."""
+
+    kind: Literal["token", "user", "schedule", "slack", "kubernetes"] = "kubernetes"
+    id: str = Field(default="", max_length=512)
+    """Token id, `issuer#subject`, schedule's fire time, Slack user, or empty."""
+    name: str = Field(default="", max_length=128)
+
+
+class Cancel(Record):
+    """Set once: somebody wants the run to stop."""
+
+    by: str = Field(min_length=1, max_length=512)
+    reason: Literal["cancelled", "superseded"] = "cancelled"
+
+
+class DeployJobSpec(Spec):
+    """What was accepted; immutable but for `cancel`."""
+
+    trigger: ObjectName | None = None
+    agent: ObjectName
+    workflow: WorkflowName
+    ref: str | None = Field(default=None, min_length=1, max_length=255)
+    params: Params = Field(default_factory=dict)
+    debug: bool = False
+    requested_by: Requester = Field(default_factory=Requester)
+    fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """sha256 of the canonical body of a request with an idempotency key; absent without a key."""
+    concurrency_group: str | None = Field(default=None, min_length=1, max_length=300)
+    queue_seconds: int = Field(default=DEFAULT_QUEUE_SECONDS, ge=1, le=604_800)
+    job_seconds: int = Field(default=DEFAULT_JOB_SECONDS, ge=1, le=604_800)
+    ttl_seconds_after_finished: int = Field(default=KEYED_TTL_SECONDS, ge=60, le=7_776_000)
+    cancel: Cancel | None = None
+
+
+class Rejection(Record):
+    """Why the agent's own guard rails refused the job."""
+
+    reason: str | None = Field(default=None, max_length=1024)
+    limit_type: str | None = Field(default=None, max_length=64)
+    retry_after_seconds: int | None = None
+    bypassed_limits: tuple[str, ...] = Field(default=(), max_length=16)
+
+
+class Outcome(Record):
+    """What an agent reported as the end of a job."""
+
+    status: str = Field(max_length=16)
+    exit_code: int | None = None
+    message: str | None = Field(default=None, max_length=4096)
+    output: dict[str, Any] | None = None
+    received_at: Time
+
+
+class DeployJobStatus(Status):
+    """Writer of all: apiserver, through `deplite_apiserver.jobs.transition` alone."""
+
+    phase: Phase = Phase.QUEUED
+    reason: Reason | None = None
+    message: str | None = Field(default=None, max_length=4096)
+    exit_code: int | None = None
+    output: dict[str, Any] | None = None
+    instance: str | None = Field(default=None, max_length=64)
+    """The agent process that claimed the job."""
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    rejection: Rejection | None = None
+    late_result: Outcome | None = None
+    """A result that came after the job had been ended without it."""
+
+
+class DeployJob(Resource):
+    """One run; its id is its name."""
+
+    KIND: ClassVar[str] = "DeployJob"
+    PLURAL: ClassVar[str] = "deployjobs"
+
+    spec: DeployJobSpec
+    status: DeployJobStatus = Field(default_factory=DeployJobStatus)
+
+    @property
+    def storage_key(self) -> str:
+        """What lies outside the cluster is keyed by this: `<id>-<first 8 characters of the uid>`."""
+        return f"{self.name}-{self.metadata.uid[:8]}"

@@ -1,0 +1,51 @@
+"""EnrollmentToken: a code that lets a machine enrol."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from deplite.resources.limits import ObjectName
+from deplite.resources.resource import Record, Resource, Spec, Status, Time
+
+
+class EnrollmentTokenSpec(Spec):
+    """For whom the code is, and how long."""
+
+    label: str | None = Field(default=None, min_length=1, max_length=128)
+    agent: ObjectName | None = None
+    """The declared Agent that the key goes to; absent: enrolment creates an Agent."""
+    expires_at: Time | None = None
+    """Absent: one hour after creation."""
+    uses: int = Field(default=1, ge=1, le=1000)
+    secret_name: ObjectName | None = None
+    """The Secret (key `token`) that the operator mints the code into."""
+    minted_by: Literal["api", "operator"] = "operator"
+
+
+class Use(Record):
+    """One enrolment with the code."""
+
+    agent: ObjectName
+    public_key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    at: Time
+
+
+class EnrollmentTokenStatus(Status):
+    """Writer: whoever minted (hash, prefix); apiserver (usedBy); operator (conditions, observedGeneration)."""
+
+    hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """sha256 of the code."""
+    prefix: str | None = Field(default=None, max_length=16)
+    expires_at: Time | None = None
+    """When the code dies; written with the hash."""
+    used_by: tuple[Use, ...] = Field(default=(), max_length=1000)
+
+
+class EnrollmentToken(Resource):
+    """A code that a machine enrols with."""
+
+    KIND: ClassVar[str] = "EnrollmentToken"
+    PLURAL: ClassVar[str] = "enrollmenttokens"
+
+    spec: EnrollmentTokenSpec = Field(default_factory=EnrollmentTokenSpec)
+    status: EnrollmentTokenStatus = Field(default_factory=EnrollmentTokenStatus)

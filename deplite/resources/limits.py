@@ -1,0 +1,31 @@
+"""Bounds and shapes that several kinds share; the CRDs spell the same ones."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from deplite.resources.resource import Record
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+WORKFLOW_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+CIDR_PATTERN = r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"
+MAX_RATE = 1_000_000
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]
+"""The name of an object in the same namespace."""
+
+WorkflowName = Annotated[str, Field(min_length=1, max_length=128, pattern=WORKFLOW_PATTERN)]
+DisplayName = Annotated[str, Field(min_length=1, max_length=128)]
+Rate = Annotated[int, Field(ge=1, le=MAX_RATE)]
+Cidr = Annotated[str, Field(min_length=2, max_length=43, pattern=CIDR_PATTERN)]
+ParamValue = str | int | float | bool
+Params = Annotated[dict[str, ParamValue], Field(max_length=100)]
+"""At most 100 scalars; 4 KiB each and 8 KiB together are checked where they are accepted and again before sending."""
+
+
+class RateLimit(Record):
+    """Runs allowed in each fixed UTC window; an absent one is not limited."""
+
+    per_minute: Rate | None = None
+    per_hour: Rate | None = None
+    per_day: Rate | None = None
