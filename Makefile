@@ -1,0 +1,64 @@
+# One entry for every habit; CI calls the same names. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status test lint format unit lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A stamp a requirement file: the environment is made once and again only when its lock file changes.
+$(VENV)/.local: requirements/local.txt requirements/build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'deplite needs Python 3.11 or newer: install it, or name it with "make PYTHON=python3.12 …".' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo 'Python has no venv module: install it (Debian: apt-get install python3-venv).' >&2; exit 1; }
+	@test -x $(BIN)/python || { echo 'Making the virtual environment …'; $(PYTHON) -m venv $(VENV); }
+	@echo 'Installing the pinned packages …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/local.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements/dev.txt
+	@echo 'Installing the pinned test tools …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.local ## make the virtual environment and get the programs (built once, then cached)
+	@$(BIN)/deplite setup
+
+up: $(VENV)/.local ## start everything on this machine and run a deploy (Ctrl-C stops it)
+	@$(BIN)/deplite up $(ARGS)
+
+down: ## stop what `make up ARGS=--detach` started
+	@$(BIN)/deplite down
+
+status: ## show the parts that run on this machine
+	@$(BIN)/deplite status
+
+lint: $(VENV)/.dev ## formatting, style, types and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.dev ## only the tests that need no process
+	@$(BIN)/pytest tests/unit tests/meta
+
+test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the walkthrough
+	@$(BIN)/deplite setup
+	@$(BIN)/pytest $(ARGS)
+
+format: $(VENV)/.dev ## put the code into its one form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.dev ## renew the lock files (needs uv on the PATH)
+	@uv pip compile -q -U --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra local pyproject.toml -o requirements/local.txt
+	@uv pip compile -q -U --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra local --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+	@printf 'editables\nhatchling\n' | uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -c requirements/dev.txt - -o requirements/build.txt
+
+clean: ## remove what was built here (not the data of `make up`)
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
