@@ -1,0 +1,15 @@
+"""Makes and removes organizations as the chart or Git would: the namespace and its RoleBindings."""
+
+from typing import Any
+
+from deplite.kube.client import KubeClient
+
+
+async def create_organization(kube: KubeClient, name: str) -> None:
+    """Create the namespace and the RoleBindings that let the parts use its Secrets."""
+    raise NotImplementedError(name)
+
+
+async def delete_namespace(kube: KubeClient, name: str) -> Any:
+    """Ask for the namespace to be deleted; it goes in the background."""
+    raise NotImplementedError(name)
