@@ -91,9 +91,7 @@ def wait_for_enrolment(log: Path) -> str:
 
 
 @pytest.mark.parametrize("run", range(RUNS))
-def test_the_nine_steps(
-    run: int, shell: Shell, tmp_path: Path, deployment: Deployment, new_organization: str
-) -> None:
+def test_the_nine_steps(run: int, shell: Shell, tmp_path: Path, deployment: Deployment, new_organization: str) -> None:
     steps = steps_of(deployment, new_organization)
     assert sorted(steps) == list(range(10))
     shell.type(steps[0])
