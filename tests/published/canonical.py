@@ -1,0 +1,19 @@
+"""Canonical JSON, written from the protocol page alone: the tests' own second opinion on signed payloads."""
+
+import json
+from typing import Any
+
+ESCAPED = {"&": "\\u0026", "<": "\\u003c", ">": "\\u003e", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def canonical(value: Any) -> str:
+    if isinstance(value, dict):
+        members = sorted(value, key=lambda key: list(memoryview(key.encode("utf-16-be")).cast("B")))
+        return "{" + ",".join(f"{canonical(key)}:{canonical(value[key])}" for key in members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(canonical(item) for item in value) + "]"
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        for raw, escape in ESCAPED.items():
+            text = text.replace(raw, escape)
+    return text
