@@ -50,7 +50,7 @@ class PublishedAgent:
         return answer
 
     def signed(self, method: str, path: str, body: bytes, **override: str) -> dict[str, str]:
-        """Return the four headers; keyword arguments replace `timestamp`, `nonce`, `path` or `method` in the signature."""
+        """Return the four headers; keyword arguments replace what the signature covers."""
         timestamp = override.get("timestamp", str(int(time.time())))
         nonce = override.get("nonce", os.urandom(16).hex())
         digest = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
