@@ -20,6 +20,11 @@ def example_workflows() -> Path:
     return _find("workflows", "examples/workflows")
 
 
+def example_secrets() -> Path:
+    """Return the folder of the placeholder secrets of the example workflows, one file a secret."""
+    return _find("secrets", "examples/secrets")
+
+
 def rights() -> Path:
     """Return the folder of the roles of each part, one YAML file a role."""
     return _PACKAGE / "rights"
