@@ -1,0 +1,141 @@
+"""The few REST calls that `deplite up` makes as the owner: what a person would do with curl, in the same order."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+from deplite.local.errors import LocalError
+
+_TIMEOUT = 10.0
+_FINAL = {"success", "failed"}
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One item of a job's log."""
+
+    stream: str
+    step: str
+    content: str
+
+
+class Api:
+    """Calls the apiserver of this machine."""
+
+    def __init__(self, url: str, organization: str, jwt: str) -> None:
+        # Environment proxies must not see calls to the loopback address.
+        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False)
+        self._organization = organization
+        self._jwt = jwt
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def enrollment_code(self, label: str) -> str:
+        """Return a fresh enrolment code, shown once."""
+        answer = await self._owner("POST", "/agents/enroll-tokens", {"label": label})
+        return str(answer["token"])
+
+    async def agents(self) -> list[dict[str, Any]]:
+        """Return the agents of the organization, newest first."""
+        return list(await self._owner("GET", "/agents"))
+
+    async def workflows(self, agent_id: str) -> set[str]:
+        """Return the names of the workflows that an agent reported."""
+        answer = await self._call("GET", f"/agents/{agent_id}/workflows", self._jwt)
+        return {workflow["name"] for workflow in answer}
+
+    async def create_trigger(self, name: str, agent_id: str, workflow: str) -> str:
+        """Return the id of a new webhook trigger for one workflow of an agent, for main and release branches."""
+        body = {
+            "agentId": agent_id,
+            "name": name,
+            "workflowName": workflow,
+            "scopeType": "workflow",
+            "type": "webhook",
+            "responseMode": "async",
+            "allowedRefs": ["main", "release/*"],
+        }
+        return str((await self._owner("POST", "/triggers", body))["id"])
+
+    async def has_trigger(self, trigger_id: str) -> bool:
+        """Return whether the trigger is still there."""
+        response = await self._send("GET", f"/triggers/{trigger_id}", self._jwt)
+        return response.status_code == 200
+
+    async def create_token(self, name: str, trigger_id: str, per_minute: int) -> str:
+        """Return a new API token that may fire one trigger, shown once."""
+        body = {
+            "name": name,
+            "scopeType": "trigger",
+            "triggerIds": [trigger_id],
+            "rateLimitPerMinute": per_minute,
+        }
+        return str((await self._owner("POST", "/api-tokens", body))["plainToken"])
+
+    async def accepts(self, token: str) -> bool:
+        """Return whether an API token is still good."""
+        return (await self._send("GET", "/token", token)).status_code == 200
+
+    async def run(self, trigger_id: str, token: str, ref: str, params: Mapping[str, str]) -> str:
+        """Fire a trigger as CI would and return the job's id."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        body = {"ref": ref, "params": dict(params)}
+        return str((await self._call("POST", f"/triggers/{trigger_id}/run", token, body, headers))["jobId"])
+
+    async def follow(self, job_id: str, token: str) -> AsyncIterator[LogLine]:
+        """Yield the job's log lines as they come, until the job has ended and all of them are there."""
+        next_seq = 0
+        ended = False
+        while True:
+            logs = await self._call("GET", f"/jobs/{job_id}/logs?fromSeq={next_seq}", token)
+            for item in logs["items"]:
+                yield LogLine(item["stream"], item["stepName"], item["content"])
+            next_seq = logs["nextSeq"]
+            if ended and not logs["items"]:
+                return
+            ended = (await self.job(job_id, token))["status"] in _FINAL
+            if not ended:
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def job(self, job_id: str, token: str) -> dict[str, Any]:
+        """Return the job's detail."""
+        return dict(await self._call("GET", f"/jobs/{job_id}", token))
+
+    async def _owner(self, method: str, path: str, body: Any = None) -> Any:
+        return await self._call(method, f"/orgs/{self._organization}{path}", self._jwt, body)
+
+    async def _call(
+        self, method: str, path: str, credential: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        response = await self._send(method, path, credential, body, headers)
+        if response.is_success:
+            return response.json() if response.content else None
+        raise LocalError(f"the apiserver refused {method} {path.partition('?')[0]}: {_reason(response)}")
+
+    async def _send(
+        self, method: str, path: str, credential: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        authorized = {"Authorization": f"Bearer {credential}", **(headers or {})}
+        try:
+            return await self._client.request(method, f"/api{path}", json=body, headers=authorized)
+        except httpx.HTTPError as error:
+            raise LocalError(f"the apiserver did not answer {method} {path.partition('?')[0]}; see its log") from error
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        return f"HTTP {response.status_code}"
+    return f"{answer.get('message')} ({response.status_code} {answer.get('code')})"

@@ -1,0 +1,74 @@
+"""What a person sees while something takes time: one line a finished step, a spinner for each that is under way."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+
+class Steps:
+    """Shows steps that may run side by side; on a pipe it prints the finished ones only."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the spinners as long as the block runs."""
+        with self._progress:
+            yield
+
+    @contextmanager
+    def step(self, title: str) -> Iterator["Step"]:
+        """Show a step as long as the block runs, then its duration; an exception marks it as failed."""
+        began = time.monotonic()
+        task = self._progress.add_task(escape(title), total=None, note="")
+        step = Step(self._progress, task)
+        try:
+            yield step
+        except BaseException:
+            self._progress.remove_task(task)
+            self.console.print(f"[red]✗[/red] {escape(title)}", highlight=False)
+            raise
+        self._progress.remove_task(task)
+        seconds = time.monotonic() - began
+        note = f"  {escape(step.note)}" if step.note else ""
+        self.console.print(
+            f"[green]✓[/green] {escape(title)}[dim]{note}  {seconds:.1f} s[/dim]", highlight=False, soft_wrap=True
+        )
+
+    def say(self, text: str) -> None:
+        """Print one line above the spinners."""
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+class Step:
+    """A step that is under way."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+        self.note = ""
+        """Shown behind the title once the step is done."""
+
+    def advance(self, done: float, total: float, note: str) -> None:
+        """Show a bar.
+
+        Args:
+            done: how much is done, in the unit of `total`.
+            total: how much there is to do.
+            note: what is being done or how long it will take.
+        """
+        self._progress.update(self._task, completed=done, total=total, note=escape(note))
