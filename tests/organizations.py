@@ -7,9 +7,10 @@ from deplite.kube.client import KubeClient
 
 async def create_organization(kube: KubeClient, name: str) -> None:
     """Create the namespace and the RoleBindings that let the parts use its Secrets."""
-    raise NotImplementedError(name)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
 
 
 async def delete_namespace(kube: KubeClient, name: str) -> Any:
     """Ask for the namespace to be deleted; it goes in the background."""
-    raise NotImplementedError(name)
+    return await kube.connection.request("DELETE", f"/api/v1/namespaces/{name}")

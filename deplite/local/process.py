@@ -4,8 +4,8 @@ The contract, for whoever owns processes (the supervisor, the tests):
 
     program = Program(name=…, argv=…, cwd=…, env=…, log=…, ready=…)      # what to run; frozen, starts nothing
     process = await Process.start(program)                               # running, perhaps not ready yet
-    await process.wait_ready(timeout=30)                                 # StartError: it ended, or it is too late
-    code = await process.wait()                                          # until it ends by itself: the exit notification
+    await process.wait_ready(timeout=30)                                 # StartError: it ended, or too late
+    code = await process.wait()                                          # until it ends: the exit notification
     await process.stop()                                                 # SIGTERM, `program.grace` seconds, SIGKILL
     process.kill()                                                       # SIGKILL, now
 

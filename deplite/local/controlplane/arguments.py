@@ -11,7 +11,7 @@ from deplite.local.probe import NOTHING, Answer, ask_port, ask_socket
 from deplite.local.process import Program, clean_environment
 
 _CLIENTS = "unix://etcd:0"
-"""A socket named `etcd:0` in the working directory (etcd demands the form name:port): on TCP it would be an open door."""
+"""A socket `etcd:0` in the working directory (etcd demands the form name:port): on TCP it would be an open door."""
 _PEERS = "unix://peer:0"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _CONTROLLERS = (

@@ -1,0 +1,79 @@
+"""What the tests share: one real control plane and one object store a session, a namespace of its own for each test.
+
+Nothing is imported or started until a test asks for it: the unit tests need none of it.
+"""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from deplite.local.objectstore import ObjectStore
+
+    from deplite.kube.client import KubeClient
+    from deplite.local.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """An empty folder, removed at the end: pytest would keep those of three sessions, hundreds of megabytes each."""
+    folder = Path(tempfile.mkdtemp(prefix="deplite-tests-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def control_plane(session_folder: Path) -> "AsyncIterator[ControlPlane]":
+    """The real control plane with our CustomResourceDefinitions, served."""
+    from deplite.local.controlplane import ControlPlane, find_or_build
+    from deplite.local.ports import choose
+    from tests.definitions import apply_definitions
+
+    ports = choose(["kube-apiserver"], {})
+    plane = ControlPlane(session_folder / "cp", await find_or_build(), ports["kube-apiserver"], fsync=False)
+    await plane.start()
+    try:
+        await apply_definitions(plane)
+        yield plane
+    finally:
+        await plane.stop()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def kube(control_plane: "ControlPlane") -> "AsyncIterator[KubeClient]":
+    """The Kubernetes API with all rights."""
+    from deplite.kube.client import KubeClient
+
+    client = await KubeClient.connect(control_plane.kubeconfig)
+    yield client
+    await client.close()
+
+
+@pytest_asyncio.fixture
+async def organization(kube: "KubeClient") -> AsyncIterator[str]:
+    """The name of a fresh organization: its namespace with the RoleBindings of the parts."""
+    from tests.organizations import create_organization, delete_namespace
+
+    name = f"org-{secrets.token_hex(5)}"
+    await create_organization(kube, name)
+    yield name
+    await delete_namespace(kube, name)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def object_store(session_folder: Path) -> "AsyncIterator[ObjectStore]":
+    """A real S3 server with an empty bucket."""
+    from deplite.local.objectstore import PURPOSES, ObjectStore
+
+    from deplite.local.ports import choose
+
+    store = ObjectStore(session_folder / "os", choose(PURPOSES, {}))
+    await store.start()
+    yield store
+    await store.kill()  # a clean stop takes 15 s and more
