@@ -1,0 +1,205 @@
+"""A local copy of one kind, kept by one paged list and one watch, in the form that its user wants to hold.
+
+Reads are synchronous and never touch the network; they may lag behind. Whoever must not miss an object that exists asks
+`wait_version` first.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from deplite.kube.backoff import Backoff
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import GoneError, KubeError
+from deplite.resources.resource import Resource
+
+Value = TypeVar("Value")
+Key = tuple[str, str]
+"""Namespace and name."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Generic[Value]):
+    """What became of one object: `old` is None for a new one, `new` is None for a deleted one."""
+
+    key: Key
+    old: Value | None
+    new: Value | None
+
+
+Callback = Callable[[Change[Value]], None]
+
+
+class Cache(Generic[Value]):
+    """All objects of a kind, cluster-wide.
+
+    Attributes:
+        synced: whether the first list is complete.
+        version: the newest resourceVersion seen.
+        heard_at: `time.monotonic()` of the last word from the API server.
+    """
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        kind: type[Resource],
+        project: Callable[[dict[str, Any]], Value],
+        *,
+        indexes: Mapping[str, Callable[[Value], Hashable | None]] | None = None,
+    ) -> None:
+        """Make an empty cache; `run` fills it.
+
+        Args:
+            kube: the client.
+            kind: the kind.
+            project: turns a raw object into what is kept.
+            indexes: name → function to the key under which `by` finds a value (None: not indexed).
+        """
+        self._kube = kube
+        self._kind = kind
+        self._project = project
+        self._key_functions = dict(indexes or {})
+        self._values: dict[Key, Value] = {}
+        self._versions: dict[Key, int] = {}
+        self._indexes: dict[str, dict[Hashable, set[Key]]] = {name: {} for name in self._key_functions}
+        self._subscribers: list[Callback[Value]] = []
+        self._moved = asyncio.Event()
+        self.synced = False
+        self.version = 0
+        self.heard_at = float("-inf")
+
+    def get(self, namespace: str, name: str) -> Value | None:
+        """Return one value."""
+        return self._values.get((namespace, name))
+
+    def values(self) -> Iterable[Value]:
+        """Return all values, in no order."""
+        return list(self._values.values())
+
+    def by(self, index: str, key: Hashable) -> list[Value]:
+        """Return the values that an index holds under a key."""
+        return [self._values[found] for found in self._indexes[index].get(key, ())]
+
+    def subscribe(self, callback: Callback[Value]) -> Callable[[], None]:
+        """Call back at each change, synchronously; returns the function that ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    async def wait_synced(self) -> None:
+        """Wait until the first list is complete."""
+        while not self.synced:
+            await self._wait_moved()
+
+    async def wait_version(self, version: int, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until the cache has seen `version`; says whether it has."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self.version < version:
+                    await self._wait_moved()
+        except TimeoutError:
+            return False
+        return True
+
+    def note(self, resource: Mapping[str, Any] | Resource) -> None:
+        """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored."""
+        self._put(resource.wire() if isinstance(resource, Resource) else dict(resource))
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Take out what we have just deleted ourselves."""
+        self._remove((namespace, name))
+
+    async def run(self) -> None:
+        """List and watch for ever; a failure is retried with back-off, a stale version lists again."""
+        backoff = Backoff()
+        while True:
+            try:
+                if not self.synced or self.version == 0:
+                    await self._list()
+                    backoff.reset()
+                await self._follow(backoff)
+            except GoneError:
+                self.version = 0
+            except KubeError as error:
+                log.warning("watch of %s: %s", self._kind.PLURAL, error, extra={"action": "watch_failed"})
+                await asyncio.sleep(backoff.next())
+
+    async def _list(self) -> None:
+        seen: set[Key] = set()
+        version = 0
+        async for page in self._kube.pages(self._kind):
+            self.heard_at = time.monotonic()
+            version = page.version
+            for item in page.items:
+                seen.add(_key(item))
+                self._put(item)
+        for key in [key for key in self._values if key not in seen and self._versions[key] <= version]:
+            self._remove(key)
+        self.synced = True
+        self._advance(version)
+
+    async def _follow(self, backoff: Backoff) -> None:
+        async for event in self._kube.watch(self._kind, self.version):
+            self.heard_at = time.monotonic()
+            if event.type == "DELETED":
+                self._deleted(_key(event.object), event.version)
+            elif event.type != "BOOKMARK":
+                self._put(event.object)
+            self._advance(event.version)
+            backoff.reset()
+        self.heard_at = time.monotonic()
+
+    def _advance(self, version: int) -> None:
+        self.version = max(self.version, version)
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def _wait_moved(self) -> None:
+        await self._moved.wait()
+
+    def _put(self, body: dict[str, Any]) -> None:
+        key, version = _key(body), int(body["metadata"]["resourceVersion"])
+        if version <= self._versions.get(key, 0):
+            return
+        old, new = self._values.get(key), self._project(body)
+        if old is not None:
+            self._unindex(key, old)
+        self._values[key], self._versions[key] = new, version
+        for name, function in self._key_functions.items():
+            if (found := function(new)) is not None:
+                self._indexes[name].setdefault(found, set()).add(key)
+        self._tell(Change(key=key, old=old, new=new))
+
+    def _deleted(self, key: Key, version: int) -> None:
+        # An object made anew under the name may already be noted: the old one's end does not concern it.
+        if self._versions.get(key, 0) < version:
+            self._remove(key)
+
+    def _remove(self, key: Key) -> None:
+        old = self._values.pop(key, None)
+        self._versions.pop(key, None)
+        if old is not None:
+            self._unindex(key, old)
+            self._tell(Change(key=key, old=old, new=None))
+
+    def _unindex(self, key: Key, old: Value) -> None:
+        for name, function in self._key_functions.items():
+            if (found := function(old)) is not None and (keys := self._indexes[name].get(found)) is not None:
+                keys.discard(key)
+                if not keys:
+                    del self._indexes[name][found]
+
+    def _tell(self, change: Change[Value]) -> None:
+        for callback in tuple(self._subscribers):
+            try:
+                callback(change)
+            except Exception:
+                log.exception("a subscriber of %s failed", self._kind.PLURAL, extra={"action": "subscriber_failed"})
+
+
+def _key(body: Mapping[str, Any]) -> Key:
+    return body["metadata"].get("namespace", ""), body["metadata"]["name"]

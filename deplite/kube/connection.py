@@ -1,0 +1,161 @@
+"""One connection pool to one Kubernetes API server: where it is, who we are, and JSON over HTTP.
+
+Finding the server and authenticating is the official client's work; a token file is read again when it changes,
+because the tokens of ServiceAccounts live for an hour.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import yaml
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
+
+from deplite.kube.errors import KubeError, UnavailableError, error_from
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=3)
+POOL_SIZE = 128
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class TokenFile:
+    """A bearer token in a file, read again when the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = (-1, -1)
+        self._token = ""
+
+    def read(self) -> str:
+        """Return the present token."""
+        stat = self._path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self._stamp:
+            self._token, self._stamp = self._path.read_text().strip(), stamp
+        return self._token
+
+
+def token_file_of(kubeconfig: Path) -> TokenFile | None:
+    """Return the `tokenFile` of the current context's user, if it has one."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    contexts = {entry["name"]: entry["context"] for entry in content.get("contexts", ())}
+    users = {entry["name"]: entry["user"] for entry in content.get("users", ())}
+    user = users.get(contexts.get(content.get("current-context"), {}).get("user"), {})
+    return TokenFile(kubeconfig.parent / user["tokenFile"]) if user.get("tokenFile") else None
+
+
+class Connection:
+    """JSON requests to one API server."""
+
+    def __init__(self, configuration: Configuration, token_file: TokenFile | None = None) -> None:
+        self.host: str = configuration.host.rstrip("/")
+        self._configuration = configuration
+        self._token_file = token_file
+        self._rest = RESTClientObject(configuration)
+
+    @classmethod
+    async def open(cls, kubeconfig: Path | None = None) -> "Connection":
+        """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod.
+
+        Raises:
+            KubeError: neither is there, or it cannot be read.
+        """
+        named = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
+        configuration = Configuration()
+        try:
+            if named is None:
+                config.load_incluster_config(configuration)
+            else:
+                await config.load_kube_config(str(named), client_configuration=configuration)
+            token_file = None if named is None else token_file_of(named)
+        except (config.ConfigException, OSError, yaml.YAMLError) as error:
+            raise KubeError(
+                f"No usable Kubernetes configuration: {error}. Set KUBECONFIG to a readable file."
+            ) from error
+        configuration.connection_pool_maxsize = POOL_SIZE
+        return cls(configuration, token_file)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._rest.close()
+
+    async def authorization(self) -> dict[str, str]:
+        """Return the headers that say who we are."""
+        if self._token_file is not None:
+            return {"authorization": f"Bearer {self._token_file.read()}"}
+        settings = await self._configuration.auth_settings()
+        return {setting["key"]: setting["value"] for setting in settings.values() if setting["in"] == "header"}
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """Send one request and return the JSON answer.
+
+        Raises:
+            KubeError: as `deplite.kube.errors` says.
+        """
+        async with self.open_response(
+            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_TIMEOUT
+        ) as response:
+            try:
+                answer: dict[str, Any] = json.loads(await response.read())
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise _silent(error) from error
+            return answer
+
+    @asynccontextmanager
+    async def open_response(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[RESTResponse]:
+        """Open one answer of status 2xx, its body still unread.
+
+        Raises:
+            KubeError: as `deplite.kube.errors` says.
+        """
+        headers = {"Accept": "application/json", "Content-Type": content_type} | await self.authorization()
+        url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise _silent(error) from error
+        try:
+            if response.status >= 300:
+                raise await _refused(response)
+            yield response
+        finally:
+            response.response.close() if timeout is not REQUEST_TIMEOUT else response.response.release()
+
+
+def _silent(error: Exception) -> UnavailableError:
+    return UnavailableError(f"The Kubernetes API does not answer: {type(error).__name__} {error}".strip())
+
+
+async def _refused(response: RESTResponse) -> KubeError:
+    try:
+        text = await response.read()
+        status = json.loads(text)
+    except (TimeoutError, aiohttp.ClientError) as error:
+        return _silent(error)
+    except ValueError:
+        status = {"message": text[:200].decode(errors="replace")}
+    return error_from(response.status, status, response.headers.get("Retry-After"))
