@@ -38,6 +38,9 @@ class Record(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+_SETTABLE = frozenset({"name", "generateName", "namespace", "labels", "annotations"})
+
+
 class Meta(Record):
     """The part of `metadata` that we use."""
 
@@ -111,5 +114,5 @@ class Resource(Record):
         """Return the object as the API server takes it on create: without status."""
         body = self.wire()
         body.pop("status", None)
-        metadata = {key: value for key, value in body.pop("metadata").items() if value not in ("", 0, {})}
+        metadata = {key: value for key, value in body.pop("metadata").items() if key in _SETTABLE and value}
         return {"apiVersion": API_VERSION, "kind": self.KIND, "metadata": metadata, **body}
