@@ -22,7 +22,7 @@ SERVERS = ("master", "volume", "filer", "s3")
 PURPOSES = tuple(f"seaweedfs-{server}{kind}" for server in SERVERS for kind in ("", "-grpc"))
 """The ports that one object store needs; the one of `seaweedfs-s3` is for clients, the others for itself."""
 ACCESS_KEY_FILE = "access-key"
-SECRET_KEY_FILE = "secret-key"  # noqa: S105: a file's name
+SECRET_KEY_FILE = "secret-key"  # noqa: S105
 _MUTUAL = (*(f"grpc.{server}" for server in (*SERVERS, "client")), *(f"https.{server}" for server in SERVERS[:3]))
 
 
