@@ -40,11 +40,13 @@ class Accounts:
     def __init__(
         self, cluster: Cluster, folder: Path, admin_kubeconfig: Path, now: Callable[[], datetime] | None = None
     ) -> None:
-        """Args:
-        cluster: a connection that may ask for tokens.
-        folder: where the files go, 0700.
-        admin_kubeconfig: names the cluster that the parts shall use.
-        now: the present moment, UTC.
+        """Begin with no account issued.
+
+        Args:
+            cluster: a connection that may ask for tokens.
+            folder: where the files go, 0700.
+            admin_kubeconfig: names the cluster that the parts shall use.
+            now: the present moment, UTC.
         """
         self._cluster = cluster
         self._folder = folder

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,8 @@ class Steps:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.stamped = False
+        """Whether each sentence begins with the time, as in a log file."""
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -29,6 +32,10 @@ class Steps:
         """Show the spinners as long as the block runs."""
         with self._progress:
             yield
+
+    def hide(self) -> None:
+        """Show no spinner from now on; finished steps are still printed."""
+        self._progress.stop()
 
     @contextmanager
     def step(self, title: str) -> Iterator["Step"]:
@@ -49,9 +56,16 @@ class Steps:
             f"[green]✓[/green] {escape(title)}[dim]{note}  {seconds:.1f} s[/dim]", highlight=False, soft_wrap=True
         )
 
+    def log(self, step: str, text: str) -> None:
+        """Print one line of a job's log, behind the name of the workflow's step."""
+        self.console.print(
+            f"  [cyan]{escape(step):>10}[/cyan] [dim]│[/dim] {escape(text)}", highlight=False, soft_wrap=True
+        )
+
     def say(self, text: str) -> None:
-        """Print one line above the spinners."""
-        self.console.print(escape(text), highlight=False, soft_wrap=True)
+        """Print a sentence above the spinners."""
+        stamp = f"{datetime.now():%Y-%m-%d %H:%M:%S} " if self.stamped else ""
+        self.console.print(escape(stamp + text), highlight=False, soft_wrap=True)
 
 
 class Step:

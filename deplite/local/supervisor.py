@@ -20,7 +20,8 @@ LAST_DELAY = 30.0
 """Seconds between an end and the next start: doubled from the first to the last."""
 STEADY_SECONDS = 30.0
 """A program that lived this long begins its back-off anew."""
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
+"""For one program to get ready: far above the usual, because a busy machine is no reason to give up."""
 
 
 class Running(Protocol):
@@ -74,12 +75,14 @@ class Supervisor:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Args:
-        say: shows one sentence to the person at the keyboard.
-        changed: called after a program started or ended.
-        launch: starts a program.
-        monotonic: seconds of a clock that never goes back.
-        sleep: waits some seconds.
+        """Begin with nothing to keep.
+
+        Args:
+            say: shows one sentence to the person at the keyboard.
+            changed: called after a program started or ended.
+            launch: starts a program.
+            monotonic: seconds of a clock that never goes back.
+            sleep: waits some seconds.
         """
         self._say = say
         self._changed = changed

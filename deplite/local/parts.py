@@ -1,0 +1,126 @@
+"""Our own parts as programs: what each is called with; their environment is a contract (docs/architecture.md)."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deplite.local.accounts import SYSTEM_NAMESPACE
+from deplite.local.layout import Layout
+from deplite.local.ports import HOST
+from deplite.local.probe import ask_port
+from deplite.local.process import Program, clean_environment
+
+AGENT_NAME = "local"
+_GRACE = 15.0
+"""Seconds that a part of ours may take to end: the agent tells its steps to stop first."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How the apiserver reaches the object store."""
+
+    endpoint: str
+    bucket: str
+    region: str
+    access_key_file: Path
+    secret_key_file: Path
+
+
+def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storage: Storage) -> Program:
+    """Return the apiserver on a loopback port."""
+    url = public_url(port)
+    return _part(
+        layout,
+        "apiserver",
+        "deplite_apiserver.main",
+        clean_environment(
+            KUBECONFIG=str(kubeconfig),
+            DEPLITE_LISTEN=f"{HOST}:{port}",
+            DEPLITE_PUBLIC_URL=url,
+            DEPLITE_SYSTEM_NAMESPACE=SYSTEM_NAMESPACE,
+            DEPLITE_JWT_ISSUERS=str(issuers),
+            DEPLITE_S3_ENDPOINT=storage.endpoint,
+            DEPLITE_S3_BUCKET=storage.bucket,
+            DEPLITE_S3_REGION=storage.region,
+            DEPLITE_S3_ACCESS_KEY_FILE=str(storage.access_key_file),
+            DEPLITE_S3_SECRET_KEY_FILE=str(storage.secret_key_file),
+            DEPLITE_LOG_FORMAT="text",
+        ),
+        _answers(port, "/readyz"),
+        address=url,
+    )
+
+
+def operator(layout: Layout, port: int, api_port: int, kubeconfig: Path) -> Program:
+    """Return the operator; its port serves nothing but its own probes."""
+    return _part(
+        layout,
+        "operator",
+        "deplite_operator.main",
+        clean_environment(
+            KUBECONFIG=str(kubeconfig),
+            DEPLITE_SYSTEM_NAMESPACE=SYSTEM_NAMESPACE,
+            DEPLITE_PUBLIC_URL=public_url(api_port),
+            DEPLITE_PROBE_LISTEN=f"{HOST}:{port}",
+        ),
+        _answers(port, "/readyz"),
+        address=f"http://{HOST}:{port}",
+    )
+
+
+def agent(
+    layout: Layout, api_port: int, ready: Callable[[], Awaitable[bool]], enrollment_code: str | None = None
+) -> Program:
+    """Return the agent; an enrolment code for its first start."""
+    # A workflow may take a secret from the agent's environment, so it gets all of ours but what means something else.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_") and name != "KUBECONFIG"
+    }
+    environment |= {
+        "DEPLITE_URL": public_url(api_port),
+        "DEPLITE_NAME": AGENT_NAME,
+        "DEPLITE_STATE_DIR": str(layout.agent),
+        "DEPLITE_WORKFLOWS_DIR": str(layout.workflows),
+        "DEPLITE_SECRETS_DIR": str(layout.secrets),
+    }
+    if enrollment_code is not None:
+        environment["DEPLITE_TOKEN"] = enrollment_code
+    return _part(layout, "agent", "deplite_agent.main", environment, ready, umask=-1)
+
+
+def public_url(port: int) -> str:
+    """Return where the apiserver and the dashboard are."""
+    return f"http://{HOST}:{port}"
+
+
+def _part(
+    layout: Layout,
+    name: str,
+    module: str,
+    environment: Mapping[str, str],
+    ready: Callable[[], Awaitable[bool]],
+    *,
+    address: str | None = None,
+    umask: int = 0o077,
+) -> Program:
+    return Program(
+        name=name,
+        # -P: the working directory is no place to import from.
+        argv=(sys.executable, "-P", "-m", module),
+        cwd=layout.root,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        log=layout.log(name),
+        ready=ready,
+        address=address,
+        grace=_GRACE,
+        umask=umask,
+    )
+
+
+def _answers(port: int, path: str) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        return (await ask_port(port, path)).status == 200
+
+    return ready

@@ -1,0 +1,230 @@
+"""`deplite up`: starts everything on this machine, each part as soon as it can work, and keeps it running."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deplite.local import enrollment, installation, parts
+from deplite.local.accounts import Account, Accounts, person_kubeconfig
+from deplite.local.api import Api
+from deplite.local.cluster import Cluster
+from deplite.local.controlplane import ControlPlane, find_or_build
+from deplite.local.down import STOP_ORDER
+from deplite.local.envfile import write_env
+from deplite.local.errors import LocalError
+from deplite.local.examples import copy_examples
+from deplite.local.firstdeploy import WORKFLOW, Webhook, ensure_webhook, run_deploy
+from deplite.local.issuer import OWNER, Issuer
+from deplite.local.layout import Layout, write_private
+from deplite.local.objectstore import PURPOSES as STORE_PURPOSES
+from deplite.local.objectstore import ObjectStore
+from deplite.local.progress import Steps
+from deplite.local.session import Session
+from deplite.local.supervisor import Supervisor
+from deplite.local.together import together
+
+KUBE_PURPOSE = "kube-apiserver"
+API_PURPOSE = "apiserver"
+OPERATOR_PURPOSE = "operator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the person asked for."""
+
+    layout: Layout
+    organization: str | None = None
+    """None: that of the last run, else `org-demo`."""
+    kubeconfig: Path | None = None
+    """A cluster to use in place of one of our own."""
+    port: int | None = None
+    """Of the apiserver; None: that of the last run, else a free one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the person needs to know once everything runs."""
+
+    layout: Layout
+    url: str
+    organization: str
+    kubeconfig: Path
+    webhook: Webhook | None
+    """None: it could not be made."""
+    jwt: str
+
+
+class Up:
+    """One run, from the first process to the last."""
+
+    def __init__(self, options: Options, steps: Steps) -> None:
+        self._options = options
+        self._layout = options.layout
+        self._steps = steps
+        self._session = Session(options.layout, steps)
+        self._supervisor = Supervisor(steps.say, self._save_parts)
+        self._issuer: Issuer
+        self._storage: asyncio.Future[parts.Storage]
+        self._cluster: Cluster | None = None
+        self._accounts: Accounts
+        self._issued: dict[str, Account] = {}
+
+    async def run(self, announce: Callable[[Summary], None]) -> None:
+        """Start everything, run one deploy, announce that, and stay until cancelled; then stop everything.
+
+        Raises:
+            DepliteError: something did not start, or the deploy failed; everything is stopped again.
+        """
+        with self._session.opened(self._options.organization, self._options.port, self._purposes()):
+            try:
+                summary = await self._start()
+                announce(summary)
+                await self._accounts.keep_fresh(tuple(self._issued.values()), self._steps.say)
+            finally:
+                await self._stop()
+
+    def hurry(self) -> None:
+        """Kill whatever is still being stopped."""
+        self._supervisor.kill()
+
+    def _purposes(self) -> tuple[str, ...]:
+        own = () if self._options.kubeconfig else (KUBE_PURPOSE,)
+        return (API_PURPOSE, OPERATOR_PURPOSE, *own, *STORE_PURPOSES)
+
+    async def _start(self) -> Summary:
+        copy_examples(self._layout)
+        self._issuer = Issuer.open(self._layout.issuer)
+        self._storage = asyncio.get_running_loop().create_future()
+        jwt = self._issuer.token(OWNER, datetime.now(UTC))
+        url = parts.public_url(self._port(API_PURPOSE))
+        async with Api(url, self._session.organization, jwt) as api:
+            await together(self._start_storage(), self._start_cluster_side())
+            webhook = await self._deploy(api, await self._start_agent(api))
+        summary = Summary(
+            layout=self._layout,
+            url=url,
+            organization=self._session.organization,
+            kubeconfig=self._layout.kubeconfig,
+            webhook=webhook,
+            jwt=jwt,
+        )
+        _write_env(summary)
+        return summary
+
+    async def _deploy(self, api: Api, agent_id: str) -> Webhook | None:
+        """Run the example; one that was changed and fails is no reason to stop everything else."""
+        webhook = None
+        try:
+            webhook = await ensure_webhook(api, self._layout, agent_id, self._session.state.trigger_id)
+            self._session.save(trigger_id=webhook.trigger_id)
+            await run_deploy(api, webhook, self._steps)
+        except LocalError as error:
+            self._steps.say(f"The example did not run through: {error}. Everything else is up.")
+        return webhook
+
+    async def _start_storage(self) -> None:
+        store = ObjectStore(self._layout.objectstore, self._session.state.ports, logs=self._layout.logs)
+        with self._steps.step("Object store"):
+            store.prepare()
+            for program in store.programs():
+                named = replace(program, name="seaweedfs", log=self._layout.log("seaweedfs"))
+                await self._supervisor.start(named)
+        self._storage.set_result(
+            parts.Storage(
+                endpoint=store.endpoint,
+                bucket=store.bucket,
+                region=store.region,
+                access_key_file=store.access_key_file,
+                secret_key_file=store.secret_key_file,
+            )
+        )
+
+    async def _start_cluster_side(self) -> None:
+        admin = self._options.kubeconfig or await self._start_control_plane()
+        self._cluster = await Cluster.connect(admin)
+        self._accounts = Accounts(self._cluster, self._layout.accounts, admin)
+        with self._steps.step("Kinds, accounts and rights"):
+            await installation.install(self._cluster)
+            for name in installation.PARTS:
+                self._issued[name] = await self._accounts.issue(installation.account_name(name))
+        await together(self._install_organization(admin), self._start_operator(), self._start_apiserver())
+
+    async def _start_control_plane(self) -> Path:
+        with self._steps.step("Programs of the control plane") as step:
+            binaries = await find_or_build(step.advance)
+        plane = ControlPlane(self._layout.controlplane, binaries, self._port(KUBE_PURPOSE), logs=self._layout.logs)
+        plane.prepare()
+        for program in plane.programs():
+            with self._steps.step(program.name):
+                await self._supervisor.start(program)
+        return plane.kubeconfig
+
+    async def _install_organization(self, admin: Path) -> None:
+        assert self._cluster is not None
+        organization = self._session.organization
+        with self._steps.step(f"Organization {organization}"):
+            await installation.install_organization(self._cluster, organization)
+        write_private(self._layout.kubeconfig, json.dumps(person_kubeconfig(admin, organization), indent=2))
+
+    async def _start_operator(self) -> None:
+        program = parts.operator(
+            self._layout,
+            self._port(OPERATOR_PURPOSE),
+            self._port(API_PURPOSE),
+            self._issued["operator"].kubeconfig,
+        )
+        with self._steps.step("Operator"):
+            await self._supervisor.start(program)
+
+    async def _start_apiserver(self) -> None:
+        storage = await self._storage
+        program = parts.apiserver(
+            self._layout,
+            self._port(API_PURPOSE),
+            self._issued["apiserver"].kubeconfig,
+            self._issuer.issuers_file,
+            storage,
+        )
+        with self._steps.step("Apiserver") as step:
+            await self._supervisor.start(program)
+            step.note = program.address or ""
+
+    async def _start_agent(self, api: Api) -> str:
+        with self._steps.step("Agent") as step:
+            planned = await enrollment.prepare(api, self._layout, self._session.state.agent_id)
+            watch = enrollment.AgentWatch(api, planned, WORKFLOW)
+            port = self._port(API_PURPOSE)
+            first = parts.agent(self._layout, port, watch.ready, planned.code)
+            await self._supervisor.start(first, again=parts.agent(self._layout, port, watch.ready))
+            step.note = f"{watch.agent_id}, {'enrolled' if planned.code else 'the same as before'}"
+        assert watch.agent_id is not None
+        self._session.save(agent_id=watch.agent_id)
+        return watch.agent_id
+
+    async def _stop(self) -> None:
+        with self._steps.step("Stopped") as step:
+            await self._supervisor.stop(STOP_ORDER, lambda name: step.advance(0, 1, name))
+            if self._cluster is not None:
+                await self._cluster.close()
+
+    def _port(self, purpose: str) -> int:
+        return self._session.state.ports[purpose]
+
+    def _save_parts(self) -> None:
+        self._session.save(parts=self._supervisor.states())
+
+
+def _write_env(summary: Summary) -> None:
+    write_env(
+        summary.layout,
+        {
+            "DEPLITE_URL": summary.url,
+            "DEPLITE_ORG_ID": summary.organization,
+            "DEPLITE_JWT": summary.jwt,
+            "KUBECONFIG": os.fspath(summary.kubeconfig),
+        },
+    )
