@@ -3,12 +3,18 @@
 from typing import Any
 
 from deplite.kube.client import KubeClient
+from deplite.rights import organization_manifests
+
+SYSTEM_NAMESPACE = "deplite-system"
 
 
 async def create_organization(kube: KubeClient, name: str) -> None:
     """Create the namespace and the RoleBindings that let the parts use its Secrets."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{name}/rolebindings"
+    for binding in organization_manifests(name, SYSTEM_NAMESPACE):
+        await kube.connection.request("POST", path, body=binding)
 
 
 async def delete_namespace(kube: KubeClient, name: str) -> Any:

@@ -1,0 +1,69 @@
+"""What each part may do: one source, applied by `deplite up` and rendered into the chart.
+
+`cluster_manifests` is applied once a cluster; `organization_manifests` once for each organization's namespace, by
+whoever makes that namespace (the chart, Git, or `deplite up`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent
+PARTS = ("apiserver", "operator")
+"""The parts that have a ServiceAccount; the agent never talks to Kubernetes."""
+SECRETS_ROLE = "deplite-organization-secrets"
+
+
+def account_name(part: str) -> str:
+    """Return the name of a part's ServiceAccount."""
+    return f"deplite-{part}"
+
+
+def cluster_manifests(system_namespace: str) -> list[dict[str, Any]]:
+    """Return all roles, and the bindings of the parts' ServiceAccounts in `system_namespace`."""
+    roles = [_placed(role, system_namespace) for role in roles_of(*PARTS, "secrets", "people")]
+    bound = [_binding(role, part, system_namespace) for part in PARTS for role in roles_of(part)]
+    return roles + bound
+
+
+def organization_manifests(namespace: str, system_namespace: str) -> list[dict[str, Any]]:
+    """Return the RoleBindings that let the parts use the Secrets of one organization."""
+    return [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": f"{account_name(part)}-secrets", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": SECRETS_ROLE},
+            "subjects": [_subject(part, system_namespace)],
+        }
+        for part in PARTS
+    ]
+
+
+def roles_of(*files: str) -> list[dict[str, Any]]:
+    """Return the roles in these files of this folder, as they are written."""
+    return [role for name in files for role in yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text())]
+
+
+def _placed(role: dict[str, Any], namespace: str) -> dict[str, Any]:
+    return role | {"metadata": role["metadata"] | {"namespace": namespace}} if role["kind"] == "Role" else role
+
+
+def _binding(role: dict[str, Any], part: str, namespace: str) -> dict[str, Any]:
+    metadata = {"name": role["metadata"]["name"]} | ({"namespace": namespace} if role["kind"] == "Role" else {})
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": f"{role['kind']}Binding",
+        "metadata": metadata,
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": role["kind"],
+            "name": role["metadata"]["name"],
+        },
+        "subjects": [_subject(part, namespace)],
+    }
+
+
+def _subject(part: str, namespace: str) -> dict[str, Any]:
+    return {"kind": "ServiceAccount", "name": account_name(part), "namespace": namespace}
