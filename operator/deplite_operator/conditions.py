@@ -1,0 +1,54 @@
+"""Sets conditions after the Kubernetes API conventions: the transition time changes only with the status."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from deplite.resources.reasons import READY, SECRETS_READY
+from deplite.resources.resource import Condition
+
+MESSAGE_LIMIT = 4096
+OWNED = (READY, SECRETS_READY)
+"""The conditions that are the operator's; all others in the list are somebody else's and stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One condition as a policy sees it, before it is known since when."""
+
+    type: str
+    status: Literal["True", "False"]
+    reason: str
+    message: str
+
+
+def ready(reason: str, message: str) -> Finding:
+    """Return Ready=True."""
+    return Finding(type=READY, status="True", reason=reason, message=message)
+
+
+def not_ready(reason: str, message: str) -> Finding:
+    """Return Ready=False."""
+    return Finding(type=READY, status="False", reason=reason, message=message)
+
+
+def conditions_after(
+    present: Iterable[Condition], findings: Iterable[Finding], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions with ours set anew, and those of ours that no longer apply left out."""
+    before = {condition.type: condition for condition in present}
+    foreign = [condition for condition in before.values() if condition.type not in OWNED]
+    return (*foreign, *(_condition(before.get(finding.type), finding, generation, now) for finding in findings))
+
+
+def _condition(before: Condition | None, finding: Finding, generation: int, now: datetime) -> Condition:
+    since = before.last_transition_time if before is not None and before.status == finding.status else now
+    return Condition(
+        type=finding.type,
+        status=finding.status,
+        reason=finding.reason,
+        message=finding.message[:MESSAGE_LIMIT],
+        last_transition_time=since,
+        observed_generation=generation,
+    )

@@ -1,0 +1,90 @@
+"""What is true of an EnrollmentToken: minted or not, its uses, its time."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from deplite.resources import EnrollmentToken
+from deplite.resources.identifiers import object_id
+from deplite.resources.reasons import AGENT_NOT_FOUND, AVAILABLE, EXPIRED, MINTED, NOT_MINTED, SPENT
+from deplite.resources.resource import utc
+from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.policies.deposit import Deposit
+from deplite_operator.policies.minting import Order
+from deplite_operator.verdict import Verdict
+
+DEFAULT_LIFE = timedelta(hours=1)
+"""From the creation, where the spec names no end."""
+
+
+def order_of(token: EnrollmentToken, url: str, now: datetime) -> Order | None:
+    """Return what the code wants of its Secret; None where it has none, or is past minting."""
+    spec = token.spec
+    if spec.secret_name is None or spec.minted_by != "operator" or _spent(token) or expires_at(token) <= now:
+        return None
+    return Order(
+        owner=object_id("enr", token.namespace, token.name),
+        kind="enr",
+        url=url,
+        known_sha256=token.status.hash,
+        rotate=False,
+    )
+
+
+def judge_enrollment_token(
+    token: EnrollmentToken, *, agent_exists: bool, deposit: Deposit | None, now: datetime
+) -> Verdict:
+    """Say hash, expiry and Ready.
+
+    Args:
+        token: the code.
+        agent_exists: whether the Agent that it is for exists; true where it is for none.
+        deposit: what came of the look at its Secret; None where none was due.
+        now: the present moment, UTC.
+    """
+    fields: dict[str, Any] = {}
+    if deposit is not None and deposit.credential is not None:
+        fields = {"hash": deposit.credential.sha256, "prefix": deposit.credential.prefix}
+        fields["expiresAt"] = utc(expires_at(token))
+    minted = token.status.hash is not None or "hash" in fields
+    findings = (_ready(token, minted, agent_exists, now),) + ((deposit.finding,) if deposit is not None else ())
+    return Verdict(findings=findings, fields=fields)
+
+
+def expires_at(token: EnrollmentToken) -> datetime:
+    """Return when the code dies: as whoever minted it said, else the spec, else an hour after its creation."""
+    if token.spec.minted_by == "api" and token.status.expires_at is not None:
+        return token.status.expires_at
+    if token.spec.expires_at is not None:
+        return token.spec.expires_at
+    created = token.metadata.creation_timestamp
+    if created is None:
+        raise ValueError("An EnrollmentToken that was never stored has no end.")
+    return created + DEFAULT_LIFE
+
+
+def _ready(token: EnrollmentToken, minted: bool, agent_exists: bool, now: datetime) -> Finding:
+    if _spent(token):
+        return not_ready(SPENT, f"All uses of the code are taken ({token.spec.uses}); create another one.")
+    if (end := expires_at(token)) <= now:
+        return not_ready(EXPIRED, f"The code ended at {utc(end)}; create another one.")
+    if not minted:
+        return not_ready(NOT_MINTED, _why_not_minted(token))
+    if not agent_exists:
+        return not_ready(
+            AGENT_NOT_FOUND, f"There is no Agent {token.spec.agent} in this namespace; create it or name another."
+        )
+    if token.spec.secret_name is not None:
+        return ready(MINTED, f"The code is in Secret {token.spec.secret_name}.")
+    return ready(AVAILABLE, "The code can be used.")
+
+
+def _why_not_minted(token: EnrollmentToken) -> str:
+    if token.spec.minted_by == "api":
+        return "The REST call that created the code has not stored its hash; create another code if this stays."
+    if token.spec.secret_name is None:
+        return "Set spec.secretName to the Secret that the code shall be minted into."
+    return "The code could not be minted; the condition SecretsReady says why."
+
+
+def _spent(token: EnrollmentToken) -> bool:
+    return len(token.status.used_by) >= token.spec.uses

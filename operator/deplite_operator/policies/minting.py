@@ -1,0 +1,82 @@
+"""What to do about the Secret that a token or a code is minted into.
+
+The Secret is always written before the status. So a Secret whose credential the status does not know is the trace of a
+crash in between (or was put there on purpose): it is adopted, and a second credential is never minted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from deplite.resources.credentials import Credential, CredentialKind, describe, well_formed
+
+OWNER_LABEL = "deplite.io/minted-for"
+"""On a minted Secret: the id of the token or code, so that two of them never share one credential."""
+TOKEN_KEY = "token"  # noqa: S105 - the name of a key
+URL_KEY = "url"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a token or a code wants of its Secret."""
+
+    owner: str
+    """Its id."""
+    kind: CredentialKind
+    url: str
+    known_sha256: str | None
+    """The hash that its status shows."""
+    rotate: bool
+    """Whether its spec asks for a rotation that its status has not seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretFacts:
+    """What is in the Secret, if there is one."""
+
+    data: Mapping[str, bytes] = field(repr=False)
+    owner: str | None
+
+
+class Step(Enum):
+    """What is to be done."""
+
+    KEEP = "keep"
+    """Nothing: it holds what it should."""
+    MARK = "mark"
+    """The credential in it stays, but label or url is missing: write those."""
+    MINT = "mint"
+    """Put a fresh credential into it."""
+    REFUSE = "refuse"
+    """It is not ours to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The step, and the credential that the Secret holds already (for KEEP and MARK)."""
+
+    step: Step
+    credential: Credential | None = None
+    why: str = ""
+    """For REFUSE: what is wrong, to be read after the Secret's name."""
+
+
+def plan(order: Order, secret: SecretFacts | None) -> Plan:
+    """Decide what happens to the Secret (None: there is none)."""
+    if secret is None:
+        return Plan(step=Step.MINT)
+    if secret.owner not in (None, order.owner):
+        return Plan(step=Step.REFUSE, why="belongs to another token")
+    found = _credential(order.kind, secret.data)
+    if found is None:
+        ours = secret.owner == order.owner or not secret.data
+        return Plan(step=Step.MINT) if ours else Plan(step=Step.REFUSE, why="holds something else than a token")
+    if order.rotate and found.sha256 == order.known_sha256:
+        return Plan(step=Step.MINT)
+    marked = secret.owner == order.owner and secret.data.get(URL_KEY) == order.url.encode()
+    return Plan(step=Step.KEEP if marked else Step.MARK, credential=found)
+
+
+def _credential(kind: CredentialKind, data: Mapping[str, bytes]) -> Credential | None:
+    text = data.get(TOKEN_KEY, b"").decode("ascii", "replace").strip()
+    return describe(text) if well_formed(text, kind) else None

@@ -1,0 +1,72 @@
+"""Every environment variable that the operator reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deplite.errors import DepliteError
+
+
+class SettingsError(DepliteError):
+    """An environment variable is missing or wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTimes:
+    """Seconds: what a renewal is good for, within which one must succeed, and between tries."""
+
+    duration: float = 15
+    renew: float = 10
+    retry: float = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator was started with; `KUBECONFIG` is read where the connection is made."""
+
+    system_namespace: str = "deplite-system"
+    """`DEPLITE_SYSTEM_NAMESPACE`: where the Lease is."""
+    public_url: str = ""
+    """`DEPLITE_PUBLIC_URL`, without a slash at the end: what webhook URLs begin with."""
+    probe_host: str = "127.0.0.1"
+    probe_port: int = 0
+    """`DEPLITE_PROBE_LISTEN` (`host:port`): where `/livez` and `/readyz` are; port 0 is any free one."""
+    lease: LeaseTimes = LeaseTimes()
+    """`DEPLITE_LEASE_SECONDS` (`duration/renew/retry`), e.g. `15/10/2`."""
+    resync_seconds: float = 60.0
+    """Everything is read and judged anew this often, whatever the watches said."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            SettingsError: one of them is missing or malformed; the message names it.
+        """
+        public_url = environment.get("DEPLITE_PUBLIC_URL", "").rstrip("/")
+        if not public_url.startswith(("http://", "https://")):
+            raise SettingsError("DEPLITE_PUBLIC_URL must be the http(s) address of the Deplite API.")
+        host, port = _address(environment.get("DEPLITE_PROBE_LISTEN", "127.0.0.1:0"))
+        return cls(
+            system_namespace=environment.get("DEPLITE_SYSTEM_NAMESPACE") or cls.system_namespace,
+            public_url=public_url,
+            probe_host=host,
+            probe_port=port,
+            lease=_lease(environment.get("DEPLITE_LEASE_SECONDS", "15/10/2")),
+        )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError("DEPLITE_PROBE_LISTEN must be host:port, e.g. 127.0.0.1:8081.")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8081` means every address, as the kubelet needs
+
+
+def _lease(text: str) -> LeaseTimes:
+    try:
+        duration, renew, retry = (float(part) for part in text.split("/"))
+    except ValueError:
+        duration = renew = retry = 0.0
+    if not duration > renew > retry > 0:
+        raise SettingsError("DEPLITE_LEASE_SECONDS must be duration/renew/retry with falling seconds, e.g. 15/10/2.")
+    return LeaseTimes(duration=duration, renew=renew, retry=retry)
