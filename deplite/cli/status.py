@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     elif parts:
         Console(soft_wrap=True).print(_table(parts))
     else:
-        print(f"Deplite does not run on {layout.root}; `deplite up --data {options.data}` starts it.")
+        print(f"Deplite does not run on {layout.root}: `deplite up` with the same --data starts it.")
     return 0 if parts else _NOT_RUNNING
 
 

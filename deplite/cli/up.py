@@ -76,9 +76,8 @@ async def _stay(options: argparse.Namespace, layout: Layout) -> int:
 
     main = asyncio.ensure_future(up.run(announce))
     _on_signals(main.cancel, up.hurry)
-    with steps.shown():
-        with contextlib.suppress(asyncio.CancelledError):
-            await main
+    with steps.shown(), contextlib.suppress(asyncio.CancelledError):
+        await main
     # Stopping what runs is how it is meant to end; stopping what did not get ready is an interruption.
     return 0 if ready else 128 + signal.SIGINT
 

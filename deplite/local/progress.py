@@ -29,7 +29,10 @@ class Steps:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the spinners as long as the block runs."""
+        """Show the spinners as long as the block runs, if there is a terminal to show them on."""
+        if not self.console.is_terminal:
+            yield
+            return
         with self._progress:
             yield
 
