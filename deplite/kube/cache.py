@@ -109,6 +109,12 @@ class Cache(Generic[Value]):
         """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored."""
         self._put(resource.wire() if isinstance(resource, Resource) else dict(resource))
 
+    def ended(self, body: Mapping[str, Any]) -> None:
+        """Take out what a DELETED event tells of, unless an object made anew under the name is known already."""
+        key = _key(body)
+        if self._versions.get(key, 0) <= int(body["metadata"]["resourceVersion"]):
+            self._remove(key)
+
     def forget(self, namespace: str, name: str) -> None:
         """Take out what we have just deleted ourselves."""
         self._remove((namespace, name))
@@ -119,16 +125,18 @@ class Cache(Generic[Value]):
         while True:
             try:
                 if not self.synced or self.version == 0:
-                    await self._list()
+                    await self.refresh()
                     backoff.reset()
                 await self._follow(backoff)
             except GoneError:
                 self.version = 0
+                await asyncio.sleep(backoff.next())
             except KubeError as error:
                 log.warning("watch of %s: %s", self._kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())
 
-    async def _list(self) -> None:
+    async def refresh(self) -> None:
+        """List once: puts in what is there, takes out what is not. For caches that somebody else's watch feeds, too."""
         seen: set[Key] = set()
         version = 0
         async for page in self._kube.pages(self._kind):
@@ -146,7 +154,7 @@ class Cache(Generic[Value]):
         async for event in self._kube.watch(self._kind, self.version):
             self.heard_at = time.monotonic()
             if event.type == "DELETED":
-                self._deleted(_key(event.object), event.version)
+                self.ended(event.object)
             elif event.type != "BOOKMARK":
                 self._put(event.object)
             self._advance(event.version)
@@ -165,7 +173,12 @@ class Cache(Generic[Value]):
         key, version = _key(body), int(body["metadata"]["resourceVersion"])
         if version <= self._versions.get(key, 0):
             return
-        old, new = self._values.get(key), self._project(body)
+        try:
+            new = self._project(body)
+        except Exception:  # one object that nobody can read must not end the watch of all others
+            log.exception("%s %s/%s cannot be read", self._kind.KIND, *key, extra={"action": "object_unreadable"})
+            return
+        old = self._values.get(key)
         if old is not None:
             self._unindex(key, old)
         self._values[key], self._versions[key] = new, version
@@ -173,11 +186,6 @@ class Cache(Generic[Value]):
             if (found := function(new)) is not None:
                 self._indexes[name].setdefault(found, set()).add(key)
         self._tell(Change(key=key, old=old, new=new))
-
-    def _deleted(self, key: Key, version: int) -> None:
-        # An object made anew under the name may already be noted: the old one's end does not concern it.
-        if self._versions.get(key, 0) < version:
-            self._remove(key)
 
     def _remove(self, key: Key) -> None:
         old = self._values.pop(key, None)

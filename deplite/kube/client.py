@@ -10,7 +10,7 @@ import aiohttp
 
 from deplite.kube.connection import MERGE_PATCH, Connection
 from deplite.kube.errors import UnavailableError, error_from
-from deplite.kube.secret import Secret, secret_body, secret_from
+from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
 from deplite.resources.resource import GROUP, VERSION, Resource
 
 Kind = TypeVar("Kind", bound=Resource)
@@ -185,9 +185,11 @@ class KubeClient:
         body = secret_body(name, data, labels=labels)
         return secret_from(await self.connection.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=body))
 
-    async def replace_secret(self, secret: Secret, data: Mapping[str, bytes]) -> Secret:
-        """Replace the data of a Secret that nobody changed since it was read."""
-        body = secret_body(secret.name, data, labels=secret.labels, version=secret.version)
+    async def replace_secret(
+        self, secret: Secret, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None
+    ) -> Secret:
+        """Replace the data (and, if given, the labels) of a Secret that nobody changed since it was read."""
+        body = replacement_body(secret, data, secret.labels if labels is None else labels)
         path = f"/api/v1/namespaces/{secret.namespace}/secrets/{secret.name}"
         return secret_from(await self.connection.request("PUT", path, body=body))
 

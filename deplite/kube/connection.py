@@ -86,6 +86,16 @@ class Connection:
         """Close the pool."""
         await self._rest.close()
 
+    def session(self) -> aiohttp.ClientSession:
+        """Return a session for a library that sends its own requests: same trust, and who we are on each of them."""
+
+        async def authorize(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            request.headers.update(await self.authorization())
+            return await send(request)
+
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._rest.ssl_context)
+        return aiohttp.ClientSession(connector=connector, middlewares=(authorize,), trust_env=True)
+
     async def authorization(self) -> dict[str, str]:
         """Return the headers that say who we are."""
         if self._token_file is not None:

@@ -53,6 +53,11 @@ class InvalidError(KubeError):
 class ForbiddenError(KubeError):
     """This identity may not do that, or the namespace is being deleted."""
 
+    @property
+    def namespace_ends(self) -> bool:
+        """Whether the only obstacle is that the namespace is being deleted: nothing new can be made in it."""
+        return "because it is being terminated" in str(self)
+
 
 class GoneError(KubeError):
     """The resourceVersion is too old: list again."""

@@ -16,6 +16,8 @@ class Secret:
     version: str
     labels: Mapping[str, str]
     data: Mapping[str, bytes] = field(repr=False)
+    original: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The object as it was read: a replacement keeps what we know nothing of (annotations, owners, type)."""
 
 
 def secret_from(body: Mapping[str, Any]) -> Secret:
@@ -28,15 +30,21 @@ def secret_from(body: Mapping[str, Any]) -> Secret:
         version=metadata["resourceVersion"],
         labels=metadata.get("labels") or {},
         data={key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()},
+        original=body,
     )
 
 
-def secret_body(
-    name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None, version: str | None = None
-) -> dict[str, Any]:
-    """Return the body that creates or replaces a Secret."""
+def secret_body(name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the body that creates a Secret."""
     metadata: dict[str, Any] = {"name": name, "labels": dict(labels or {})}
-    if version is not None:
-        metadata["resourceVersion"] = version
-    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": _encoded(data)}
+
+
+def replacement_body(secret: Secret, data: Mapping[str, bytes], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body that replaces a Secret's data and labels, if it is still what was read."""
+    metadata = dict(secret.original["metadata"]) | {"labels": dict(labels)}
+    return dict(secret.original) | {"metadata": metadata, "data": _encoded(data)}
+
+
+def _encoded(data: Mapping[str, bytes]) -> dict[str, str]:
+    return {key: base64.b64encode(value).decode() for key, value in data.items()}

@@ -21,7 +21,7 @@ def _ready(organization: Organization) -> Finding:
     if not re.fullmatch(NAMESPACE_PATTERN, organization.namespace):
         return not_ready(
             NOT_AN_ORGANIZATION,
-            "The name of an organization's namespace must be org- and 1 to 55 of a-z, 0-9 and -; use another namespace.",
+            "The name of an organization's namespace must be org- and 1 to 55 of a-z, 0-9 and -; use another.",
         )
     if not any(member.role == "owner" for member in organization.spec.members):
         return not_ready(NO_OWNER, "Nobody can administer the organization; add a member with role owner.")
