@@ -1,7 +1,7 @@
 """Finds the programs of the control plane: `KUBEBUILDER_ASSETS`, then our cache, else they are built into it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,14 @@ def search(environment: Mapping[str, str]) -> dict[str, Path]:
     `KUBEBUILDER_ASSETS` is envtest's folder; what it lacks (usually the controller manager) is taken from our cache.
     """
     assets = environment.get("KUBEBUILDER_ASSETS", "")
-    folders = [*([Path(assets)] if assets else []), cache_folder(environment)]
-    found: dict[str, Path] = {}
-    for name in NAMES:
-        for folder in folders:
-            program = folder / name
-            if program.is_file() and os.access(program, os.X_OK):
-                found[name] = program.absolute()
-                break
-    return found
+    given = search_folder(Path(assets), NAMES) if assets else {}
+    return search_folder(cache_folder(environment), NAMES) | given
+
+
+def search_folder(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return which of these programs a folder has, by name."""
+    programs = {name: folder.absolute() / name for name in names}
+    return {name: path for name, path in programs.items() if path.is_file() and os.access(path, os.X_OK)}
 
 
 Report = Callable[[float, float, str], None]

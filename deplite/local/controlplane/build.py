@@ -1,0 +1,192 @@
+"""Builds the programs of the control plane from their published sources, once, into our cache.
+
+`go.mod` and `go.sum` beside this file pin every source by its hash. Everything happens in one folder in the cache,
+under a lock: what an interrupted build left there is removed by the next one, and programs are renamed into place
+only when all are whole, so that whoever finds one can run it.
+"""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from deplite.local.controlplane.estimate import Estimate, is_package
+from deplite.local.controlplane.find import VERSION, Report, search_folder
+from deplite.local.controlplane.golang import environment_for, find_go
+from deplite.local.errors import BuildError, MissingError, StartError
+from deplite.local.process import Process, Program, tail
+
+DISK_BYTES = 5 * 10**9
+"""What a build takes at its peak; 228 MB of it stay."""
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+}
+_OUTPUT = {"etcd": "server"}
+"""Go names a program by its package; `v3` is a version and does not count."""
+# Without the version stamp kubectl cannot parse the server's version.
+_LINKER = f"-s -w -X k8s.io/component-base/version.gitVersion=v{VERSION}"
+_SOURCES = Path(__file__).parent
+_POLL = 0.25
+
+
+async def build(names: Sequence[str], target: Path, environment: Mapping[str, str], report: Report) -> dict[str, Path]:
+    """Build programs and return their paths by name; waits for another build of the same cache first.
+
+    Args:
+        names: which, of `PACKAGES`.
+        target: where they go.
+        environment: decides how Go fetches modules (GOPROXY and the like) and where `go` is.
+        report: told how far it is.
+
+    Raises:
+        MissingError: no usable Go, or too little disk.
+        BuildError: Go failed; the message ends with what it said.
+    """
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    async with _locked(target.with_name(target.name + ".lock"), report):
+        found = search_folder(target, names)  # by the one that we waited for
+        missing = [name for name in names if name not in found]
+        if missing:
+            found |= await _build_in(target.with_name(target.name + ".build"), missing, target, environment, report)
+    return found
+
+
+def list_command(go: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that downloads the modules and prints each package to compile."""
+    return (str(go), "list", "-deps", "-modcacherw", *(PACKAGES[name] for name in names))
+
+
+def build_command(go: Path, names: Sequence[str], output: Path) -> tuple[str, ...]:
+    """Return the command that builds programs into a folder and prints each package that it begins."""
+    flags = ("-v", "-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath", "-ldflags", _LINKER)
+    return (str(go), "build", *flags, "-o", f"{output}{os.sep}", *(PACKAGES[name] for name in names))
+
+
+async def _build_in(
+    folder: Path, names: Sequence[str], target: Path, environment: Mapping[str, str], report: Report
+) -> dict[str, Path]:
+    await asyncio.to_thread(_remove, folder)
+    go = await find_go(environment)
+    _check_disk(target.parent)
+    (folder / "out").mkdir(parents=True)
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(_SOURCES / name, folder)
+    try:
+        await _compile(go, names, folder, environment_for(folder, environment), report)
+        await _check(names, folder / "out")
+        return await asyncio.to_thread(_install, names, folder / "out", target)
+    finally:
+        report(1, 1, "removing the build's caches")
+        await asyncio.to_thread(_remove, folder)
+
+
+async def _compile(
+    go: Path, names: Sequence[str], folder: Path, environment: Mapping[str, str], report: Report
+) -> None:
+    estimate = Estimate()
+
+    def show() -> None:
+        report(round(estimate.fraction() * 100, 1), 100, estimate.note(time.monotonic()))
+
+    def read_list(lines: Sequence[str]) -> None:
+        packages.update(filter(is_package, lines))
+        estimate.read_list(lines)
+
+    packages: set[str] = set()
+    show()
+    await _run("list", list_command(go, names), folder, environment, read_list, show)
+    estimate.begin(len(packages - {"unsafe"}), time.monotonic())  # unsafe has no code
+    await _run("build", build_command(go, names, folder / "out"), folder, environment, estimate.read_build, show)
+
+
+async def _run(
+    step: str,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    read: Callable[[Sequence[str]], None],
+    show: Callable[[], None],
+) -> None:
+    program = Program(
+        name=f"go {step}", argv=tuple(command), cwd=folder, env=environment, log=folder / f"{step}.log", umask=0o022
+    )
+    try:
+        process = await Process.start(program)
+    except StartError as error:
+        raise BuildError(str(error)) from error
+    try:
+        with program.log.open(encoding="utf-8", errors="replace") as log:
+            rest = ""
+            while process.returncode is None:
+                await asyncio.sleep(_POLL)
+                *lines, rest = (rest + log.read()).split("\n")
+                read(lines)
+                show()
+            read((rest + log.read()).splitlines())
+    finally:
+        process.kill()
+        code = await process.wait()
+    if code != 0:
+        said = "\n".join(line for line in tail(program.log, 40) if not is_package(line)) or f"it ended with {code}"
+        raise BuildError(f"the control plane could not be built; try again after what `{program.name}` says:\n{said}")
+
+
+async def _check(names: Sequence[str], output: Path) -> None:
+    """Make sure that each program runs: a file that is there may still be half of one."""
+    for name in names:
+        child = await asyncio.create_subprocess_exec(
+            output / _OUTPUT.get(name, name),
+            "--version",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        if await child.wait() != 0:
+            raise BuildError(f"the {name} that was built does not run on this machine; report this as a bug")
+
+
+def _install(names: Sequence[str], output: Path, target: Path) -> dict[str, Path]:
+    target.mkdir(mode=0o755, exist_ok=True)
+    installed = {}
+    for name in names:
+        built = output / _OUTPUT.get(name, name)
+        with built.open("rb") as file:
+            os.fsync(file.fileno())  # or a power cut could leave the name without its content
+        installed[name] = built.replace(target / name)
+    return installed
+
+
+def _check_disk(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < DISK_BYTES:
+        raise MissingError(
+            f"building the control plane needs {DISK_BYTES / 1e9:.0f} GB of disk for some minutes and {folder} has "
+            f"{free / 1e9:.1f} GB: free some, or set XDG_CACHE_HOME to a folder on a larger disk"
+        )
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        raise BuildError(f"{folder}, left by an earlier build, cannot be removed; remove it and try again")
+
+
+@asynccontextmanager
+async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
+    lock = FileLock(path)
+    while True:
+        with suppress(Timeout):
+            lock.acquire(blocking=False)
+            break
+        report(0, 100, "waiting for the build that another process has begun")
+        await asyncio.sleep(_POLL)
+    try:
+        yield
+    finally:
+        lock.release()
