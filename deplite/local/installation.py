@@ -4,6 +4,7 @@ In a cluster of a team the chart or Git brings all of it; on one machine `deplit
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,14 +17,7 @@ from deplite.local.together import together
 from deplite.resources import Organization
 from deplite.resources.organization import ORGANIZATION_NAME, Member, OrganizationSpec
 from deplite.resources.resource import Meta
-
-PARTS = ("operator", "apiserver")
-"""The parts that have a ServiceAccount; the agent never talks to Kubernetes."""
-
-
-def account_name(part: str) -> str:
-    """Return the name of a part's ServiceAccount."""
-    return f"deplite-{part}"
+from deplite.rights import PARTS, account_name, cluster_manifests, organization_manifests
 
 
 async def install(cluster: Cluster) -> None:
@@ -38,7 +32,7 @@ async def install_organization(cluster: Cluster, name: str) -> None:
     organization = Organization(
         metadata=Meta(name=ORGANIZATION_NAME, namespace=name), spec=OrganizationSpec(members=(owner,))
     )
-    await cluster.apply_all([organization.manifest()])
+    await cluster.apply_all([*organization_manifests(name, SYSTEM_NAMESPACE), organization.manifest()])
 
 
 async def _install_kinds(cluster: Cluster) -> None:
@@ -57,12 +51,12 @@ async def _install_accounts(cluster: Cluster) -> None:
         }
         for part in PARTS
     ]
-    await cluster.apply_all(accounts)
+    await cluster.apply_all([*accounts, *cluster_manifests(SYSTEM_NAMESPACE)])
 
 
 def _namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def _documents(path: Any) -> Iterator[dict[str, Any]]:
+def _documents(path: Path) -> Iterator[dict[str, Any]]:
     yield from (document for document in yaml.safe_load_all(path.read_text()) if document)

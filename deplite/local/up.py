@@ -26,6 +26,7 @@ from deplite.local.progress import Steps
 from deplite.local.session import Session
 from deplite.local.supervisor import Supervisor
 from deplite.local.together import together
+from deplite.rights import PARTS, account_name
 
 KUBE_PURPOSE = "kube-apiserver"
 API_PURPOSE = "apiserver"
@@ -149,8 +150,8 @@ class Up:
         self._accounts = Accounts(self._cluster, self._layout.accounts, admin)
         with self._steps.step("Kinds, accounts and rights"):
             await installation.install(self._cluster)
-            for name in installation.PARTS:
-                self._issued[name] = await self._accounts.issue(installation.account_name(name))
+            for part in PARTS:
+                self._issued[part] = await self._accounts.issue(account_name(part))
         await together(self._install_organization(admin), self._start_operator(), self._start_apiserver())
 
     async def _start_control_plane(self) -> Path:
