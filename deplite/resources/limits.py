@@ -1,8 +1,9 @@
 """Bounds and shapes that several kinds share; the CRDs spell the same ones."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from deplite.resources.resource import Record
 
@@ -19,7 +20,18 @@ DisplayName = Annotated[str, Field(min_length=1, max_length=128)]
 Rate = Annotated[int, Field(ge=1, le=MAX_RATE)]
 Cidr = Annotated[str, Field(min_length=2, max_length=43, pattern=CIDR_PATTERN)]
 ParamValue = str | int | float | bool
-Params = Annotated[dict[str, ParamValue], Field(max_length=100)]
+
+
+def _scalars(value: Any) -> Any:
+    """Turn what is not a scalar into its JSON text: a schema cannot refuse it, and reading an object must not fail."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: item if isinstance(item, str | int | float | bool) else json.dumps(item) for key, item in value.items()
+    }
+
+
+Params = Annotated[dict[str, ParamValue], BeforeValidator(_scalars), Field(max_length=100)]
 """At most 100 scalars; 4 KiB each and 8 KiB together are checked where they are accepted and again before sending."""
 
 

@@ -1,0 +1,50 @@
+"""Whether this server is able to hear agents, and since when without a break.
+
+An agent's silence counts only while we could have heard it: a process that was paused, an event loop that stood still
+or a Kubernetes API that did not answer (then calls are refused) must never mark anybody as lost.
+"""
+
+from collections.abc import Callable
+
+TICK_SECONDS = 1.0
+"""How often `tick` is to be called."""
+MAX_PAUSE_SECONDS = 6.0
+"""Two ticks further apart than this mean that the process stood still."""
+MAX_DEAF_SECONDS = 35.0
+"""Caches that heard nothing for so long mean that the Kubernetes API is away; a silent watch is given up after 25 s."""
+
+
+class Hearing:
+    """The clock of silence.
+
+    Attributes:
+        since: monotonic time since which every call of an agent would have been heard.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Make the clock; it starts now.
+
+        Args:
+            monotonic: seconds of a clock that never goes back.
+        """
+        self._monotonic = monotonic
+        self.since = self._ticked_at = monotonic()
+
+    def tick(self, heard_at: float) -> None:
+        """Look whether hearing went on.
+
+        Args:
+            heard_at: monotonic time of the last word from the Kubernetes API.
+        """
+        now = self._monotonic()
+        paused = now - self._ticked_at > MAX_PAUSE_SECONDS
+        if paused or now - heard_at > MAX_DEAF_SECONDS:
+            self.since = now
+        self._ticked_at = now
+
+    def silence(self, contact_at: float | None) -> float:
+        """Return for how many seconds somebody last heard of then has been silent while we were listening."""
+        now = self._monotonic()
+        if now - self._ticked_at > MAX_PAUSE_SECONDS:
+            return 0.0
+        return now - max(self.since, self.since if contact_at is None else contact_at)

@@ -1,0 +1,145 @@
+"""When each agent was last heard of, and what `Agent.status.state` says about it.
+
+Heartbeats write nothing to Kubernetes: the state changes when a stream opens, and after 30 s without one (180 s of
+silence where it seems open), so that a rolling update of thousands of agents is not thousands of writes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from deplite.kube.errors import KubeError, NotFoundError
+from deplite.resources.agent import Agent
+from deplite.resources.resource import Resource, utc
+from deplite_apiserver.dispatch.hearing import Hearing
+from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
+
+log = logging.getLogger(__name__)
+
+DISCONNECTED_SECONDS = 30.0
+"""Without a stream for so long: disconnected."""
+SILENT_SECONDS = 180.0
+"""Without any call for so long: disconnected, though a stream seems open."""
+
+State = Literal["Connected", "Disconnected"]
+
+
+class AgentStore(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def patch_status(
+        self, kind: type[Agent], namespace: str, name: str, body: Mapping[str, Any], *, version: str | None = None
+    ) -> Agent:
+        """Merge into the agent's status."""
+
+
+def state_of(*, has_stream: bool, silence: float, alone: float) -> State:
+    """Say what an agent is.
+
+    Args:
+        has_stream: whether its stream is open here.
+        silence: seconds since its last call that could have been heard.
+        alone: seconds since it last had a stream, as far as we could see.
+    """
+    if silence >= SILENT_SECONDS or (not has_stream and alone >= DISCONNECTED_SECONDS):
+        return "Disconnected"
+    return "Connected"
+
+
+class Presence:
+    """Last contacts, and the writer of `state` and `lastSeenAt` of agents."""
+
+    def __init__(
+        self,
+        *,
+        store: AgentStore,
+        streams: Streams,
+        hearing: Hearing,
+        monotonic: Callable[[], float],
+        now: Callable[[], datetime],
+        note: Callable[[Resource], None],
+    ) -> None:
+        """Make an empty record of contacts.
+
+        Args:
+            store: where Agents are.
+            streams: the open streams.
+            hearing: the clock of silence.
+            monotonic: seconds of a clock that never goes back.
+            now: the present moment in UTC.
+            note: is told each Agent that was written.
+        """
+        self._store, self._streams, self._hearing, self._note = store, streams, hearing, note
+        self._monotonic, self._now = monotonic, now
+        self._contacts: dict[AgentKey, tuple[float, datetime]] = {}
+        self._streamed_at: dict[AgentKey, float] = {}
+        self._wanted: asyncio.Queue[AgentKey] = asyncio.Queue()
+        streams.subscribe(opened=self._opened, closed=self._closed)
+
+    def touch(self, agent: AgentKey) -> None:
+        """Note that a signed call of the agent just came."""
+        self._contacts[agent] = (self._monotonic(), self._now())
+
+    def last_seen(self, agent: AgentKey) -> datetime | None:
+        """Return when the agent last called this replica."""
+        contact = self._contacts.get(agent)
+        return contact[1] if contact else None
+
+    def silence(self, agent: AgentKey) -> float:
+        """Return for how many seconds the agent has been silent while we were listening."""
+        contact = self._contacts.get(agent)
+        return self._hearing.silence(contact[0] if contact else None)
+
+    def connected(self, agent: AgentKey) -> bool:
+        """Whether the agent holds a stream here and was heard of lately."""
+        return self._streams.of(agent) is not None and self.silence(agent) < SILENT_SECONDS
+
+    def state(self, agent: AgentKey) -> State:
+        """Say what the agent is, as far as this replica can see."""
+        has_stream = self._streams.of(agent) is not None
+        alone = 0.0 if has_stream else self._hearing.silence(self._streamed_at.get(agent))
+        return state_of(has_stream=has_stream, silence=self.silence(agent), alone=alone)
+
+    def forget(self, agent: AgentKey) -> None:
+        """Drop what is remembered of an agent that no longer exists."""
+        self._contacts.pop(agent, None)
+        self._streamed_at.pop(agent, None)
+
+    async def run(self, agent_of: Callable[[str, str], Agent | None]) -> None:
+        """Write `Connected` as soon as an agent's stream opens, for ever.
+
+        Args:
+            agent_of: finds an Agent by namespace and name.
+        """
+        while True:
+            key = await self._wanted.get()
+            agent = agent_of(*key)
+            if agent is not None:
+                await self.settle(agent)
+
+    async def settle(self, agent: Agent) -> None:
+        """Write the agent's state if it has changed; a Kubernetes API that is away is tried again by the next sweep."""
+        if agent.spec.revoked or (agent.status.state in ("Pending", "Revoked") and not self.connected(agent.key)):
+            return
+        state = self.state(agent.key)
+        if state == agent.status.state:
+            return
+        body: dict[str, Any] = {"state": state}
+        seen = self.last_seen(agent.key)
+        if seen is not None:
+            body["lastSeenAt"] = utc(seen)
+        try:
+            self._note(await self._store.patch_status(Agent, agent.namespace, agent.name, body))
+        except NotFoundError:
+            self.forget(agent.key)
+        except KubeError as error:
+            log.warning("state of an agent not written: %s", error, extra={"action": "presence_failed"})
+
+    def _opened(self, stream: Stream) -> None:
+        self.touch(stream.agent)
+        self._wanted.put_nowait(stream.agent)
+
+    def _closed(self, stream: Stream) -> None:
+        self._streamed_at[stream.agent] = self._monotonic()

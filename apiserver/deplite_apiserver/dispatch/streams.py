@@ -1,0 +1,125 @@
+"""The agents' streams that are open on this replica. One an agent: a newer one takes the place of the older."""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+AgentKey = tuple[str, str]
+"""Namespace and object name of an Agent."""
+
+MAX_WAITING = 1000
+"""Events that wait for a slow agent; beyond, its stream is closed, and what it missed is sent when it comes back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamEvent:
+    """One event as it goes over the wire."""
+
+    event: str
+    data: dict[str, Any]
+
+    def text(self) -> str:
+        """Return the data as one line of JSON."""
+        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(kw_only=True, eq=False)
+class Stream:
+    """One open stream: events go in at one end and are sent at the other."""
+
+    agent: AgentKey
+    agent_id: str
+    instance: str | None
+    number: int
+    closed: bool = False
+    _queue: asyncio.Queue[StreamEvent | None] = field(default_factory=asyncio.Queue)
+
+    def send(self, event: StreamEvent) -> bool:
+        """Put an event in; says whether it will be sent."""
+        if self.closed:
+            return False
+        if self._queue.qsize() >= MAX_WAITING:
+            log.warning("agent %s does not read its stream", self.agent_id, extra={"action": "stream_overflow"})
+            self.close()
+            return False
+        self._queue.put_nowait(event)
+        return True
+
+    def close(self) -> None:
+        """End the stream once what is in it has been sent."""
+        if not self.closed:
+            self.closed = True
+            self._queue.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[StreamEvent]:
+        """Yield what was put in, until the stream is closed."""
+        while (event := await self._queue.get()) is not None:
+            yield event
+
+
+class Streams:
+    """Which agents can be reached from here."""
+
+    def __init__(self) -> None:
+        self._open: dict[AgentKey, Stream] = {}
+        self._numbers = itertools.count(1)
+        self._on_open: list[Callable[[Stream], None]] = []
+        self._on_close: list[Callable[[Stream], None]] = []
+        self._stopping = False
+
+    def subscribe(self, *, opened: Callable[[Stream], None], closed: Callable[[Stream], None] | None = None) -> None:
+        """Call back when an agent's stream opens, and when its last one has closed."""
+        self._on_open.append(opened)
+        if closed is not None:
+            self._on_close.append(closed)
+
+    def open(self, agent: AgentKey, agent_id: str, instance: str | None) -> Stream:
+        """Open a stream; one that the agent had open is closed, for two may mean a dead connection or a copied key."""
+        older = self._open.get(agent)
+        stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=next(self._numbers))
+        self._open[agent] = stream
+        if older is not None:
+            self._displace(older, stream)
+        if self._stopping:
+            stream.close()
+        for callback in self._on_open:
+            callback(stream)
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """Forget a stream whose connection ended."""
+        stream.close()
+        if self._open.get(stream.agent) is stream:
+            del self._open[stream.agent]
+            for callback in self._on_close:
+                callback(stream)
+
+    def of(self, agent: AgentKey) -> Stream | None:
+        """Return the agent's stream, if it is open here."""
+        stream = self._open.get(agent)
+        return None if stream is None or stream.closed else stream
+
+    def agents(self) -> list[AgentKey]:
+        """Return the agents whose streams are open here."""
+        return [key for key, stream in self._open.items() if not stream.closed]
+
+    def stop(self) -> None:
+        """Close all streams, and each one that is opened from now on: the process is about to end."""
+        self._stopping = True
+        for stream in self._open.values():
+            stream.close()
+
+    def _displace(self, older: Stream, newer: Stream) -> None:
+        if older.instance is not None and newer.instance is not None and older.instance != newer.instance:
+            log.warning(
+                "two processes hold the identity of agent %s; stop the copied one",
+                newer.agent_id,
+                extra={"action": "duplicate_identity"},
+            )
+        older.close()

@@ -1,0 +1,1 @@
+"""Runs: accepted, shown, and led through their phases."""

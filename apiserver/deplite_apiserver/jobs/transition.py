@@ -1,0 +1,244 @@
+"""The one function that changes a job's phase: `decide`, pure, and `Transitions`, which applies it by compare-and-swap.
+
+`Queued → Running → Succeeded | Failed` and `Queued → Failed`. A terminal phase never changes: a result that comes after
+the server had ended the job itself is kept in `status.lateResult`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol
+
+from deplite.kube.errors import ConflictError
+from deplite.protocol.phases import Phase, Reason
+from deplite.resources.deployjob import DeployJob, DeployJobStatus, Outcome
+from deplite.resources.resource import Resource, utc
+
+MAX_TRIES = 5
+"""How often a decision is made anew when somebody else wrote in between."""
+
+ENDINGS: Mapping[Reason, str] = {
+    Reason.EXPIRED: "The agent did not connect in time to take the job.",
+    Reason.TIMEOUT: "The job did not end in the time its trigger allows.",
+    Reason.AGENT_LOST: "The agent fell silent while it ran the job.",
+    Reason.AGENT_REVOKED: "The agent was revoked before it took the job.",
+    Reason.AGENT_CRASHED: "The agent's machine was replaced while it ran the job.",
+    Reason.CANCELLED: "The job was cancelled before an agent took it.",
+    Reason.SUPERSEDED: "A newer run took the job's place before an agent took it.",
+}
+"""What the server says when it ends a job itself; by this, such an end is told from an agent's own report."""
+
+_ENDS_FROM: Mapping[Reason, frozenset[Phase]] = {
+    Reason.EXPIRED: frozenset({Phase.QUEUED}),
+    Reason.AGENT_REVOKED: frozenset({Phase.QUEUED}),
+    Reason.CANCELLED: frozenset({Phase.QUEUED}),
+    Reason.SUPERSEDED: frozenset({Phase.QUEUED}),
+    Reason.REJECTED: frozenset({Phase.QUEUED}),
+    Reason.TIMEOUT: frozenset({Phase.QUEUED, Phase.RUNNING}),
+    Reason.AGENT_LOST: frozenset({Phase.RUNNING}),
+    Reason.AGENT_CRASHED: frozenset({Phase.RUNNING}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """The job's agent says that it is about to start it."""
+
+    instance: str | None
+    """The agent's process; None for clients that do not say."""
+    at: datetime
+    implied: bool = False
+    """Said by sending logs: harmless once the job runs or has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """The job's agent says how it ended."""
+
+    instance: str | None
+    status: str
+    """The word the agent used, for `lateResult`."""
+    end: DeployJobStatus
+    """The phase, reason, message, exit code, output and rejection that follow from it."""
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The server ends the job itself; nothing happens where it has moved on meanwhile."""
+
+    reason: Reason
+    at: datetime
+    message: str | None = None
+    """Another sentence than that of `ENDINGS`."""
+
+
+Event = Claimed | Reported | Ended
+
+
+class Verdict(Enum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    """It was so already, or no longer concerns the job."""
+    LATE = "late"
+    """Kept beside the job's end."""
+    ALREADY_CLAIMED = "already_claimed"
+    JOB_FINISHED = "job_finished"
+    RESULT_CONFLICT = "result_conflict"
+    GONE = "job_gone"
+    """Another object has the name by now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A verdict, and the merge patch of the status that it needs (empty: no write)."""
+
+    verdict: Verdict
+    patch: Mapping[str, Any]
+
+
+def decide(job: DeployJob, event: Event) -> Decision:
+    """Say what an event does to a job as it is now."""
+    match event:
+        case Claimed():
+            return _claim(job.status, event)
+        case Reported():
+            return _report(job, event)
+        case Ended():
+            return _end(job.status, event)
+
+
+def _claim(status: DeployJobStatus, event: Claimed) -> Decision:
+    if status.phase is Phase.QUEUED:
+        patch = {"phase": Phase.RUNNING.value, "startedAt": utc(event.at)}
+        return _applied(patch | ({"instance": event.instance} if event.instance else {}))
+    if status.phase.finished:
+        return _plain(Verdict.UNCHANGED if event.implied else Verdict.JOB_FINISHED)
+    return _plain(Verdict.UNCHANGED if event.instance == status.instance else Verdict.ALREADY_CLAIMED)
+
+
+def _report(job: DeployJob, event: Reported) -> Decision:
+    status = job.status
+    if status.phase.finished:
+        return _late(status, event)
+    if status.phase is Phase.RUNNING and event.instance != status.instance:
+        return _plain(Verdict.ALREADY_CLAIMED)
+    patch = _ending(event.end) | {"finishedAt": utc(event.at)}
+    if status.phase is Phase.QUEUED:
+        patch |= {"startedAt": utc(event.at)} | ({"instance": event.instance} if event.instance else {})
+    return _applied(patch)
+
+
+def _late(status: DeployJobStatus, event: Reported) -> Decision:
+    if status.instance is not None and event.instance != status.instance:
+        return _plain(Verdict.ALREADY_CLAIMED)
+    if not ended_by_server(status):
+        same = _ending(status) == _ending(event.end)
+        return _plain(Verdict.UNCHANGED if same else Verdict.RESULT_CONFLICT)
+    late = Outcome(
+        status=event.status,
+        exit_code=event.end.exit_code,
+        message=event.end.message,
+        output=event.end.output,
+        received_at=event.at,
+    )
+    if status.late_result is None:
+        return Decision(verdict=Verdict.LATE, patch={"lateResult": late.wire()})
+    same = status.late_result.model_copy(update={"received_at": event.at}) == late
+    return _plain(Verdict.LATE if same else Verdict.RESULT_CONFLICT)
+
+
+def _end(status: DeployJobStatus, event: Ended) -> Decision:
+    if status.phase not in _ENDS_FROM[event.reason]:
+        return _plain(Verdict.UNCHANGED)
+    message = event.message or ENDINGS.get(event.reason)
+    patch = {"phase": Phase.FAILED.value, "reason": event.reason.value, "finishedAt": utc(event.at)}
+    return _applied(patch | ({"message": message} if message else {}))
+
+
+def ended_by_server(status: DeployJobStatus) -> bool:
+    """Whether the job was ended without a report of its agent."""
+    return (
+        status.phase is Phase.FAILED
+        and status.reason in ENDINGS
+        and status.exit_code is None
+        and status.message == ENDINGS[status.reason]
+    )
+
+
+def _ending(status: DeployJobStatus) -> dict[str, Any]:
+    """Return the fields in which two reports of one end must agree."""
+    return {
+        key: value
+        for key, value in status.wire().items()
+        if key in {"phase", "reason", "message", "exitCode", "output", "rejection"}
+    }
+
+
+def _applied(patch: Mapping[str, Any]) -> Decision:
+    return Decision(verdict=Verdict.APPLIED, patch=patch)
+
+
+def _plain(verdict: Verdict) -> Decision:
+    return Decision(verdict=verdict, patch={})
+
+
+class JobStore(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        """Return the job."""
+
+    async def patch_status(
+        self, kind: type[DeployJob], namespace: str, name: str, body: Mapping[str, Any], *, version: str | None = None
+    ) -> DeployJob:
+        """Merge into its status where `version` is still the present one."""
+
+
+class Transitions:
+    """Applies events to jobs; the only writer of `DeployJob.status`."""
+
+    def __init__(self, store: JobStore, note: Callable[[Resource], None]) -> None:
+        """Make the writer.
+
+        Args:
+            store: where jobs are.
+            note: is told each job that was written, so that this replica reads its own writes.
+        """
+        self._store = store
+        self._note = note
+
+    async def apply(self, namespace: str, name: str, event: Event, *, uid: str | None = None) -> Verdict:
+        """Apply an event to a job.
+
+        Args:
+            namespace: the organization.
+            name: the job's id.
+            event: what happened.
+            uid: the beginning of the uid of the object that is meant; None for whichever has the name.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: others wrote in between five times in a row.
+            UnavailableError: the Kubernetes API does not answer.
+        """
+        for attempt in range(1, MAX_TRIES + 1):
+            job = await self._store.get(DeployJob, namespace, name)
+            if uid is not None and not job.metadata.uid.startswith(uid):
+                return Verdict.GONE
+            decision = decide(job, event)
+            if not decision.patch:
+                return decision.verdict
+            try:
+                version = job.metadata.resource_version
+                written = await self._store.patch_status(DeployJob, namespace, name, decision.patch, version=version)
+            except ConflictError:
+                if attempt == MAX_TRIES:
+                    raise
+                continue
+            self._note(written)
+            return decision.verdict
+        raise AssertionError("the loop above returns or raises")

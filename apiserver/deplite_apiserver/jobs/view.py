@@ -1,0 +1,194 @@
+"""What a replica remembers of each DeployJob: an unfinished one whole but small, a finished one in under 300 bytes.
+
+A job as Python dicts costs 11 KB, and 100 000 finished ones are normal: only what lists show and sweeps need is kept,
+in slots, with the strings that repeat (organization, agent, trigger, workflow, ref) shared.
+"""
+
+import struct
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from sys import intern
+from typing import Any
+
+from deplite.protocol.phases import Phase, Reason
+from deplite.resources.deployjob import Cancel, DeployJob, Requester
+from deplite.resources.limits import ParamValue
+
+_PACKED = struct.Struct("<IIIII")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinishedJob:
+    """A job that ended: what lists show and sort by, and when it may go."""
+
+    namespace: str
+    name: str
+    agent: str
+    """The Agent's object name, in the same namespace."""
+    trigger: str | None
+    workflow: str
+    ref: str | None
+    phase: Phase
+    reason: Reason | None
+    exit_code: int | None
+    packed: bytes
+    """Start of the uid, then created, started (0: never), finished and time to live, in seconds."""
+
+    @property
+    def finished(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def uid8(self) -> str:
+        """The first 8 characters of the uid."""
+        return f"{self._field(0):08x}"
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was asked for."""
+        return datetime.fromtimestamp(self._field(1), UTC)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When an agent claimed it, if one did."""
+        return datetime.fromtimestamp(self._field(2), UTC) if self._field(2) else None
+
+    @property
+    def finished_at(self) -> datetime:
+        """When it ended."""
+        return datetime.fromtimestamp(self._field(3), UTC)
+
+    @property
+    def ttl_seconds(self) -> int:
+        """How long after its end it stays in the cluster."""
+        return self._field(4)
+
+    @property
+    def storage_key(self) -> str:
+        """As `DeployJob.storage_key`."""
+        return f"{self.name}-{self.uid8}"
+
+    def _field(self, index: int) -> int:
+        value: int = _PACKED.unpack(self.packed)[index]
+        return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveJob:
+    """A job that has not ended: all that sending, claiming and sweeping it need."""
+
+    namespace: str
+    name: str
+    uid: str
+    agent: str
+    """The Agent's object name, in the same namespace."""
+    trigger: str | None
+    workflow: str
+    ref: str | None
+    params: Mapping[str, ParamValue]
+    debug: bool
+    requested_by: Requester
+    phase: Phase
+    instance: str | None
+    created_at: datetime
+    started_at: datetime | None
+    queue_seconds: int
+    job_seconds: int
+    cancel: Cancel | None
+
+    @property
+    def finished(self) -> bool:
+        """Always false."""
+        return False
+
+    @property
+    def uid8(self) -> str:
+        """The first 8 characters of the uid."""
+        return self.uid[:8]
+
+    @property
+    def storage_key(self) -> str:
+        """As `DeployJob.storage_key`."""
+        return f"{self.name}-{self.uid8}"
+
+    @property
+    def queued(self) -> bool:
+        """Whether no agent has claimed it."""
+        return self.phase is Phase.QUEUED
+
+
+JobView = LiveJob | FinishedJob
+
+INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
+    "id": lambda job: job.name,
+    "agent": lambda job: None if job.finished else (job.namespace, job.agent),
+    "unfinished": lambda job: None if job.finished else True,
+    "trigger": lambda job: None if job.trigger is None else (job.namespace, job.trigger),
+}
+"""How the cache of jobs is indexed; `agent` and `unfinished` hold unfinished ones only."""
+
+
+def project(body: Mapping[str, Any]) -> JobView:
+    """Return what is kept of a raw DeployJob."""
+    job = DeployJob.model_validate(body)
+    return _finished(job) if job.status.phase.finished else _live(job)
+
+
+def _live(job: DeployJob) -> LiveJob:
+    spec, status = job.spec, job.status
+    return LiveJob(
+        namespace=intern(job.namespace),
+        name=job.name,
+        uid=job.metadata.uid,
+        agent=intern(spec.agent),
+        trigger=_shared(spec.trigger),
+        workflow=intern(spec.workflow),
+        ref=_shared(spec.ref),
+        params=spec.params,
+        debug=spec.debug,
+        requested_by=spec.requested_by,
+        phase=status.phase,
+        instance=status.instance,
+        created_at=_created(job),
+        started_at=status.started_at,
+        queue_seconds=spec.queue_seconds,
+        job_seconds=spec.job_seconds,
+        cancel=spec.cancel,
+    )
+
+
+def _finished(job: DeployJob) -> FinishedJob:
+    spec, status = job.spec, job.status
+    created = _seconds(_created(job))
+    return FinishedJob(
+        namespace=intern(job.namespace),
+        name=job.name,
+        agent=intern(spec.agent),
+        trigger=_shared(spec.trigger),
+        workflow=intern(spec.workflow),
+        ref=_shared(spec.ref),
+        phase=status.phase,
+        reason=status.reason,
+        exit_code=status.exit_code,
+        packed=_PACKED.pack(
+            int(job.metadata.uid[:8] or "0", 16),
+            created,
+            _seconds(status.started_at) if status.started_at else 0,
+            _seconds(status.finished_at) if status.finished_at else created,
+            spec.ttl_seconds_after_finished,
+        ),
+    )
+
+
+def _created(job: DeployJob) -> datetime:
+    return job.metadata.creation_timestamp or datetime.fromtimestamp(0, UTC)
+
+
+def _seconds(moment: datetime) -> int:
+    return min(max(int(moment.timestamp()), 0), 2**32 - 1)
+
+
+def _shared(text: str | None) -> str | None:
+    return None if text is None else intern(text)

@@ -1,0 +1,1 @@
+"""The log lines of runs: taken from agents, shown to people."""

@@ -1,0 +1,1 @@
+"""What lies outside the cluster: log parts and finished jobs, in S3."""

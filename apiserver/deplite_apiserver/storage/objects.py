@@ -1,0 +1,44 @@
+"""What is asked of an object store, and what it says when it is away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from deplite_apiserver.errors import UnavailableError
+
+
+class StorageUnavailableError(UnavailableError):
+    """The object store did not answer, or did not do what it was asked: nothing is to be promised."""
+
+    code = "storage_unavailable"
+    default = "The log and file storage does not answer; try again in a few seconds."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """One object of a listing."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified_at: datetime
+
+
+class ObjectStore(Protocol):
+    """A bucket. Every method raises `StorageUnavailableError`."""
+
+    async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store an object, replacing one of that key."""
+
+    async def get(self, key: str, *, offset: int = 0, length: int = 0) -> bytes | None:
+        """Return an object, or `length` bytes of it from `offset`; None where there is none."""
+
+    async def list(self, prefix: str) -> list[Stored]:
+        """Return all objects whose key begins with `prefix`, by key."""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are not there are no error."""

@@ -1,0 +1,1 @@
+"""The stream that each agent holds open: `GET /agent/stream`."""

@@ -1,0 +1,1 @@
+"""What has to happen because time passed: one elected loop over pure policies."""
