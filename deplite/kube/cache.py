@@ -39,6 +39,7 @@ class Cache(Generic[Value]):
     """All objects of a kind, cluster-wide.
 
     Attributes:
+        kind: what it holds.
         synced: whether the first list is complete.
         version: the newest resourceVersion seen.
         heard_at: `time.monotonic()` of the last word from the API server.
@@ -61,7 +62,7 @@ class Cache(Generic[Value]):
             indexes: name → function to the key under which `by` finds a value (None: not indexed).
         """
         self._kube = kube
-        self._kind = kind
+        self.kind = kind
         self._project = project
         self._key_functions = dict(indexes or {})
         self._values: dict[Key, Value] = {}
@@ -132,14 +133,14 @@ class Cache(Generic[Value]):
                 self.version = 0
                 await asyncio.sleep(backoff.next())
             except KubeError as error:
-                log.warning("watch of %s: %s", self._kind.PLURAL, error, extra={"action": "watch_failed"})
+                log.warning("watch of %s: %s", self.kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())
 
     async def refresh(self) -> None:
         """List once: puts in what is there, takes out what is not. For caches that somebody else's watch feeds, too."""
         seen: set[Key] = set()
         version = 0
-        async for page in self._kube.pages(self._kind):
+        async for page in self._kube.pages(self.kind):
             self.heard_at = time.monotonic()
             version = page.version
             for item in page.items:
@@ -151,7 +152,7 @@ class Cache(Generic[Value]):
         self._advance(version)
 
     async def _follow(self, backoff: Backoff) -> None:
-        async for event in self._kube.watch(self._kind, self.version):
+        async for event in self._kube.watch(self.kind, self.version):
             self.heard_at = time.monotonic()
             if event.type == "DELETED":
                 self.ended(event.object)
@@ -176,7 +177,7 @@ class Cache(Generic[Value]):
         try:
             new = self._project(body)
         except Exception:  # one object that nobody can read must not end the watch of all others
-            log.exception("%s %s/%s cannot be read", self._kind.KIND, *key, extra={"action": "object_unreadable"})
+            log.exception("%s %s/%s cannot be read", self.kind.KIND, *key, extra={"action": "object_unreadable"})
             return
         old = self._values.get(key)
         if old is not None:
@@ -206,7 +207,7 @@ class Cache(Generic[Value]):
             try:
                 callback(change)
             except Exception:
-                log.exception("a subscriber of %s failed", self._kind.PLURAL, extra={"action": "subscriber_failed"})
+                log.exception("a subscriber of %s failed", self.kind.PLURAL, extra={"action": "subscriber_failed"})
 
 
 def _key(body: Mapping[str, Any]) -> Key:

@@ -1,0 +1,1 @@
+"""Who calls: one scheme a file, and one table that says who may call what."""

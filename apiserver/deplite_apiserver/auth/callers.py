@@ -1,0 +1,66 @@
+"""The kinds of caller that a request can turn out to have."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deplite.resources import Agent, ApiToken, EnrollmentToken
+from deplite.resources.identifiers import object_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserCaller:
+    """A person with a verified JWT; membership is looked up for each organization asked about."""
+
+    issuer: str
+    subject: str
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """Who it is: the same subject at two issuers is two people."""
+        return f"{self.issuer}#{self.subject}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenCaller:
+    """An API token that is good at this moment."""
+
+    token: ApiToken
+
+    @property
+    def organization(self) -> str:
+        """The organization that the token belongs to."""
+        return self.token.namespace
+
+    @property
+    def id(self) -> str:
+        """The token's id."""
+        return object_id("tok", self.token.namespace, self.token.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentCaller:
+    """An agent whose signature verified."""
+
+    agent: Agent
+    instance: str | None
+    """The agent's process (`X-Deplite-Instance`); None for clients that do not say."""
+    timestamp: int
+    """Unix seconds that the agent signed."""
+    nonce: str
+
+    @property
+    def id(self) -> str:
+        """The agent's id."""
+        return object_id("ag", self.agent.namespace, self.agent.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollmentCaller:
+    """A machine that shows an enrolment code with a right checksum; whether it is good, enrolment decides."""
+
+    enrollment: EnrollmentToken
+    sha256: str
+
+
+Role = Literal["member", "owner"]

@@ -1,0 +1,121 @@
+"""The local copies that requests are decided on: one watch a kind, whole objects but for jobs."""
+
+from deplite.kube.cache import Cache
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import KubeError
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
+from deplite.resources.deployjob import DeployJob
+from deplite.resources.identifiers import object_id
+from deplite.resources.organization import ORGANIZATION_NAME
+from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
+from deplite_apiserver.jobs.view import JobView, project
+
+FRESH_WAITS_PER_SECOND = 5
+"""How often a miss may ask the API server how far behind the caches are."""
+FRESH_SECONDS = 1.0
+
+
+Found = TypeVar("Found")
+
+
+class Caches:
+    """All caches of a replica. The indexes `id` hold REST ids, `namespace` an organization's objects."""
+
+    def __init__(self, kube: KubeClient) -> None:
+        self._kube = kube
+        self._waits: list[float] = []
+        self.organizations: Cache[Organization] = Cache(kube, Organization, Organization.model_validate)
+        self.agents: Cache[Agent] = Cache(
+            kube,
+            Agent,
+            Agent.model_validate,
+            indexes={"id": lambda found: object_id("ag", *found.key), "namespace": lambda found: found.namespace},
+        )
+        self.triggers: Cache[Trigger] = Cache(
+            kube,
+            Trigger,
+            Trigger.model_validate,
+            indexes={
+                "id": lambda found: object_id("tr", *found.key),
+                "namespace": lambda found: found.namespace,
+                "agent": lambda found: (found.namespace, found.spec.agent),
+            },
+        )
+        self.tokens: Cache[ApiToken] = Cache(
+            kube,
+            ApiToken,
+            ApiToken.model_validate,
+            indexes={"id": lambda found: object_id("tok", *found.key), "namespace": lambda found: found.namespace},
+        )
+        self._token_hashes: dict[str, Key] = {}
+        self.tokens.subscribe(self._note_hashes)
+        self.enrollments: Cache[EnrollmentToken] = Cache(
+            kube,
+            EnrollmentToken,
+            EnrollmentToken.model_validate,
+            indexes={
+                "id": lambda found: object_id("enr", *found.key),
+                "namespace": lambda found: found.namespace,
+                "hash": lambda found: found.status.hash,
+            },
+        )
+        self.jobs: Cache[JobView] = Cache(kube, DeployJob, project, indexes=JOB_INDEXES)
+
+    def all(self) -> tuple[Cache[Any], ...]:
+        """Return every cache."""
+        return self.organizations, self.agents, self.triggers, self.tokens, self.enrollments, self.jobs
+
+    @property
+    def synced(self) -> bool:
+        """Whether every first list is complete."""
+        return all(cache.synced for cache in self.all())
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the cache that heard last from the API server did."""
+        return time.monotonic() - max(cache.heard_at for cache in self.all())
+
+    async def run(self) -> None:
+        """Keep all caches, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for cache in self.all():
+                group.create_task(cache.run())
+
+    def token_by_hash(self, sha256: str) -> ApiToken | None:
+        """Return the token that has a credential of that hash."""
+        key = self._token_hashes.get(sha256)
+        return None if key is None else self.tokens.get(*key)
+
+    def organization(self, namespace: str) -> Organization | None:
+        """Return the Organization object of a namespace."""
+        return self.organizations.get(namespace, ORGANIZATION_NAME)
+
+    async def find(self, cache: Cache[Any], look: Callable[[], Found | None]) -> Found | None:
+        """Look something up; on a miss, once more when the cache has caught up with the API server.
+
+        Objects made a moment ago through another replica or kubectl are found so. Misses of junk cannot flood the API
+        server: a few such waits a second are all that is asked of it.
+        """
+        found = look()
+        if found is not None or not self._may_wait():
+            return found
+        try:
+            version = await self._kube.version(cache.kind)
+        except KubeError:
+            return None
+        await cache.wait_version(version, FRESH_SECONDS)
+        return look()
+
+    def _may_wait(self) -> bool:
+        now = time.monotonic()
+        self._waits = [at for at in self._waits if now - at < 1.0]
+        if len(self._waits) >= FRESH_WAITS_PER_SECOND:
+            return False
+        self._waits.append(now)
+        return True
+
+    def _note_hashes(self, change: Change[ApiToken]) -> None:
+        for known in change.old.status.hashes if change.old else ():
+            self._token_hashes.pop(known.sha256, None)
+        for known in change.new.status.hashes if change.new else ():
+            self._token_hashes[known.sha256] = change.key

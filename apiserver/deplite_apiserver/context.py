@@ -1,0 +1,43 @@
+"""What the endpoints are given: made once in the lifespan of the app, frozen after."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from deplite.kube.client import KubeClient
+from deplite_apiserver.auth.jwt import JwtVerifier
+from deplite_apiserver.auth.nonces import Nonces
+from deplite_apiserver.caches import Caches
+from deplite_apiserver.clock import Clock
+from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.serverkeys import ServerKeys
+from deplite_apiserver.settings import Settings
+
+if TYPE_CHECKING:
+    from deplite_apiserver.jobs.desk import Desk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The collaborators of one replica."""
+
+    settings: Settings
+    kube: KubeClient
+    caches: Caches
+    clock: Clock
+    limiter: MemoryLimiter
+    nonces: Nonces
+    jwt: JwtVerifier
+    server_keys: ServerKeys
+    desk: "Desk"
+    """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
+
+
+def context_of(request: Request) -> Context:
+    """Return the context of the app that serves the request."""
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(context_of)]

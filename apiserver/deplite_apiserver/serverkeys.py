@@ -1,0 +1,65 @@
+"""The keys that the server signs jobs with: Ed25519, in one Secret of the parts' namespace, each with an id."""
+
+import asyncio
+import secrets
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import AlreadyExistsError, NotFoundError, UnavailableError
+from deplite.kube.secret import Secret
+from deplite.protocol.keys import load_private_key, private_pem, public_pem
+
+SECRET_NAME = "deplite-server-keys"  # noqa: S105 - the name of an object
+_CURRENT = "current"
+
+
+class ServerKeys:
+    """All keys that agents may have pinned; new agents pin the current one."""
+
+    def __init__(self, current: str, keys: dict[str, Ed25519PrivateKey]) -> None:
+        self.current_id = current
+        self._keys = keys
+
+    def get(self, key_id: str | None) -> Ed25519PrivateKey | None:
+        """Return the key that an agent pinned; None where we no longer have it."""
+        return self._keys.get(key_id or self.current_id)
+
+    @property
+    def current_public_pem(self) -> str:
+        """The public key that enrolling agents pin, as SubjectPublicKeyInfo PEM."""
+        return public_pem(self._keys[self.current_id].public_key())
+
+
+async def load_server_keys(kube: KubeClient, namespace: str) -> ServerKeys:
+    """Return the server's keys; the first replica that starts makes them.
+
+    Raises:
+        KubeError: the Secret can neither be read nor made.
+        InvalidKeyError: a key in it is damaged.
+    """
+    while True:
+        try:
+            return _read(await kube.get_secret(namespace, SECRET_NAME))
+        except NotFoundError:
+            await _make(kube, namespace)
+        except UnavailableError as error:
+            await asyncio.sleep(error.retry_after)
+
+
+async def _make(kube: KubeClient, namespace: str) -> None:
+    key_id = f"k-{secrets.token_hex(4)}"
+    data = {f"{key_id}.pem": private_pem(Ed25519PrivateKey.generate()), _CURRENT: key_id.encode()}
+    try:
+        await kube.create_secret(namespace, SECRET_NAME, data)
+    except AlreadyExistsError:
+        return  # another replica was first; its keys are read next
+
+
+def _read(secret: Secret) -> ServerKeys:
+    keys = {
+        name.removesuffix(".pem"): load_private_key(value)
+        for name, value in secret.data.items()
+        if name.endswith(".pem")
+    }
+    return ServerKeys(secret.data[_CURRENT].decode().strip(), keys)

@@ -1,0 +1,135 @@
+"""Every setting of the apiserver: read once from the environment, then frozen."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from deplite.errors import DepliteError
+
+
+class SettingsError(DepliteError):
+    """A setting is missing or wrong; the message names the variable."""
+
+
+class IssuerSettings(BaseModel):
+    """One issuer whose JWTs are believed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+    issuer: str
+    audience: str
+    jwks: str
+    """A file's path, or an https URL."""
+
+    @field_validator("jwks")
+    @classmethod
+    def _file_or_https(cls, value: str) -> str:
+        scheme = urlsplit(value).scheme
+        if scheme not in ("", "https"):
+            raise ValueError("must be a path or an https URL")
+        return value
+
+
+class Issuers(BaseModel):
+    """The content of `DEPLITE_JWT_ISSUERS`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuers: tuple[IssuerSettings, ...]
+
+
+class S3Settings(BaseModel):
+    """Where logs and files are kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoint: str
+    """`http(s)://host:port`."""
+    bucket: str
+    region: str
+    access_key_file: Path
+    secret_key_file: Path
+
+    def access_key(self) -> str:
+        """Return the name of the credential."""
+        return self.access_key_file.read_text().strip()
+
+    def secret_key(self) -> str:
+        """Return the credential itself."""
+        return self.secret_key_file.read_text().strip()
+
+
+class Settings(BaseModel):
+    """What `docs/architecture.md` lists."""
+
+    model_config = ConfigDict(frozen=True)
+
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8080
+    public_url: str = "http://127.0.0.1:8080"
+    system_namespace: str = "deplite-system"
+    kubeconfig: Path | None = None
+    issuers: tuple[IssuerSettings, ...] = ()
+    s3: S3Settings
+    log_format: Literal["json", "text"] = "json"
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that the environment says.
+
+    Raises:
+        SettingsError: one is missing or wrong.
+    """
+    host, _, port = environment.get("DEPLITE_LISTEN", "127.0.0.1:8080").rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError("DEPLITE_LISTEN must be host:port, e.g. 127.0.0.1:8080.")
+    kubeconfig = environment.get("KUBECONFIG")
+    try:
+        return Settings.model_validate(
+            {
+                "listen_host": host.strip("[]"),
+                "listen_port": int(port),
+                "public_url": environment.get("DEPLITE_PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
+                "system_namespace": environment.get("DEPLITE_SYSTEM_NAMESPACE", "deplite-system"),
+                "kubeconfig": Path(kubeconfig) if kubeconfig else None,
+                "issuers": _issuers(environment),
+                "s3": _s3(environment),
+                "log_format": environment.get("DEPLITE_LOG_FORMAT", "json"),
+            }
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise SettingsError(f"A setting is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _issuers(environment: Mapping[str, str]) -> tuple[IssuerSettings, ...]:
+    path = environment.get("DEPLITE_JWT_ISSUERS")
+    if not path:
+        return ()
+    try:
+        return Issuers.model_validate_json(f'{{"issuers": {Path(path).read_text()}}}').issuers
+    except OSError as error:
+        raise SettingsError(f"DEPLITE_JWT_ISSUERS cannot be read: {error}.") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingsError(f"DEPLITE_JWT_ISSUERS is wrong at {where}: {first['msg']}.") from None
+
+
+def _s3(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {
+        "endpoint": "DEPLITE_S3_ENDPOINT",
+        "bucket": "DEPLITE_S3_BUCKET",
+        "access_key_file": "DEPLITE_S3_ACCESS_KEY_FILE",
+        "secret_key_file": "DEPLITE_S3_SECRET_KEY_FILE",
+    }
+    if missing := [name for name in names.values() if not environment.get(name)]:
+        raise SettingsError(f"Set {', '.join(missing)}: logs are kept in an S3 bucket.")
+    return {key: environment[name] for key, name in names.items()} | {
+        "region": environment.get("DEPLITE_S3_REGION", "us-east-1")
+    }
