@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except DepliteError as error:
+    except (DepliteError, OSError) as error:
         print(f"deplite: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

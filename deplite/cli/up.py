@@ -104,7 +104,8 @@ def _let_go(steps: Steps, layout: Layout, ready_fd: int) -> None:
     os.close(log)
     steps.console = Console(no_color=True, width=200)
     steps.stamped = True
-    os.write(ready_fd, b"1")
+    with contextlib.suppress(BrokenPipeError):  # the waiting command was ended; what runs is stopped by `deplite down`
+        os.write(ready_fd, b"1")
     os.close(ready_fd)
 
 

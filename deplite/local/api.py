@@ -27,9 +27,11 @@ class LogLine:
 class Api:
     """Calls the apiserver of this machine."""
 
-    def __init__(self, url: str, organization: str, jwt: str) -> None:
+    def __init__(
+        self, url: str, organization: str, jwt: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         # Environment proxies must not see calls to the loopback address.
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False, transport=transport)
         self._organization = organization
         self._jwt = jwt
 

@@ -4,6 +4,7 @@ The parts never use this: they hold their own rights and go through `deplite.kub
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +16,9 @@ from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
 from deplite.local.errors import LocalError
 
 FIELD_MANAGER = "deplite-up"
-_TRIES = 60
+_PATIENCE = 20.0
 _PAUSE = 0.1
-"""Between tries, in seconds: a CRD's storage needs about a second after it is established."""
+"""In seconds, in all and between tries: a CRD's storage needs about a second after it is established."""
 
 _PLACES: Mapping[str, tuple[str, str]] = {
     "Namespace": ("api/v1", "namespaces"),
@@ -113,20 +114,21 @@ class Cluster:
             await asyncio.sleep(0.05)
 
     async def _patiently(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + _PATIENCE
+        while True:
             try:
                 return await self._connection.request(method, path, **arguments)
-            except UnavailableError:
-                await asyncio.sleep(_PAUSE)
-            except NotFoundError as error:
-                if error.reason == "NotFound":
-                    raise
-                await asyncio.sleep(_PAUSE)  # a plain 404: this kind is not served yet
             except KubeError as error:
-                if error.status != 409:
+                if not _passes(error) or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_PAUSE)
-        return await self._connection.request(method, path, **arguments)
+
+
+def _passes(error: KubeError) -> bool:
+    """Return whether a moment later the answer may be another one."""
+    if isinstance(error, NotFoundError):
+        return error.reason != "NotFound"  # a plain 404: this kind is not served yet
+    return isinstance(error, UnavailableError) or error.status == 409
 
 
 def _collection(manifest: Mapping[str, Any]) -> str:

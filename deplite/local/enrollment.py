@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deplite.local.api import Api
 from deplite.local.errors import LocalError
@@ -20,7 +20,7 @@ class Enrollment:
 
     agent_id: str | None
     """The agent that goes on; None: it enrols now."""
-    code: str | None
+    code: str | None = field(repr=False)
     """The enrolment code for that."""
     others: frozenset[str]
     """Ids of the organization's other agents."""

@@ -1,7 +1,7 @@
 """The deploy that `deplite up` runs: with a trigger and a token that it makes once, through the REST API."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deplite.local.api import Api
 from deplite.local.errors import LocalError
@@ -21,7 +21,7 @@ class Webhook:
     """What fires the example workflow."""
 
     trigger_id: str
-    token: str
+    token: str = field(repr=False)
 
 
 async def ensure_webhook(api: Api, layout: Layout, agent_id: str, trigger_id: str | None) -> Webhook:

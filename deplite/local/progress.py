@@ -1,5 +1,6 @@
 """What a person sees while something takes time: one line a finished step, a spinner for each that is under way."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,9 +49,12 @@ class Steps:
         step = Step(self._progress, task)
         try:
             yield step
-        except BaseException:
+        except BaseException as error:
             self._progress.remove_task(task)
-            self.console.print(f"[red]✗[/red] {escape(title)}", highlight=False)
+            if not isinstance(
+                error, asyncio.CancelledError
+            ):  # another step failed, or Ctrl-C: this one did nothing wrong
+                self.console.print(f"[red]✗[/red] {escape(title)}", highlight=False, soft_wrap=True)
             raise
         self._progress.remove_task(task)
         seconds = time.monotonic() - began

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -122,12 +123,16 @@ class Supervisor:
             for name, kept in self._kept.items()
         )
 
-    async def stop(self, order: tuple[str, ...], stopping: Callable[[str], None]) -> None:
+    async def watch(self) -> None:
+        """Return never; should keeping one of them fail for a reason of our own (a full disk), raise that."""
+        await asyncio.gather(*(kept.watch for kept in self._kept.values() if kept.watch is not None))
+
+    async def stop(self, order: tuple[str, ...], stopping: Callable[[str], AbstractContextManager[object]]) -> None:
         """Stop all programs, one after the other.
 
         Args:
             order: their names; what is not named stops first.
-            stopping: told each name before it is stopped.
+            stopping: shows that the program of this name is being stopped, as long as its block runs.
         """
         watches = [kept.watch for kept in self._kept.values() if kept.watch is not None]
         for watch in watches:
@@ -137,8 +142,8 @@ class Supervisor:
         for name in sorted(self._kept, key=lambda name: place.get(name, -1)):
             kept = self._kept[name]
             if kept.alive:
-                stopping(name)
-                await kept.running.stop()
+                with stopping(name):
+                    await kept.running.stop()
                 self._changed()
 
     def kill(self) -> None:

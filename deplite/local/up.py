@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Summary:
     kubeconfig: Path
     webhook: Webhook | None
     """None: it could not be made."""
-    jwt: str
+    jwt: str = field(repr=False)
 
 
 class Up:
@@ -84,7 +84,8 @@ class Up:
             try:
                 summary = await self._start()
                 announce(summary)
-                await self._accounts.keep_fresh(tuple(self._issued.values()), self._steps.say)
+                accounts = tuple(self._issued.values())
+                await together(self._supervisor.watch(), self._accounts.keep_fresh(accounts, self._steps.say))
             finally:
                 await self._stop()
 
@@ -207,10 +208,9 @@ class Up:
         return watch.agent_id
 
     async def _stop(self) -> None:
-        with self._steps.step("Stopped") as step:
-            await self._supervisor.stop(STOP_ORDER, lambda name: step.advance(0, 1, name))
-            if self._cluster is not None:
-                await self._cluster.close()
+        await self._supervisor.stop(STOP_ORDER, lambda name: self._steps.step(f"Stop {name}"))
+        if self._cluster is not None:
+            await self._cluster.close()
 
     def _port(self, purpose: str) -> int:
         return self._session.state.ports[purpose]

@@ -1,6 +1,8 @@
 """The supervisor over processes that end when the test says so."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -87,7 +89,7 @@ async def test_a_program_that_ends_is_started_again_and_that_is_said() -> None:
     assert "operator runs again" in bench.said[1]
     (state,) = bench.supervisor.states()
     assert (state.restarts, state.pid) == (1, bench.started[1][1].pid)
-    await bench.supervisor.stop((), lambda name: None)
+    await bench.supervisor.stop((), nullcontext)
 
 
 async def test_the_back_off_doubles_and_begins_anew_after_a_steady_life() -> None:
@@ -102,7 +104,7 @@ async def test_the_back_off_doubles_and_begins_anew_after_a_steady_life() -> Non
     bench.started[-1][1].end(1)
     await bench.settle()
     assert bench.slept[-1] == FIRST_DELAY
-    await bench.supervisor.stop((), lambda name: None)
+    await bench.supervisor.stop((), nullcontext)
 
 
 async def test_a_restart_that_fails_is_tried_again() -> None:
@@ -115,7 +117,7 @@ async def test_a_restart_that_fails_is_tried_again() -> None:
     assert bench.started[1][1].returncode == -9
     assert sum("not ready" in sentence for sentence in bench.said) == 2
     assert bench.supervisor.states()[0].pid == bench.started[3][1].pid
-    await bench.supervisor.stop((), lambda name: None)
+    await bench.supervisor.stop((), nullcontext)
 
 
 async def test_a_first_start_that_fails_is_an_error() -> None:
@@ -132,7 +134,7 @@ async def test_the_second_start_may_differ() -> None:
     bench.started[0][1].end(0)
     await bench.settle()
     assert [dict(started.env) for started, _ in bench.started] == [{"DEPLITE_TOKEN": "a code"}, {}]
-    await bench.supervisor.stop((), lambda name: None)
+    await bench.supervisor.stop((), nullcontext)
 
 
 async def test_all_stop_in_the_given_order_and_stay_stopped() -> None:
@@ -140,7 +142,13 @@ async def test_all_stop_in_the_given_order_and_stay_stopped() -> None:
     for name in ("etcd", "apiserver", "agent", "other"):
         await bench.supervisor.start(program(name))
     stopped: list[str] = []
-    await bench.supervisor.stop(("agent", "apiserver", "etcd"), stopped.append)
+
+    @contextmanager
+    def stopping(name: str) -> Iterator[None]:
+        stopped.append(name)
+        yield
+
+    await bench.supervisor.stop(("agent", "apiserver", "etcd"), stopping)
     await bench.settle()
     assert stopped == ["other", "agent", "apiserver", "etcd"]
     assert len(bench.started) == 4
