@@ -2,34 +2,16 @@
 
 from typing import Literal
 
+import yaml
+
 from deplite.resources.reasons import AVAILABLE, MINTED, ROLE_BINDING_MISSING, SECRET_CONFLICT, SECRETS_READY
+from deplite.rights import organization_manifests
 from deplite_operator.conditions import Finding
 
-ROLE = "deplite-operator-secrets"
-"""The ClusterRole that a RoleBinding in each organization's namespace grants to the operator."""
-ACCOUNT = "deplite-operator"
-"""The operator's ServiceAccount, in the parts' namespace."""
 
-_ROLE_BINDING = """\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: {role}
-  namespace: {namespace}
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: {role}
-subjects:
-- kind: ServiceAccount
-  name: {account}
-  namespace: {system_namespace}
-"""
-
-
-def role_binding(namespace: str, system_namespace: str) -> str:
-    """Return the YAML of the RoleBinding that lets the operator use the Secrets of a namespace."""
-    return _ROLE_BINDING.format(role=ROLE, account=ACCOUNT, namespace=namespace, system_namespace=system_namespace)
+def role_bindings(namespace: str, system_namespace: str) -> str:
+    """Return the YAML of the RoleBindings that let the parts use the Secrets of a namespace."""
+    return yaml.safe_dump_all(organization_manifests(namespace, system_namespace), sort_keys=False)
 
 
 def secrets_allowed() -> Finding:
@@ -39,11 +21,11 @@ def secrets_allowed() -> Finding:
 
 def secrets_forbidden(namespace: str, system_namespace: str) -> Finding:
     """Return that the rights are missing, and the way to grant them."""
-    text = role_binding(namespace, system_namespace)
+    text = role_bindings(namespace, system_namespace)
     return _finding(
         "False",
         ROLE_BINDING_MISSING,
-        f"The operator may not use the Secrets of this namespace; apply this RoleBinding:\n{text}",
+        f"The operator may not use the Secrets of this namespace; apply these RoleBindings:\n{text}",
     )
 
 

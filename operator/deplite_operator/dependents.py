@@ -1,0 +1,41 @@
+"""Which objects must be looked at again when one changes: itself, and those whose conditions speak of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deplite.kube.cache import Change
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, Trigger
+from deplite.resources.apitoken import Grant
+from deplite_operator.policies.agent import facts_of
+from deplite_operator.world import Item, World
+
+
+def concerned(world: World, kind: type[Resource], change: Change[Any]) -> Iterator[Item]:
+    """Yield the kinds and keys of the objects to look at."""
+    if change.new is not None:
+        yield kind, change.key
+    came_or_went = (change.old is None) != (change.new is None)
+    if kind is Agent:
+        yield from _of_agent(world, change, came_or_went)
+    elif kind is Trigger and came_or_went:
+        yield from _tokens(world, change, "triggers")
+
+
+def _of_agent(world: World, change: Change[Agent], came_or_went: bool) -> Iterator[Item]:
+    old, new = (None if agent is None else facts_of(agent) for agent in (change.old, change.new))
+    if old != new:
+        yield from ((Trigger, trigger.key) for trigger in world.triggers.by("agent", change.key))
+    if came_or_went:
+        yield from ((EnrollmentToken, code.key) for code in world.codes.by("agent", change.key))
+        yield from _tokens(world, change, "agents")
+
+
+def _tokens(world: World, change: Change[Any], field: str) -> Iterator[Item]:
+    namespace, name = change.key
+    for token in world.tokens.by("namespace", namespace):
+        if any(name in _named(grant, field) for grant in token.spec.grants):
+            yield ApiToken, token.key
+
+
+def _named(grant: Grant, field: str) -> tuple[str, ...]:
+    return grant.agents if field == "agents" else grant.triggers

@@ -1,0 +1,24 @@
+"""One file a kind: gather the facts, ask the policy. The same is done at each change and at each resync."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, Trigger
+from deplite_operator.context import Context
+from deplite_operator.handlers.agents import agent
+from deplite_operator.handlers.apitokens import api_token
+from deplite_operator.handlers.enrollmenttokens import enrollment_token
+from deplite_operator.handlers.organizations import organization
+from deplite_operator.handlers.triggers import trigger
+from deplite_operator.verdict import Verdict
+
+Handler = Callable[[Context, Any], Awaitable[Verdict]]
+
+HANDLERS: Mapping[type[Resource], Handler] = {
+    Organization: organization,
+    Agent: agent,
+    Trigger: trigger,
+    ApiToken: api_token,
+    EnrollmentToken: enrollment_token,
+}
+"""The one list of who reconciles what."""

@@ -1,0 +1,125 @@
+"""The operator's process: settings, probes, the Lease, and kopf while the Lease is held.
+
+What its ServiceAccount must be allowed, and nothing more (`deplite/rights` grants it):
+
+- cluster-wide, `deplite.io`: get, list, watch on agents, apitokens, enrollmenttokens, organizations and triggers;
+  patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces, events or DeployJobs.
+- in the parts' namespace, `coordination.k8s.io`: get, create, update on leases.
+- in each organization's namespace, by a RoleBinding: get, create, update on secrets.
+- discovery and SelfSubjectAccessReview, which the API server lets every authenticated user do.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from datetime import UTC, datetime
+
+import kopf
+
+from deplite.errors import DepliteError
+from deplite.kube.client import KubeClient
+from deplite.kube.lease import Lease
+from deplite_operator.context import Context
+from deplite_operator.probes import Probes
+from deplite_operator.settings import Settings
+from deplite_operator.watching import kopf_settings, registry_of
+from deplite_operator.world import World
+
+LEASE_NAME = "deplite-operator"
+STOP_SECONDS = 5.0
+"""For kopf to end by itself after the Lease was lost; nothing is written meanwhile."""
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the operator until it is told to stop, or until it no longer leads (exit code 1, to be started again)."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        sys.exit(asyncio.run(operate(Settings.from_environment(os.environ))))
+    except DepliteError as error:
+        sys.exit(f"deplite-operator: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def operate(settings: Settings) -> int:
+    """Run the operator in this event loop and return its exit code.
+
+    Raises:
+        KubeError: there is no usable Kubernetes configuration.
+    """
+    kube = await KubeClient.connect()
+    context = _context(kube, settings)
+    probes = Probes(settings.probe_host, settings.probe_port, lambda: context.lease.held and context.world.synced)
+    try:
+        await probes.start()
+        return await _lead(context) if await _wait_to_lead(context.lease) else 0
+    finally:
+        await context.lease.release()
+        await probes.stop()
+        await kube.close()
+
+
+def _context(kube: KubeClient, settings: Settings) -> Context:
+    times = settings.lease
+    identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    lease = Lease(
+        kube,
+        settings.system_namespace,
+        LEASE_NAME,
+        identity,
+        duration=times.duration,
+        renew=times.renew,
+        retry=times.retry,
+    )
+    return Context(kube=kube, world=World(kube), settings=settings, lease=lease, now=lambda: datetime.now(UTC))
+
+
+async def _wait_to_lead(lease: Lease) -> bool:
+    """Wait for the Lease; False if told to stop before it came."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)  # kopf puts its own in place when it starts
+    acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stopped.wait())
+    await asyncio.wait((acquiring, stopping), return_when=asyncio.FIRST_COMPLETED)
+    leads = acquiring.done() and not stopped.is_set()
+    for task in (acquiring, stopping):
+        task.cancel()
+    await asyncio.gather(acquiring, stopping, return_exceptions=True)
+    return leads
+
+
+async def _lead(context: Context) -> int:
+    # The renewing task is there before kopf starts: at its end kopf cancels every task that came after it.
+    holding = asyncio.create_task(context.lease.hold(), name="lease")
+    operating = asyncio.create_task(
+        kopf.operator(registry=registry_of(context), settings=kopf_settings(), standalone=True, clusterwide=True),
+        name="kopf",
+    )
+    await asyncio.wait((holding, operating), return_when=asyncio.FIRST_COMPLETED)
+    ended = operating.done()
+    for task in (holding, operating):
+        task.cancel()
+    await asyncio.wait((holding, operating), timeout=STOP_SECONDS)
+    if not ended:
+        log.error("the lease is lost, so this process ends", extra={"action": "lease_lost"})
+        return 1
+    return _outcome(operating)
+
+
+def _outcome(operating: "asyncio.Task[None]") -> int:
+    error = None if operating.cancelled() else operating.exception()
+    if error is None:
+        return 0
+    log.error("kopf ended: %s", error, exc_info=error, extra={"action": "kopf_ended"})
+    return 1
+
+
+if __name__ == "__main__":
+    main()

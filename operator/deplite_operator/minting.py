@@ -1,0 +1,80 @@
+"""Puts a credential into its Secret: credential -> Secret -> status, by name, adopting what exists.
+
+The plain text lives in the Secret only; it is never logged, and the records that hold it do not show it.
+"""
+
+import logging
+
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from deplite.kube.secret import Secret
+from deplite.resources.credentials import Credential, mint
+from deplite_operator.policies.deposit import Deposit
+from deplite_operator.policies.minting import OWNER_LABEL, TOKEN_KEY, URL_KEY, Order, SecretFacts, Step, plan
+from deplite_operator.policies.secrets import secret_conflicts, secret_holds, secrets_forbidden
+
+log = logging.getLogger(__name__)
+
+TRIES = 5
+
+
+async def deposit(kube: KubeClient, namespace: str, name: str, order: Order, system_namespace: str) -> Deposit | None:
+    """Look at the Secret and make it hold a credential; None where the namespace is being deleted.
+
+    Args:
+        kube: the client.
+        namespace: the organization.
+        name: the Secret's name.
+        order: what its token or code wants.
+        system_namespace: where the parts' ServiceAccounts are, for the RoleBinding to apply.
+
+    Raises:
+        KubeError: the Secret changed again and again, or the API server does not answer.
+    """
+    try:
+        return await _settle(kube, namespace, name, order)
+    except ForbiddenError as error:
+        return None if error.namespace_ends else Deposit(finding=secrets_forbidden(namespace, system_namespace))
+    except InvalidError:
+        why = "cannot be written (it may be immutable)"
+        return Deposit(finding=secret_conflicts(name, why))
+
+
+async def _settle(kube: KubeClient, namespace: str, name: str, order: Order) -> Deposit:
+    for number in range(TRIES):
+        secret = await _find(kube, namespace, name)
+        decided = plan(order, _facts(secret))
+        if decided.step is Step.REFUSE:
+            return Deposit(finding=secret_conflicts(name, decided.why))
+        credential = decided.credential or mint(order.kind)
+        try:
+            if decided.step is not Step.KEEP:
+                await _write(kube, namespace, name, secret, order, credential)
+                log.info("%s: Secret %s/%s", decided.step.value, namespace, name, extra={"action": "secret_written"})
+            return Deposit(finding=secret_holds(name), credential=credential)
+        except (AlreadyExistsError, ConflictError, NotFoundError):
+            if number == TRIES - 1:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _find(kube: KubeClient, namespace: str, name: str) -> Secret | None:
+    try:
+        return await kube.get_secret(namespace, name)
+    except NotFoundError:
+        return None
+
+
+def _facts(secret: Secret | None) -> SecretFacts | None:
+    return None if secret is None else SecretFacts(data=secret.data, owner=secret.labels.get(OWNER_LABEL))
+
+
+async def _write(
+    kube: KubeClient, namespace: str, name: str, secret: Secret | None, order: Order, credential: Credential
+) -> None:
+    ours = {TOKEN_KEY: credential.plain.encode(), URL_KEY: order.url.encode()}
+    if secret is None:
+        await kube.create_secret(namespace, name, ours, labels={OWNER_LABEL: order.owner})
+    else:
+        labels = dict(secret.labels) | {OWNER_LABEL: order.owner}
+        await kube.replace_secret(secret, dict(secret.data) | ours, labels=labels)
