@@ -59,8 +59,8 @@ class Estimate:
 
     def seconds_left(self, now: float) -> float | None:
         """Return the estimated rest, from the speed so far; None while nothing can be said honestly."""
-        done = self._compiled()
-        if not self.total or done < _ENOUGH:
+        done = self._compiled() if self.total else 0.0
+        if done < _ENOUGH:
             return None
         return (now - self._began) * (1 - done) / done
 

