@@ -1,6 +1,11 @@
 """The local copies that requests are decided on: one watch a kind, whole objects but for jobs."""
 
-from deplite.kube.cache import Cache
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import KubeError
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
