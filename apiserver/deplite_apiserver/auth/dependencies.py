@@ -1,0 +1,120 @@
+"""The dependencies that endpoints take to learn who calls; each asks the table of `auth.roles` first."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from deplite.resources import Organization
+from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, Role, TokenCaller, UserCaller
+from deplite_apiserver.auth.credentials import Bearer, bearer_of
+from deplite_apiserver.auth.enrollment import verify_code
+from deplite_apiserver.auth.roles import Kind, kinds_of, needed_role
+from deplite_apiserver.auth.signature import verify_request
+from deplite_apiserver.auth.token import verify_token
+from deplite_apiserver.context import Context, Ctx
+from deplite_apiserver.edge.body import RawBody
+from deplite_apiserver.errors import ForbiddenError, NotFoundError, WrongCredentialError
+
+
+def _route(request: Request) -> tuple[str, str]:
+    return request.method, request.scope["route"].path
+
+
+def client_address(request: Request) -> str:
+    """Return the caller's IP address."""
+    return request.client.host if request.client else ""
+
+
+async def _user(context: Context, bearer: Bearer) -> UserCaller:
+    return await context.jwt.verify(bearer.text)
+
+
+async def _token(context: Context, bearer: Bearer, request: Request) -> TokenCaller:
+    return await verify_token(context.caches, bearer.text, address=client_address(request), now=context.clock.now())
+
+
+def _allow(request: Request, *kinds: Kind) -> None:
+    if not kinds_of(*_route(request)) & set(kinds):
+        raise WrongCredentialError
+
+
+async def person(request: Request, context: Ctx) -> UserCaller:
+    """Return the person who calls."""
+    bearer = bearer_of(request)
+    if bearer.kind != "jwt":
+        raise WrongCredentialError
+    _allow(request, "member", "owner")
+    return await _user(context, bearer)
+
+
+async def api_token(request: Request, context: Ctx) -> TokenCaller:
+    """Return the API token that calls."""
+    bearer = bearer_of(request)
+    if bearer.kind != "api_token":
+        raise WrongCredentialError
+    _allow(request, "token")
+    return await _token(context, bearer, request)
+
+
+async def person_or_token(request: Request, context: Ctx) -> UserCaller | TokenCaller:
+    """Return the person or the API token that calls."""
+    bearer = bearer_of(request)
+    if bearer.kind == "enrollment":
+        raise WrongCredentialError
+    if bearer.kind == "api_token":
+        _allow(request, "token")
+        return await _token(context, bearer, request)
+    _allow(request, "member", "owner")
+    return await _user(context, bearer)
+
+
+async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
+    """Return the agent that signed the request; its body is read whole first, because the signature covers it."""
+    _allow(request, "agent")
+    caller = await verify_request(
+        request,
+        body,
+        caches=context.caches,
+        nonces=context.nonces,
+        server_time=int(context.clock.now().timestamp()),
+    )
+    context.desk.heard(caller.agent.key)
+    return caller
+
+
+async def enrolling(request: Request, context: Ctx) -> EnrollmentCaller:
+    """Return the enrolment code that a machine shows."""
+    bearer = bearer_of(request)
+    if bearer.kind != "enrollment":
+        raise WrongCredentialError
+    _allow(request, "enrollment")
+    return await verify_code(context.caches, bearer.text)
+
+
+def require_role(context: Context, caller: UserCaller, namespace: str, role: Role) -> Organization:
+    """Return the organization if the caller has the role in it.
+
+    Raises:
+        NotFoundError: there is no such organization, or the caller is no member of it: both look alike.
+        ForbiddenError: the caller is a member, but not an owner.
+    """
+    organization = context.caches.organization(namespace)
+    members = organization.spec.members if organization else ()
+    member = next((m for m in members if (m.issuer, m.subject) == (caller.issuer, caller.subject)), None)
+    if organization is None or member is None:
+        raise NotFoundError
+    if role == "owner" and member.role != "owner":
+        raise ForbiddenError
+    return organization
+
+
+def require_route_role(request: Request, context: Context, caller: UserCaller, namespace: str) -> Organization:
+    """Return the organization if the caller has the role that the table asks for on this route; errors as above."""
+    return require_role(context, caller, namespace, needed_role(*_route(request)))
+
+
+Person = Annotated[UserCaller, Depends(person)]
+Token = Annotated[TokenCaller, Depends(api_token)]
+PersonOrToken = Annotated[UserCaller | TokenCaller, Depends(person_or_token)]
+SigningAgent = Annotated[AgentCaller, Depends(agent)]
+Enrolling = Annotated[EnrollmentCaller, Depends(enrolling)]

@@ -1,0 +1,74 @@
+"""The keys of one issuer: from a file or by https, cached, and kept while the issuer is away."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from jwt import PyJWK
+from jwt.exceptions import PyJWKError
+
+log = logging.getLogger(__name__)
+
+REFETCH_SECONDS = 10.0
+"""An unknown key id may ask again only so often, however many requests show one."""
+FRESH_SECONDS = 300.0
+_MAX_DOCUMENT = 256 * 1024
+
+
+class KeySet:
+    """The JWKS of one issuer."""
+
+    def __init__(self, source: str) -> None:
+        """Make a set that is fetched when first needed; `source` is a path or an https URL."""
+        self._source = source
+        self._keys: Mapping[str, PyJWK] = {}
+        self._tried_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def find(self, key_id: str | None) -> PyJWK | None:
+        """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown."""
+        if time.monotonic() - self._tried_at > FRESH_SECONDS or self._pick(key_id) is None:
+            await self._refetch()
+        return self._pick(key_id)
+
+    def _pick(self, key_id: str | None) -> PyJWK | None:
+        if key_id is None:
+            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        return self._keys.get(key_id)
+
+    async def _refetch(self) -> None:
+        async with self._lock:
+            if time.monotonic() - self._tried_at < REFETCH_SECONDS:
+                return
+            self._tried_at = time.monotonic()
+            try:
+                self._keys = _parse(await self._read())
+            except (OSError, ValueError, httpx.HTTPError) as error:
+                # Old keys go on being good while the issuer is away.
+                log.warning("keys of %s: %s", self._source, type(error).__name__, extra={"action": "jwks_failed"})
+
+    async def _read(self) -> bytes:
+        if not self._source.startswith("https://"):
+            return await asyncio.to_thread(Path(self._source).read_bytes)
+        async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
+            answer = await client.get(self._source)
+            answer.raise_for_status()
+            return answer.content
+
+
+def _parse(document: bytes) -> dict[str, PyJWK]:
+    if len(document) > _MAX_DOCUMENT:
+        raise ValueError("the key set is too long")
+    keys: dict[str, PyJWK] = {}
+    members: list[dict[str, Any]] = json.loads(document)["keys"]
+    for number, member in enumerate(members):
+        try:
+            keys[str(member.get("kid", f"#{number}"))] = PyJWK.from_dict(member)
+        except PyJWKError:
+            continue  # a key of a kind that we do not know is no reason to refuse the others
+    return keys

@@ -1,0 +1,55 @@
+"""API tokens: checksum first, then the hash in the cache, then expiry and networks; every failure looks alike."""
+
+import hashlib
+from datetime import datetime
+from ipaddress import ip_address, ip_network
+
+from deplite.resources import ApiToken
+from deplite.resources.credentials import well_formed
+from deplite_apiserver.auth.callers import TokenCaller
+from deplite_apiserver.caches import Caches
+from deplite_apiserver.errors import InvalidTokenError
+
+
+async def verify_token(caches: Caches, text: str, *, address: str, now: datetime) -> TokenCaller:
+    """Return the caller that an API token stands for.
+
+    Args:
+        caches: where tokens are found; a miss waits for the cache to catch up.
+        text: the token.
+        address: the client's IP address.
+        now: the present moment.
+
+    Raises:
+        InvalidTokenError: it is unknown, expired, rotated away, revoked, or used from a network it may not be used from.
+    """
+    if not well_formed(text, "tk"):
+        raise InvalidTokenError
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    token = await caches.find(caches.tokens, lambda: caches.token_by_hash(sha256))
+    if token is None or not token_good(token, sha256, now) or not address_allowed(token, address):
+        raise InvalidTokenError
+    return TokenCaller(token=token)
+
+
+def token_good(token: ApiToken, sha256: str, now: datetime) -> bool:
+    """Whether the token, and this spelling of it, are still good."""
+    if token.metadata.deletion_timestamp is not None:
+        return False
+    if token.spec.expires_at is not None and now >= token.spec.expires_at:
+        return False
+    return any(
+        known.sha256 == sha256 and (known.not_after is None or now < known.not_after) for known in token.status.hashes
+    )
+
+
+def address_allowed(token: ApiToken, address: str) -> bool:
+    """Whether the token may be used from there; no list allows any network."""
+    if not token.spec.allowed_cidrs:
+        return True
+    try:
+        client = ip_address(address)
+        mapped = getattr(client, "ipv4_mapped", None) or client
+        return any(mapped in ip_network(cidr, strict=False) for cidr in token.spec.allowed_cidrs)
+    except ValueError:
+        return False
