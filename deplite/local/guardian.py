@@ -5,51 +5,51 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 _SCRIPT = Path(__file__).with_name("guard.py")
+_PAUSE = 0.5
+"""Seconds before a guard that somebody killed is replaced."""
 
 
 class Guardian:
-    """Tells the guard which process groups are ours; starts it again should somebody have killed it."""
+    """Tells the guard which process groups are ours; starts another should somebody have killed it."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
         """The process whose children these are: after a fork the child's children are not."""
         self._groups: set[int] = set()
         self._guard: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
     def add(self, group: int) -> None:
         """Have a process group killed when we die."""
-        self._groups.add(group)
-        self._tell(f"+{group}\n")
+        with self._lock:
+            self._groups.add(group)
+            if self._guard is None:
+                self._start()
+            else:
+                self._tell(f"+{group}\n")
 
     def discard(self, group: int) -> None:
         """Forget a process group that has ended: its number may soon be somebody else's."""
-        self._groups.discard(group)
-        self._tell(f"-{group}\n")
+        with self._lock:
+            self._groups.discard(group)
+            self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guard; groups that still run are killed by it."""
-        guard, self._guard = self._guard, None
-        if guard is None or guard.stdin is None or self.owner != os.getpid():
-            return
-        with contextlib.suppress(BrokenPipeError):
-            guard.stdin.close()
-        guard.wait()
-
-    def _tell(self, line: str) -> None:
-        guard = self._guard
-        if guard is None or guard.stdin is None or guard.poll() is not None:
-            self._start()
-            return
-        try:
-            guard.stdin.write(line.encode())
-        except BrokenPipeError:
-            self._start()
+        """End the guard, which kills the groups that still run."""
+        with self._lock:
+            guard, self._guard = self._guard, None
+        if guard is not None and guard.stdin is not None and self.owner == os.getpid():
+            with contextlib.suppress(OSError):
+                guard.stdin.close()
+            guard.wait()
 
     def _start(self) -> None:
-        self._guard = subprocess.Popen(
+        guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -58,8 +58,24 @@ class Guardian:
             start_new_session=True,
             cwd="/",
         )
-        if self._guard.stdin is not None:
-            self._guard.stdin.write("".join(f"+{group}\n" for group in sorted(self._groups)).encode())
+        self._guard = guard
+        self._tell("".join(f"+{group}\n" for group in sorted(self._groups)))
+        threading.Thread(target=self._watch, args=(guard,), name="guard", daemon=True).start()
+
+    def _tell(self, lines: str) -> None:
+        if self._guard is not None and self._guard.stdin is not None:
+            # Killed: the watch sees it, and tells the next one all there is to know.
+            with contextlib.suppress(OSError):
+                self._guard.stdin.write(lines.encode())
+
+    def _watch(self, guard: subprocess.Popen[bytes]) -> None:
+        guard.wait()
+        time.sleep(_PAUSE)
+        with self._lock:
+            if self._guard is guard:
+                if guard.stdin is not None:
+                    guard.stdin.close()
+                self._start()
 
 
 _current: Guardian | None = None

@@ -83,7 +83,7 @@ async def _build_in(
         await _check(names, folder / "out")
         return await asyncio.to_thread(_install, names, folder / "out", target)
     finally:
-        report(1, 1, "removing the build's caches")
+        report(100, 100, "removing the build's caches")
         await asyncio.to_thread(_remove, folder)
 
 
