@@ -63,9 +63,7 @@ def accept(facts: Facts, request: RunRequest, naming: Naming) -> DeployJob:
     workflow = _workflow_name(trigger, request.workflow_name)
     reported = agent.workflow(workflow)
     if reported is None:
-        raise ValidationFailedError(
-            f"The agent has not reported a workflow named {workflow}.", code="unknown_workflow"
-        )
+        raise ValidationFailedError(f"The agent has not reported a workflow named {workflow}.", code="unknown_workflow")
     params = _params(trigger.spec.params, request.params, reported.get("params"))
     return _job(facts, request, naming, workflow=workflow, ref=ref, params=params)
 
@@ -145,9 +143,7 @@ def _job(
         update={"id": facts.requester.id[:MAX_CALLER_ID], "name": facts.requester.name[:MAX_CALLER_NAME]}
     )
     return DeployJob(
-        metadata=Meta(
-            name=naming.job_id, namespace=facts.trigger.namespace, labels={CREATED_BY_LABEL: "api"}
-        ),
+        metadata=Meta(name=naming.job_id, namespace=facts.trigger.namespace, labels={CREATED_BY_LABEL: "api"}),
         spec=DeployJobSpec(
             trigger=facts.trigger.name,
             agent=spec.agent,

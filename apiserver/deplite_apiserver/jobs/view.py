@@ -32,6 +32,8 @@ class FinishedJob:
     phase: Phase
     reason: Reason | None
     exit_code: int | None
+    token: str | None
+    """The id of the API token that asked for it, if one did."""
     packed: bytes
     """Start of the uid, then created, started (0: never), finished and time to live, in seconds."""
 
@@ -114,6 +116,11 @@ class LiveJob:
         return f"{self.name}-{self.uid8}"
 
     @property
+    def token(self) -> str | None:
+        """The id of the API token that asked for it, if one did."""
+        return self.requested_by.id if self.requested_by.kind == "token" else None
+
+    @property
     def queued(self) -> bool:
         """Whether no agent has claimed it."""
         return self.phase is Phase.QUEUED
@@ -172,6 +179,7 @@ def _finished(job: DeployJob) -> FinishedJob:
         phase=status.phase,
         reason=status.reason,
         exit_code=status.exit_code,
+        token=intern(spec.requested_by.id) if spec.requested_by.kind == "token" else None,
         packed=_PACKED.pack(
             int(job.metadata.uid[:8] or "0", 16),
             created,

@@ -1,0 +1,190 @@
+"""Sends jobs to the agents whose streams are open here: on each connect until claimed, never after.
+
+Everything it does follows from the caches and from streams opening; what it cannot do now it does at the next of those.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from deplite.kube.cache import Cache, Change
+from deplite.kube.errors import KubeError, NotFoundError
+from deplite.protocol.phases import Reason
+from deplite.resources.agent import Agent
+from deplite.resources.identifiers import object_id
+from deplite.resources.trigger import Trigger
+from deplite_apiserver.dispatch.payload import cancel, deploy, revoke, sync_workflows
+from deplite_apiserver.dispatch.recheck import refusal
+from deplite_apiserver.dispatch.sent import Sent
+from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
+from deplite_apiserver.jobs.transition import Ended, Transitions
+from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
+
+log = logging.getLogger(__name__)
+
+_STOPPED_BY_SERVER = frozenset({Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_LOST})
+"""Ends after which an agent that still runs the job is told to stop it."""
+
+
+class Keys(Protocol):
+    """What is needed of the server's keys."""
+
+    def get(self, key_id: str | None) -> Ed25519PrivateKey | None:
+        """Return the key that an agent pinned."""
+
+
+class Dispatcher:
+    """One replica's sender."""
+
+    def __init__(
+        self,
+        *,
+        jobs: Cache[JobView],
+        agents: Cache[Agent],
+        triggers: Cache[Trigger],
+        streams: Streams,
+        sent: Sent,
+        keys: Keys,
+        transitions: Transitions,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Make the sender, and have it hear of jobs, agents and streams.
+
+        Args:
+            jobs: the cache of jobs.
+            agents: the cache of agents.
+            triggers: the cache of triggers.
+            streams: the open streams.
+            sent: remembers what was sent when.
+            keys: the server's keys.
+            transitions: ends jobs that must not be sent.
+            now: the present moment in UTC.
+        """
+        self._jobs, self._agents, self._triggers = jobs, agents, triggers
+        self._streams, self._sent, self._keys = streams, sent, keys
+        self._transitions, self._now = transitions, now
+        self._refused: asyncio.Queue[tuple[LiveJob, Ended]] = asyncio.Queue()
+        jobs.subscribe(self._job_changed)
+        agents.subscribe(self._agent_changed)
+        streams.subscribe(opened=self._opened)
+
+    async def run(self) -> None:
+        """Write the ends of jobs that were not sent, for ever."""
+        while True:
+            job, end = await self._refused.get()
+            try:
+                await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
+            except NotFoundError:
+                continue
+            except KubeError as error:  # the next connect of the agent, or the sweeper, decides again
+                log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+
+    def refresh_workflows(self, agent: AgentKey) -> bool:
+        """Ask the agent to report its workflows; says whether it is connected here."""
+        stream = self._streams.of(agent)
+        return stream is not None and stream.send(sync_workflows())
+
+    def _opened(self, stream: Stream) -> None:
+        agent = self._agents.get(*stream.agent)
+        if agent is None:
+            return
+        live = [job for job in self._jobs.by("agent", stream.agent) if isinstance(job, LiveJob)]
+        for job in sorted(live, key=lambda job: (job.created_at, job.name)):
+            self._handle(job, agent, stream)
+
+    def _job_changed(self, change: Change[JobView]) -> None:
+        match change:
+            case Change(new=LiveJob() as job, old=old):
+                if isinstance(old, LiveJob) and not _concerns_agent(old, job):
+                    return
+                stream = self._streams.of((job.namespace, job.agent))
+                agent = self._agents.get(job.namespace, job.agent)
+                if stream is not None and agent is not None:
+                    self._handle(job, agent, stream)
+                elif job.queued and job.cancel is not None:
+                    self._end_cancelled(job)
+            case Change(old=LiveJob() as old, new=FinishedJob() as new):
+                self._sent.forget(old)
+                if not old.queued and new.reason in _STOPPED_BY_SERVER:
+                    self._stop(old, new.reason)
+            case Change(old=LiveJob() as old, new=None):
+                self._sent.forget(old)
+                self._stop(old, Reason.CANCELLED)
+
+    def _agent_changed(self, change: Change[Agent]) -> None:
+        stream = self._streams.of(change.key)
+        if stream is None:
+            return
+        if change.new is None:
+            stream.close()
+        elif change.new.spec.revoked:
+            if (key := self._key(change.new)) is not None:
+                stream.send(revoke(key, stream.agent_id, self._issued_at()))
+            stream.close()
+
+    def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
+        if job.queued and job.cancel is not None:
+            self._end_cancelled(job)
+        elif job.queued:
+            self._send(job, agent, stream)
+        elif job.cancel is not None:
+            self._stop(job, Reason(job.cancel.reason), actor=job.cancel.by)
+
+    def _send(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
+        key = self._key(agent)
+        if agent.spec.revoked or key is None:
+            return
+        trigger = self._triggers.get(job.namespace, job.trigger) if job.trigger else None
+        reason = refusal(job, agent, trigger)
+        if reason is not None:
+            end = Ended(reason=Reason.REJECTED, at=self._now(), message=reason)
+            self._refused.put_nowait((job, end))
+        elif stream.send(deploy(key, job, object_id("ag", *agent.key), self._issued_at())):
+            self._sent.note(job)
+            log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
+
+    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None) -> None:
+        stream = self._streams.of((job.namespace, job.agent))
+        agent = self._agents.get(job.namespace, job.agent)
+        key = self._key(agent) if agent is not None else None
+        if stream is None or key is None:
+            return
+        said = Reason.CANCELLED if reason is None else reason
+        stream.send(
+            cancel(
+                key,
+                job_id=job.name,
+                job_uid=job.uid,
+                reason=said.value,
+                actor=actor,
+                agent_id=stream.agent_id,
+                issued_at=self._issued_at(),
+            )
+        )
+
+    def _end_cancelled(self, job: LiveJob) -> None:
+        reason = Reason(job.cancel.reason) if job.cancel else Reason.CANCELLED
+        self._refused.put_nowait((job, Ended(reason=reason, at=self._now())))
+
+    def _key(self, agent: Agent) -> Ed25519PrivateKey | None:
+        key = self._keys.get(agent.status.server_key_id)
+        if key is None:
+            log.error(
+                "the server key %s that agent %s pinned is gone; the agent must enrol again",
+                agent.status.server_key_id,
+                agent.name,
+                extra={"action": "server_key_missing"},
+            )
+        return key
+
+    def _issued_at(self) -> int:
+        return int(self._now().timestamp())
+
+
+def _concerns_agent(old: LiveJob, new: LiveJob) -> bool:
+    """Whether something changed that the agent is to hear of: sent once on arrival, and once when cancelled."""
+    return old.uid != new.uid or (old.cancel is None and new.cancel is not None)

@@ -1,0 +1,201 @@
+"""Starting a run: one reservation, one create; a repeat of the same request gets the same job.
+
+The object's name is a hash of (trigger, caller, key): the Kubernetes API server is the lock, whoever else tries.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from deplite.kube.errors import AlreadyExistsError, KubeError, NotFoundError
+from deplite.protocol.errors import UnsignableError
+from deplite.resources.apitoken import ApiToken
+from deplite.resources.deployjob import DeployJob
+from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
+from deplite.resources.resource import Resource
+from deplite_apiserver.errors import ConflictError, TokenScopeError, UnavailableError, ValidationFailedError
+from deplite_apiserver.jobs.accept import Facts, Naming, accept, granted
+from deplite_apiserver.jobs.idempotency import fingerprint
+from deplite_apiserver.jobs.quota import run_quotas
+from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.waiters import JobChanges, Waiters
+from deplite_apiserver.limits.limiter import Limiter, refusal
+from deplite_apiserver.limits.windows import Exceeded
+
+log = logging.getLogger(__name__)
+
+SYNC_SECONDS = 55.0
+"""How long a sync caller waits; published clients give up after 60 s."""
+MAX_TRIES = 3
+"""How often a create is tried while an older job of the same name disappears."""
+
+
+class JobStore(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        """Return the job."""
+
+    async def create(self, resource: DeployJob) -> DeployJob:
+        """Create the job."""
+
+
+class NotedJobs(JobChanges, Protocol):
+    """What is needed of the cache of jobs."""
+
+    def note(self, resource: Resource) -> None:
+        """Put the answer to a write of our own in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to run a trigger."""
+
+    facts: Facts
+    request: RunRequest
+    key: str | None
+    """The `Idempotency-Key`."""
+    token: ApiToken | None
+    """The caller's token; None for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What became of it."""
+
+    job: DeployJob
+    idempotent: bool = False
+    """The job was there before this request."""
+    timed_out: bool = False
+    """A sync caller was let go before the job's end."""
+    sync: bool = False
+
+    @property
+    def status_code(self) -> int:
+        """200 where a sync caller gets the job's end, else 202."""
+        return 200 if self.sync and not self.timed_out else 202
+
+    def wire(self) -> dict[str, Any]:
+        """Return the answer's body."""
+        status = self.job.status
+        optional = {"exitCode": status.exit_code, "errorMessage": status.message, "output": status.output}
+        return {
+            "jobId": self.job.name,
+            "status": status.phase.wire,
+            "idempotent": self.idempotent,
+            "timedOut": self.timed_out,
+            **{key: value for key, value in optional.items() if value is not None},
+            "statusUrl": f"/api/jobs/{self.job.name}",
+        }
+
+
+class Runs:
+    """Accepts runs."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        jobs: NotedJobs,
+        limiter: Limiter,
+        waiters: Waiters,
+        sync_seconds: float = SYNC_SECONDS,
+    ) -> None:
+        """Make the service.
+
+        Args:
+            store: where jobs are written.
+            jobs: the cache of jobs.
+            limiter: the rate windows.
+            waiters: wakes sync callers.
+            sync_seconds: how long those wait.
+        """
+        self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
+        self._sync_seconds = sync_seconds
+
+    async def run(self, call: Call) -> Run:
+        """Start a run, or find the one that the same request has started.
+
+        Raises:
+            ApiError: the run is refused; `deplite_apiserver.jobs.accept` has the order.
+            KubeError: the Kubernetes API did not store the job: nothing is promised.
+        """
+        run = await self._start(call)
+        if call.facts.trigger.spec.response_mode == "async":
+            return run
+        job = run.job
+        if not job.status.phase.finished:
+            await self._waiters.ended(job.namespace, job.name, self._sync_seconds)
+            job = await self._again(job)
+        return Run(job=job, idempotent=run.idempotent, sync=True, timed_out=not job.status.phase.finished)
+
+    async def _start(self, call: Call) -> Run:
+        facts, naming = call.facts, name_of(call)
+        if facts.grants is not None and not granted(facts.trigger, facts.grants):
+            raise TokenScopeError
+        namespace = facts.trigger.namespace
+        if naming.fingerprint is not None and self._jobs.get(namespace, naming.job_id) is not None:
+            found = await self._replay(namespace, naming)
+            if found is not None:
+                return found
+        job = accept(facts, call.request, naming)
+        for _ in range(MAX_TRIES):
+            found = await self._create(call, job, naming)
+            if found is not None:
+                return found
+        raise UnavailableError(retry_after=1)
+
+    async def _create(self, call: Call, job: DeployJob, naming: Naming) -> Run | None:
+        """Create the job within the limits; None where another one of its name came and went meanwhile."""
+        reserved = await self._limiter.reserve(run_quotas(call.token, call.facts.agent, job.spec.workflow))
+        if isinstance(reserved, Exceeded):
+            found = await self._replay(job.namespace, naming) if naming.fingerprint else None
+            if found is None:
+                raise refusal(reserved)
+            return found
+        try:
+            created = await self._store.create(job)
+        except AlreadyExistsError:
+            await self._limiter.give_back(reserved)
+            return await self._replay(job.namespace, naming)
+        except KubeError as error:
+            # Without any answer it may have been stored, and then it counts.
+            if error.status:
+                await self._limiter.give_back(reserved)
+            raise
+        self._jobs.note(created)
+        log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
+        return Run(job=created)
+
+    async def _replay(self, namespace: str, naming: Naming) -> Run | None:
+        try:
+            job = await self._store.get(DeployJob, namespace, naming.job_id)
+        except NotFoundError:
+            return None
+        if job.spec.fingerprint != naming.fingerprint:
+            raise ConflictError(
+                "This Idempotency-Key was used with another body; use a new key.", code="idempotency_conflict"
+            )
+        return Run(job=job, idempotent=True)
+
+    async def _again(self, job: DeployJob) -> DeployJob:
+        try:
+            return await self._store.get(DeployJob, job.namespace, job.name)
+        except NotFoundError:
+            return job
+
+
+def name_of(call: Call) -> Naming:
+    """Return what the job of a request is called.
+
+    Raises:
+        ValidationFailedError: the body has text that is none.
+    """
+    if call.key is None:
+        return Naming(job_id=random_job_id(), fingerprint=None)
+    trigger_id = object_id("tr", *call.facts.trigger.key)
+    try:
+        print_of_body = fingerprint(call.request.body())
+    except UnsignableError as error:
+        raise ValidationFailedError(str(error)) from None
+    return Naming(job_id=keyed_job_id(trigger_id, call.facts.requester.id, call.key), fingerprint=print_of_body)
