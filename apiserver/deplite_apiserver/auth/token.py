@@ -21,7 +21,7 @@ async def verify_token(caches: Caches, text: str, *, address: str, now: datetime
         now: the present moment.
 
     Raises:
-        InvalidTokenError: it is unknown, expired, rotated away, revoked, or used from a network it may not be used from.
+        InvalidTokenError: it is unknown, expired, rotated away, revoked, or used from a network it may not come from.
     """
     if not well_formed(text, "tk"):
         raise InvalidTokenError

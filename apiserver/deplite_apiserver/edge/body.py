@@ -1,0 +1,155 @@
+"""Bodies: raw bytes within bounds, strict JSON whatever the content type says, then a closed model.
+
+The framework's own body models answer form-typed JSON (the documented curl sends it) with 422, so they are not used.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from starlette.requests import ClientDisconnect
+
+from deplite_apiserver.errors import (
+    SlowRequestError,
+    TooLargeError,
+    UnsupportedEncodingError,
+    ValidationFailedError,
+)
+
+MAX_BODY = 1024 * 1024
+MAX_LOG_BODY = 4 * 1024 * 1024
+READ_SECONDS = 10
+MAX_DEPTH = 32
+_MAX_DIGITS = 400
+
+
+class Closed(BaseModel):
+    """Base of request bodies: camelCase names, and unknown members are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=False)
+
+
+class Shape(BaseModel):
+    """Base of answers: camelCase names."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def raw_body(request: Request) -> bytes:
+    """Return the body's bytes, read once.
+
+    Raises:
+        UnsupportedEncodingError: it is compressed.
+        TooLargeError: it is longer than 1 MiB (4 MiB for logs); not read on.
+        SlowRequestError: it did not arrive in 10 seconds.
+    """
+    if not hasattr(request.state, "raw_body"):
+        if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise UnsupportedEncodingError
+        limit = MAX_LOG_BODY if request.url.path.endswith("/logs") else MAX_BODY
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                request.state.raw_body = await _read(request, limit)
+        except TimeoutError:
+            raise SlowRequestError(headers={"Connection": "close"}) from None
+    body: bytes = request.state.raw_body
+    return body
+
+
+RawBody = Annotated[bytes, Depends(raw_body)]
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > limit:
+        raise TooLargeError(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
+    chunks, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise TooLargeError(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise ValidationFailedError("The body ended early.", code="invalid_json") from None
+    return b"".join(chunks)
+
+
+def json_value(raw: bytes) -> Any:
+    """Return the JSON value of a body; an empty body is `{}`.
+
+    Raises:
+        ValidationFailedError: `invalid_json`, `duplicate_key`, or a number or a depth that nobody could mean.
+    """
+    if not raw.strip():
+        return {}
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_int=_integer)
+    except ValidationFailedError:
+        raise
+    except (ValueError, RecursionError):
+        raise ValidationFailedError("The body is not valid JSON in UTF-8.", code="invalid_json") from None
+    _check(value, "body", MAX_DEPTH)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValidationFailedError("A member of an object is there twice.", code="duplicate_key")
+    return found
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
+
+
+def _check(value: Any, where: str, depth: int) -> None:
+    if depth < 0:
+        raise ValidationFailedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    match value:
+        case float() if not math.isfinite(value):
+            raise ValidationFailedError(f"{where}: not a number that JSON has.")
+        case dict():
+            for key, item in value.items():
+                _check(item, key if where == "body" else f"{where}.{key}", depth - 1)
+        case list():
+            for number, item in enumerate(value):
+                _check(item, f"{where}.{number}", depth - 1)
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """Return the value as a model.
+
+    Raises:
+        ValidationFailedError: naming the first field that is wrong; what was sent is not repeated.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise ValidationFailedError(f"{printable(where)}: {first['msg']}.") from None
+
+
+def printable(text: str) -> str:
+    """Return text of a caller's that may stand in a message: short, and without control characters."""
+    return "".join(character if character.isprintable() else "?" for character in text[:100])
+
+
+def json_body(model: type[Model]) -> Callable[..., Any]:
+    """Return a dependency that reads the body into a closed model."""
+
+    async def read(raw: RawBody) -> Model:
+        return validated(model, json_value(raw))
+
+    read.__annotations__["return"] = model
+    return read

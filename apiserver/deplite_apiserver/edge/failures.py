@@ -1,0 +1,112 @@
+"""Turns everything that can go wrong into the documented shape: `{statusCode, code, message, retryAfter?}`.
+
+The one table from errors to HTTP statuses. Nothing of ours inside (object names, the API server's words, a stack trace)
+ever reaches a caller.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from deplite.kube.errors import KubeError
+from deplite.kube.errors import UnavailableError as KubeUnavailableError
+from deplite_apiserver import errors
+from deplite_apiserver.storage.objects import StorageUnavailableError
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[errors.ApiError], int] = {
+    errors.UnauthorizedError: 401,
+    errors.InvalidTokenError: 401,
+    errors.WrongCredentialError: 401,
+    errors.InvalidEnrollTokenError: 401,
+    errors.AgentAuthError: 401,
+    errors.ForbiddenError: 403,
+    errors.TokenScopeError: 403,
+    errors.RefusedError: 403,
+    errors.NotFoundError: 404,
+    errors.SlowRequestError: 408,
+    errors.ConflictError: 409,
+    errors.GoneError: 410,
+    errors.PreconditionFailedError: 412,
+    errors.TooLargeError: 413,
+    errors.UnsupportedEncodingError: 415,
+    errors.ValidationFailedError: 422,
+    errors.RateLimitedError: 429,
+    errors.UnavailableError: 503,
+}
+
+_PLAIN = {
+    400: ("bad_request", "The request is malformed."),
+    404: ("not_found", "There is no such thing here."),
+    405: ("method_not_allowed", "This path does not take that method."),
+}
+
+
+def answer(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    retry_after: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return an error in the documented shape; `Retry-After` always equals `retryAfter`."""
+    body: dict[str, Any] = {"statusCode": status, "code": code, "message": message} | dict(extra or {})
+    out = dict(headers or {})
+    if retry_after is not None:
+        body["retryAfter"] = retry_after
+        out["Retry-After"] = str(retry_after)
+    return JSONResponse(body, status_code=status, headers=out)
+
+
+def install_failures(app: FastAPI) -> None:
+    """Make the app answer every error in the documented shape."""
+    app.add_exception_handler(errors.ApiError, _refused)
+    app.add_exception_handler(KubeError, _kube)
+    app.add_exception_handler(StorageUnavailableError, _storage)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.ApiError)
+    status = next(found for kind in type(error).__mro__ if (found := STATUS.get(kind)))
+    return answer(
+        status, error.code, error.message, retry_after=error.retry_after, extra=error.extra, headers=error.headers
+    )
+
+
+def _kube(request: Request, error: Exception) -> JSONResponse:
+    log.warning("the Kubernetes API: %s", error, extra={"action": "kube_error"})
+    retry_after = error.retry_after if isinstance(error, KubeUnavailableError) else 1
+    message = "The cluster does not answer for the moment; try again."
+    return answer(503, "unavailable", message, retry_after=retry_after)
+
+
+def _storage(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StorageUnavailableError)
+    return answer(503, "storage_unavailable", str(error), retry_after=error.retry_after)
+
+
+def _plain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code, message = _PLAIN.get(error.status_code, ("error", "The request was refused."))
+    return answer(error.status_code, code, message, headers=error.headers)
+
+
+def _parameters(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return answer(422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    return answer(500, "internal_error", "Something went wrong here; it has been logged under the request's id.")

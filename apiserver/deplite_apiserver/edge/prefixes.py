@@ -1,0 +1,22 @@
+"""Every route answers bare, under /api and under /v1. The prefix is taken off once, before anything looks at the path."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+PREFIXES = ("/api", "/v1")
+
+
+class PrefixMiddleware:
+    """Rewrites the path of each request; `/api/api/…` leads nowhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            for prefix in PREFIXES:
+                if path.startswith(f"{prefix}/"):
+                    scope = scope | {"path": path[len(prefix) :], "raw_path": scope["raw_path"][len(prefix) :]}
+                    break
+        await self._app(scope, receive, send)
