@@ -11,7 +11,7 @@ _MODULES = 159
 _DOWNLOAD_SHARE = 0.05
 """The part of the bar that downloading gets."""
 _CURVE = ((0.0, 0.0), (0.3, 0.18), (0.37, 0.31), (0.6, 0.55), (0.88, 0.79), (1.0, 0.98), (1.0, 1.0))
-"""Which part of the compiling time has passed when a part of the packages has been begun (measured); linking ends it."""
+"""Which part of the compiling time has passed when a part of the packages was begun (measured); linking ends it."""
 _ENOUGH = 0.04
 """Below this part of the compiling an estimate would be a guess."""
 
