@@ -89,6 +89,7 @@ class Lease:
             try:
                 async with asyncio.timeout(max(self._renew - (began - renewed_at), 0.01)):
                     if not await self._try():
+                        self._held_until = float("-inf")
                         raise LeaseLostError(f"Somebody else holds the lease {self._name}.")
                 renewed_at = began
             except (KubeError, TimeoutError) as error:

@@ -33,7 +33,7 @@ class Settings:
     lease: LeaseTimes = LeaseTimes()
     """`DEPLITE_LEASE_SECONDS` (`duration/renew/retry`), e.g. `15/10/2`."""
     resync_seconds: float = 60.0
-    """Everything is read and judged anew this often, whatever the watches said."""
+    """`DEPLITE_RESYNC_SECONDS`: everything is read and judged anew this often, whatever the watches said."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -52,6 +52,7 @@ class Settings:
             probe_host=host,
             probe_port=port,
             lease=_lease(environment.get("DEPLITE_LEASE_SECONDS", "15/10/2")),
+            resync_seconds=_resync(environment.get("DEPLITE_RESYNC_SECONDS", "60")),
         )
 
 
@@ -70,3 +71,13 @@ def _lease(text: str) -> LeaseTimes:
     if not duration > renew > retry > 0:
         raise SettingsError("DEPLITE_LEASE_SECONDS must be duration/renew/retry with falling seconds, e.g. 15/10/2.")
     return LeaseTimes(duration=duration, renew=renew, retry=retry)
+
+
+def _resync(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.5 <= seconds <= 3600:
+        raise SettingsError("DEPLITE_RESYNC_SECONDS must be a number from 0.5 to 3600.")
+    return seconds

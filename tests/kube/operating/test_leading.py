@@ -1,0 +1,79 @@
+"""Two operators: one acts; when it dies, loses its Lease or is told to stop, the other goes on."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.local.probe import ask_port
+from deplite.resources import Agent
+from deplite.resources.resource import Meta
+from tests.kube.operating.conftest import Operator, Patient
+from tests.organizations import SYSTEM_NAMESPACE
+
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/deplite-operator"
+
+Start = Callable[[str], Operator]
+
+
+@pytest_asyncio.fixture
+async def start(operator: Operator, operator_kubeconfig: Path, session_folder: Path) -> AsyncIterator[Start]:
+    """Starts more operators; the shared one is stopped meanwhile."""
+    await operator.stop()
+    others: list[Operator] = []
+
+    def started(name: str) -> Operator:
+        other = Operator(operator_kubeconfig, session_folder, name)
+        other.start()
+        others.append(other)
+        return other
+
+    yield started
+    for other in others:
+        other.kill()
+    operator.start()
+    await operator.wait_ready()
+
+
+async def works(kube: KubeClient, organization: str, patient: Patient, name: str) -> None:
+    await kube.create(Agent(metadata=Meta(namespace=organization, name=name)))
+    await patient.condition(Agent, organization, name, "NotEnrolled")
+
+
+async def test_second_waits_alive_and_takes_over_from_the_dead(
+    kube: KubeClient, organization: str, patient: Patient, start: Start
+) -> None:
+    first = start("first")
+    await first.wait_ready()
+    second = start("second")
+    await works(kube, organization, patient, "a")
+    await second.wait_ready("/livez")
+    assert (await ask_port(second.port, "/readyz")).status == 503
+    first.kill()
+    await second.wait_ready()
+    await works(kube, organization, patient, "b")
+
+
+async def test_losing_the_lease_ends_the_process(kube: KubeClient, start: Start) -> None:
+    operator = start("loser")
+    await operator.wait_ready()
+    body = {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 1}}
+    await kube.connection.request("PATCH", LEASE, body=body, content_type="application/merge-patch+json")
+    assert await operator.wait() == 1
+
+
+async def test_told_to_stop_it_gives_the_lease_up(kube: KubeClient, start: Start) -> None:
+    operator = start("polite")
+    await operator.wait_ready()
+    assert await operator.stop() == 0
+    lease = await kube.connection.request("GET", LEASE)
+    assert lease["spec"].get("holderIdentity", "") == ""
+
+
+async def test_while_waiting_it_can_be_stopped(start: Start) -> None:
+    leader = start("leader")
+    await leader.wait_ready()
+    waiting = start("waiting")
+    await waiting.wait_ready("/livez")
+    assert await waiting.stop() == 0
