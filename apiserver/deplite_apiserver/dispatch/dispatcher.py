@@ -18,7 +18,7 @@ from deplite.resources.agent import Agent
 from deplite.resources.identifiers import object_id
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.dispatch.payload import cancel, deploy, revoke, sync_workflows
-from deplite_apiserver.dispatch.recheck import refusal
+from deplite_apiserver.dispatch.recheck import NotSendableError, sendable_params
 from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
 from deplite_apiserver.jobs.transition import Ended, Transitions
@@ -139,11 +139,12 @@ class Dispatcher:
         if agent.spec.revoked or key is None:
             return
         trigger = self._triggers.get(job.namespace, job.trigger) if job.trigger else None
-        reason = refusal(job, agent, trigger)
-        if reason is not None:
-            end = Ended(reason=Reason.REJECTED, at=self._now(), message=reason)
-            self._refused.put_nowait((job, end))
-        elif stream.send(deploy(key, job, object_id("ag", *agent.key), self._issued_at())):
+        try:
+            params = sendable_params(job, agent, trigger)
+        except NotSendableError as error:
+            self._refused.put_nowait((job, Ended(reason=Reason.REJECTED, at=self._now(), message=str(error))))
+            return
+        if stream.send(deploy(key, job, params, object_id("ag", *agent.key), self._issued_at())):
             self._sent.note(job)
             log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
 

@@ -1,22 +1,27 @@
 """The signed events that agents get. Pure, but for the nonce."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deplite.protocol.envelope import seal
+from deplite.resources.limits import ParamValue
 from deplite_apiserver.dispatch.streams import StreamEvent
 from deplite_apiserver.jobs.params import signable
 from deplite_apiserver.jobs.view import LiveJob
 
 
-def deploy(key: Ed25519PrivateKey, job: LiveJob, agent_id: str, issued_at: int) -> StreamEvent:
+def deploy(
+    key: Ed25519PrivateKey, job: LiveJob, params: Mapping[str, ParamValue], agent_id: str, issued_at: int
+) -> StreamEvent:
     """Return the event that starts a job; signed anew at each sending.
 
     Args:
         key: the server key that the agent pinned.
         job: the job.
+        params: its params, checked against the workflow's schema.
         agent_id: the one agent that may obey.
         issued_at: unix seconds.
     """
@@ -26,7 +31,7 @@ def deploy(key: Ed25519PrivateKey, job: LiveJob, agent_id: str, issued_at: int) 
         "agent_id": agent_id,
         "workflow_name": job.workflow,
         "debug": job.debug,
-        "params": {name: signable(value) for name, value in job.params.items()},
+        "params": {name: signable(value) for name, value in params.items()},
         "force": False,
         **_freshness(issued_at),
     }

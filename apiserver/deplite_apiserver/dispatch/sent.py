@@ -1,4 +1,4 @@
-"""Which unclaimed jobs were sent to an open stream, and when first. Memory of this process: sending again restores it."""
+"""Which unclaimed jobs were sent to an open stream, and when first. Sending again after a restart restores it."""
 
 from collections.abc import Callable
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StrictBool, StrictStr
+
+from deplite_apiserver.edge.body import Closed
 
 
-class RunRequest(BaseModel):
+class RunRequest(Closed):
     """The body; every field is optional. Refs and params are checked when the trigger is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
 
     workflow_name: StrictStr | None = Field(default=None, min_length=1, max_length=128)
     ref: StrictStr | None = None

@@ -1,0 +1,106 @@
+"""Finding a job for whoever asks: absent and foreign alike are not found."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from deplite.kube.cache import Cache
+from deplite.kube.errors import NotFoundError as KubeNotFoundError
+from deplite.resources.apitoken import Grant
+from deplite.resources.deployjob import DeployJob
+from deplite_apiserver.errors import GoneError, NotFoundError
+from deplite_apiserver.jobs.accept import reaches
+from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.storage.archive import Archive
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+Found = TypeVar("Found")
+Find = Callable[[Cache[JobView], Callable[[], JobView | None]], Awaitable[JobView | None]]
+"""Looks something up in a cache; on a miss, once more when the cache has caught up."""
+
+
+class JobReader(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        """Return the job."""
+
+
+class Lookup:
+    """Reads jobs: cached, whole, or from the archive."""
+
+    def __init__(self, *, store: JobReader, jobs: Cache[JobView], find: Find, archive: Archive) -> None:
+        self._store, self._jobs, self._find, self._archive = store, jobs, find, archive
+
+    async def view(self, namespace: str, job_id: str) -> JobView:
+        """Return what is cached of a job.
+
+        Raises:
+            NotFoundError: there is none in the organization.
+        """
+        if not _NAME.fullmatch(job_id):
+            raise NotFoundError
+        found = await self._find(self._jobs, lambda: self._jobs.get(namespace, job_id))
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def of_agent(self, namespace: str, agent: str, job_id: str, uid: str | None) -> JobView:
+        """Return a job of an agent.
+
+        Args:
+            namespace: the agent's organization.
+            agent: its object name.
+            job_id: the job's id.
+            uid: what the agent believes the job's uid to be; None where it does not say.
+
+        Raises:
+            NotFoundError: there is none, or it is another agent's.
+            GoneError: the id belongs to a newer job.
+        """
+        job = await self.view(namespace, job_id)
+        if job.agent != agent:
+            raise NotFoundError
+        if uid is not None and not uid.startswith(job.uid8):
+            raise GoneError
+        return job
+
+    async def whole(self, namespaces: Sequence[str], job_id: str, grants: Sequence[Grant] | None) -> DeployJob:
+        """Return a job of one of the organizations, from the cluster or the archive.
+
+        Args:
+            namespaces: the organizations that the caller belongs to.
+            job_id: the job's id.
+            grants: the caller's grants; None for people.
+
+        Raises:
+            NotFoundError: there is none, or it is none of the caller's business.
+        """
+        if not _NAME.fullmatch(job_id):
+            raise NotFoundError
+        job = await self._in_cluster(namespaces, job_id) or await self._in_archive(namespaces, job_id)
+        allowed = job is not None and (
+            grants is None or reaches(grants, trigger=job.spec.trigger, agent=job.spec.agent)
+        )
+        if job is None or not allowed:
+            raise NotFoundError
+        return job
+
+    async def _in_cluster(self, namespaces: Sequence[str], job_id: str) -> DeployJob | None:
+        def look() -> JobView | None:
+            return next((job for job in self._jobs.by("id", job_id) if job.namespace in namespaces), None)
+
+        found = await self._find(self._jobs, look)
+        if found is None:
+            return None
+        try:
+            return await self._store.get(DeployJob, found.namespace, found.name)
+        except KubeNotFoundError:
+            return None
+
+    async def _in_archive(self, namespaces: Sequence[str], job_id: str) -> DeployJob | None:
+        for namespace in namespaces:
+            if (job := await self._archive.get(namespace, job_id)) is not None:
+                return job
+        return None

@@ -1,0 +1,66 @@
+"""Which unfinished jobs end because time passed, or because their agent is gone: one pure policy a duty.
+
+All of them end a job by `transition.Ended`, which does nothing where the job has moved on meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deplite.protocol.phases import Reason
+from deplite.resources.agent import Agent
+from deplite_apiserver.jobs.view import LiveJob
+
+LOST_SECONDS = 210.0
+"""Silence after which a running job counts as lost: its agent was shown as disconnected at 180 s, all is settled
+by 240 s."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the end of one job is decided on."""
+
+    agent: Agent | None
+    silence: float
+    """Seconds for which the agent was silent while we could have heard it."""
+    sent_age: float | None
+    """Seconds since the job was first sent to an open stream; None where it never was."""
+    listening: float
+    """Seconds for which we have been able to hear without a break."""
+
+
+def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
+    """Return why a job ends now, if it does; the first duty that says so wins."""
+    return revoked(job, facts) or expired(job, facts, now) or timed_out(job, facts, now) or lost(job, facts)
+
+
+def revoked(job: LiveJob, facts: Facts) -> Reason | None:
+    """A queued job of a revoked agent ends: nobody is going to take it."""
+    gone = facts.agent is not None and facts.agent.spec.revoked
+    return Reason.AGENT_REVOKED if job.queued and gone else None
+
+
+def expired(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
+    """A job that was never sent ends after its queue time.
+
+    A break of ours counts for nobody: jobs get the chance to be sent first, at least a minute or their queue time.
+    """
+    if not job.queued or facts.sent_age is not None:
+        return None
+    waited = (now - job.created_at).total_seconds()
+    over = waited >= job.queue_seconds and facts.listening >= min(60, job.queue_seconds)
+    return Reason.EXPIRED if over else None
+
+
+def timed_out(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
+    """A job ends after its time: from the claim, or from the first sending where nobody claimed it."""
+    if job.queued:
+        over = facts.sent_age is not None and facts.sent_age >= job.job_seconds
+    else:
+        began = job.started_at or job.created_at
+        over = (now - began).total_seconds() >= job.job_seconds
+    return Reason.TIMEOUT if over else None
+
+
+def lost(job: LiveJob, facts: Facts) -> Reason | None:
+    """A running job of an agent that fell silent ends, unless it was us who could not hear."""
+    return Reason.AGENT_LOST if not job.queued and facts.silence >= LOST_SECONDS else None
