@@ -1,4 +1,4 @@
-"""Every route answers bare, under /api and under /v1. The prefix is taken off once, before anything looks at the path."""
+"""Every route answers bare, under /api and under /v1: the prefix is taken off before anything looks at the path."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

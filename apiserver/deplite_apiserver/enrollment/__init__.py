@@ -1,0 +1,1 @@
+"""How a machine becomes an agent: codes, and the call that spends one."""

@@ -1,0 +1,1 @@
+"""Whether this replica lives, and whether it can serve."""

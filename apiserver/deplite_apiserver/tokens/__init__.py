@@ -1,0 +1,1 @@
+"""API tokens: scoped, rate-limited credentials for machines."""

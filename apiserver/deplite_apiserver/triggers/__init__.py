@@ -1,0 +1,1 @@
+"""Triggers: who may start which workflow how."""

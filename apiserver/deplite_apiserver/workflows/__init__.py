@@ -1,0 +1,1 @@
+"""Workflows as agents report them, and their limits."""
