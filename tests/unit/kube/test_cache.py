@@ -1,0 +1,81 @@
+"""What the cache makes of versions that come late, twice or in the wrong order."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from deplite.kube.cache import Cache, Change
+from deplite.kube.client import Page
+from deplite.resources import Agent
+
+
+class Lists:
+    """Answers `pages` with what it was given."""
+
+    def __init__(self, *pages: Page) -> None:
+        self.given = pages
+
+    async def pages(self, kind: object) -> AsyncIterator[Page]:
+        for page in self.given:
+            yield page
+
+
+def body(name: str, version: int, label: str = "x") -> dict[str, Any]:
+    return {"metadata": {"namespace": "org-a", "name": name, "resourceVersion": str(version)}, "label": label}
+
+
+def cache(*pages: Page) -> Cache[str]:
+    def project(found: dict[str, Any]) -> str:
+        return str(found["label"])
+
+    return Cache(Lists(*pages), Agent, project, indexes={"label": lambda label: label})  # type: ignore[arg-type]
+
+
+def test_older_news_is_ignored() -> None:
+    kept = cache()
+    kept.note(body("a", 5, "new"))
+    kept.note(body("a", 4, "old"))
+    assert kept.get("org-a", "a") == "new"
+    assert kept.by("label", "old") == []
+
+
+def test_end_of_an_earlier_object_leaves_the_later_one() -> None:
+    kept = cache()
+    kept.note(body("a", 9, "made anew"))
+    kept.ended(body("a", 7))
+    assert kept.get("org-a", "a") == "made anew"
+    kept.ended(body("a", 10))
+    assert kept.get("org-a", "a") is None
+    assert kept.by("label", "made anew") == []
+
+
+def test_an_object_that_cannot_be_read_is_left_out() -> None:
+    kept = cache()
+    broken = body("a", 5)
+    del broken["label"]
+    kept.note(broken)
+    kept.note(body("b", 6))
+    assert (kept.get("org-a", "a"), kept.get("org-a", "b")) == (None, "x")
+
+
+def test_a_failing_subscriber_harms_nobody() -> None:
+    kept, heard = cache(), list[Change[str]]()
+
+    def fail(change: Change[str]) -> None:
+        raise RuntimeError(change.key)
+
+    kept.subscribe(fail)
+    unsubscribe = kept.subscribe(heard.append)
+    kept.note(body("a", 1))
+    unsubscribe()
+    kept.note(body("a", 2))
+    assert [(change.old, change.new) for change in heard] == [(None, "x")]
+
+
+async def test_refresh_keeps_what_was_written_after_the_list() -> None:
+    kept = cache(Page(items=[body("listed", 3)], version=5))
+    kept.note(body("gone", 4))
+    kept.note(body("written since", 6))
+    await kept.refresh()
+    assert (kept.get("org-a", "listed"), kept.get("org-a", "gone")) == ("x", None)
+    assert kept.get("org-a", "written since") == "x"
+    assert (kept.synced, kept.version) == (True, 5)

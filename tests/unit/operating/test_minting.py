@@ -1,0 +1,62 @@
+"""What is done about a Secret, and that no crash in between mints twice."""
+
+import pytest
+
+from deplite.resources.credentials import mint
+from deplite_operator.policies.deposit import Deposit
+from deplite_operator.policies.minting import Order, Plan, SecretFacts, Step, plan
+from deplite_operator.policies.secrets import secret_holds
+
+URL = "https://deplite.example"
+KNOWN, OTHER, CODE = mint("tk"), mint("tk"), mint("enr")
+OURS, THEIRS = "tok-a", "tok-b"
+
+
+def order(*, known: str | None = KNOWN.sha256, rotate: bool = False) -> Order:
+    return Order(owner=OURS, kind="tk", url=URL, known_sha256=known, rotate=rotate)
+
+
+def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, **more: bytes) -> SecretFacts:
+    data = dict(more)
+    data |= {"token": plain.encode()} if plain is not None else {}
+    data |= {"url": url.encode()} if url is not None else {}
+    return SecretFacts(data=data, owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "step"),
+    [
+        (order(known=None), None, Step.MINT),
+        (order(), None, Step.MINT),
+        (order(), secret(KNOWN.plain), Step.KEEP),
+        (order(), secret(f"{KNOWN.plain}\n"), Step.KEEP),
+        (order(), secret(OTHER.plain), Step.KEEP),
+        (order(known=None), secret(KNOWN.plain, owner=None, url=None), Step.MARK),
+        (order(), secret(KNOWN.plain, url="https://old.example"), Step.MARK),
+        (order(rotate=True), secret(KNOWN.plain), Step.MINT),
+        (order(rotate=True), secret(OTHER.plain), Step.KEEP),  # a crash between the Secret and the status
+        (order(rotate=True, known=None), secret(KNOWN.plain), Step.KEEP),
+        (order(), secret(KNOWN.plain, owner=THEIRS), Step.REFUSE),
+        (order(), secret("garbled"), Step.MINT),
+        (order(), secret("garbled", owner=None), Step.REFUSE),
+        (order(), secret(CODE.plain, owner=None), Step.REFUSE),
+        (order(), secret(None, owner=None, url=None, password=b"x"), Step.REFUSE),
+        (order(), secret(None, owner=None, url=None), Step.MINT),
+    ],
+)
+def test_plan(wanted: Order, found: SecretFacts | None, step: Step) -> None:
+    assert plan(wanted, found).step is step
+
+
+def test_what_is_kept_is_what_the_secret_holds() -> None:
+    assert plan(order(), secret(OTHER.plain)).credential == OTHER
+
+
+def test_no_record_shows_the_plain_text() -> None:
+    records = (
+        secret(KNOWN.plain),
+        Plan(step=Step.KEEP, credential=KNOWN),
+        Deposit(finding=secret_holds("s"), credential=KNOWN),
+        order(),
+    )
+    assert all(KNOWN.plain not in repr(record) for record in records)
