@@ -18,7 +18,7 @@ class EnrollmentTokenSpec(Spec):
     """Absent: one hour after creation."""
     uses: int = Field(default=1, ge=1, le=1000)
     secret_name: ObjectName | None = None
-    """The Secret (key `token`) that the operator mints the code into."""
+    """The Secret (keys `token`, `url`) that the operator mints the code into."""
     minted_by: Literal["api", "operator"] = "operator"
 
 
