@@ -87,6 +87,7 @@ class ObjectStore:
             log=self._logs / "objectstore.log",
             ready=self._ready,
             address=self.endpoint,
+            leftovers=seaweedfs.leftovers(self._ports),
             # On SIGTERM it takes 17 s, most of them asleep; a SIGKILL loses nothing that it acknowledged.
             grace=2.0,
         )
@@ -111,14 +112,14 @@ class ObjectStore:
         """Stop it."""
         if self.process is not None:
             await self.process.stop()
-        self._forget()
+            self.process = None
 
     async def kill(self) -> None:
         """Kill it as a crash does, and return once it is gone."""
         if self.process is not None:
             self.process.kill()
             await self.process.wait()
-        self._forget()
+            self.process = None
 
     def client(self, timeout: float = 10) -> Minio:
         """Return a blocking S3 client with our keys; `timeout` in seconds, nothing is tried twice."""
@@ -130,11 +131,6 @@ class ObjectStore:
             region=self.region,
             http_client=urllib3.PoolManager(timeout=timeout, retries=False),
         )
-
-    def _forget(self) -> None:
-        self.process = None
-        for socket in seaweedfs.leftovers(self._ports):
-            socket.unlink(missing_ok=True)
 
     async def _ready(self) -> bool:
         # Its port answers long before a volume can be written to; and a signed request makes a thread, so first this.

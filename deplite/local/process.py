@@ -59,6 +59,8 @@ class Program:
     """Where it listens, for people."""
     grace: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    leftovers: tuple[Path, ...] = ()
+    """Sockets and the like that it leaves outside of its folders when it is killed: removed once it ended."""
     umask: int = 0o077
     """Files it makes are its owner's alone; -1 leaves the caller's (for what runs other people's programs)."""
 
@@ -165,6 +167,8 @@ class Process:
         code = await self._child.wait()
         _kill_group(self.pid)
         guardian().discard(self.pid)
+        for path in self.program.leftovers:
+            path.unlink(missing_ok=True)
         return code
 
     def _hint(self) -> str:

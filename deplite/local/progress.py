@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+LINE_SECONDS = 10.0
+"""Between two lines of a long step where no bar can be shown: in a log file, or in CI."""
+
 
 class Steps:
     """Shows steps that may run side by side; on a pipe it prints the finished ones only."""
@@ -81,6 +84,7 @@ class Step:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
+        self._said = time.monotonic()
         self.note = ""
         """Shown behind the title once the step is done."""
 
@@ -93,3 +97,7 @@ class Step:
             note: what is being done or how long it will take.
         """
         self._progress.update(self._task, completed=done, total=total, note=escape(note))
+        console = self._progress.console
+        if not console.is_terminal and time.monotonic() - self._said >= LINE_SECONDS:
+            self._said = time.monotonic()
+            console.print(escape(f"{done / total:4.0%} {note}"), highlight=False, soft_wrap=True)

@@ -97,6 +97,12 @@ async def test_stop_is_quick_and_keeps_all(store: ObjectStore) -> None:
     assert await asyncio.to_thread(get, store, kept) == kept
 
 
+async def test_nothing_is_left_outside_of_its_folder(store: ObjectStore, ports: dict[str, int]) -> None:
+    await store.kill()
+    assert [path for path in sockets(ports) if path.exists()] == []
+    await store.start()
+
+
 async def test_it_listens_on_its_ports_of_the_loopback_only(store: ObjectStore, ports: dict[str, int]) -> None:
     assert store.process is not None
     assert listening(store.process.pid) == {("127.0.0.1", port) for port in ports.values()}
@@ -110,8 +116,7 @@ def test_every_file_is_in_a_private_folder_and_every_secret_private(store: Objec
 
 
 def test_the_sockets_that_it_makes_elsewhere_are_private(store: ObjectStore, ports: dict[str, int]) -> None:
-    sockets = [Path(f"/tmp/{name}-{ports[name]}.sock") for name in GRPC]
-    there = [path for path in sockets if path.exists()]
+    there = [path for path in sockets(ports) if path.exists()]
     assert there
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in there} == {0}
 
@@ -170,6 +175,10 @@ def test_our_keys_reach_our_bucket_only(store: ObjectStore) -> None:
 async def test_the_sessions_store_is_there(object_store: ObjectStore) -> None:
     kept = await asyncio.to_thread(put, object_store, "session", 2)
     assert await asyncio.to_thread(get, object_store, kept) == kept
+
+
+def sockets(ports: dict[str, int]) -> list[Path]:
+    return [Path(f"/tmp/{name}-{ports[name]}.sock") for name in GRPC]
 
 
 def trusting(store: ObjectStore) -> ssl.SSLContext:
