@@ -1,0 +1,51 @@
+"""The only list of routers, and the order of the layers around them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+from deplite import __version__
+from deplite_apiserver.agents.endpoints import router as agents
+from deplite_apiserver.auth.roles import check_routes
+from deplite_apiserver.edge.failures import install_failures
+from deplite_apiserver.edge.limits import HeadMiddleware
+from deplite_apiserver.edge.prefixes import PrefixMiddleware
+from deplite_apiserver.edge.requestid import RequestIdMiddleware
+from deplite_apiserver.enrollment.endpoints import router as enrollment
+from deplite_apiserver.health.endpoints import router as health
+from deplite_apiserver.jobs.endpoints import router as jobs
+from deplite_apiserver.logs.endpoints import router as logs
+from deplite_apiserver.stream.endpoints import router as stream
+from deplite_apiserver.tokens.endpoints import router as tokens
+from deplite_apiserver.triggers.endpoints import router as triggers
+from deplite_apiserver.workflows.endpoints import router as workflows
+
+# `/orgs/{org_id}/agents/enroll-tokens` and `/agents/{agent_id}/workflows` never compete: each path has one template.
+ROUTERS = (health, triggers, jobs, logs, tokens, enrollment, agents, workflows, stream)
+
+
+def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """Return the app; its lifespan puts a `Context` into `app.state.context`.
+
+    Raises:
+        RouteTableError: a route has no entry in the table of who may call it.
+    """
+    app = FastAPI(
+        title="Deplite",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    check_routes(app)
+    install_failures(app)
+    # The last one added is the outermost.
+    app.add_middleware(PrefixMiddleware)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(RequestIdMiddleware)
+    return app

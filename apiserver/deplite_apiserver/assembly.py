@@ -1,0 +1,58 @@
+"""Puts one replica together and takes it apart again."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from deplite.kube.client import KubeClient
+from deplite_apiserver.auth.jwt import JwtVerifier
+from deplite_apiserver.auth.nonces import MemoryNonces
+from deplite_apiserver.caches import Caches
+from deplite_apiserver.clock import SystemClock
+from deplite_apiserver.context import Context
+from deplite_apiserver.jobs.desk import Desk
+from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.serverkeys import load_server_keys
+from deplite_apiserver.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def assembled(settings: Settings) -> AsyncIterator[Context]:
+    """Yield the context of a replica whose caches are being filled; `/readyz` tells when they are."""
+    kube = await KubeClient.connect(settings.kubeconfig)
+    clock = SystemClock()
+    caches = Caches(kube)
+    limiter = MemoryLimiter(clock)
+    server_keys = await load_server_keys(kube, settings.system_namespace)
+    desk = Desk(settings=settings, kube=kube, caches=caches, clock=clock, limiter=limiter, server_keys=server_keys)
+    context = Context(
+        settings=settings,
+        kube=kube,
+        caches=caches,
+        clock=clock,
+        limiter=limiter,
+        nonces=MemoryNonces(),
+        jwt=JwtVerifier(settings.issuers),
+        server_keys=server_keys,
+        desk=desk,
+    )
+    tasks = [asyncio.create_task(caches.run(), name="caches"), asyncio.create_task(desk.run(), name="desk")]
+    for task in tasks:
+        task.add_done_callback(_ended)
+    try:
+        yield context
+    finally:
+        await desk.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await kube.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Say why a task that should never end did; the process goes on being unready, and is restarted by its keeper."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the task %s ended", task.get_name(), exc_info=error, extra={"action": "task_ended"})

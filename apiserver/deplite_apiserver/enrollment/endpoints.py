@@ -1,0 +1,76 @@
+"""/orgs/:orgId/agents/enroll-tokens for owners, and /agent/enroll for machines."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from deplite.resources import EnrollmentToken
+from deplite_apiserver.auth.dependencies import Enrolling, Person, require_route_role
+from deplite_apiserver.context import Ctx
+from deplite_apiserver.edge.body import json_body
+from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
+from deplite_apiserver.enrollment import service
+from deplite_apiserver.enrollment.schemas import (
+    CodeCreate,
+    CodeShape,
+    EnrollRequest,
+    EnrollShape,
+    MintedCodeShape,
+    code_fields,
+)
+from deplite_apiserver.lookup import agent_id_of, code_by_id
+
+router = APIRouter(tags=["Enrolment"])
+
+
+@router.post("/orgs/{org_id}/agents/enroll-tokens", status_code=201)
+async def mint_code(
+    org_id: str,
+    context: Ctx,
+    caller: Person,
+    request: Request,
+    body: Annotated[CodeCreate, Depends(json_body(CodeCreate))],
+) -> MintedCodeShape:
+    """Mint an enrolment code; `token` is shown this once."""
+    require_route_role(request, context, caller, org_id)
+    code, credential = await service.mint_code(context, org_id, body)
+    return MintedCodeShape.model_validate(code_fields(code) | {"token": credential.plain})
+
+
+@router.get("/orgs/{org_id}/agents/enroll-tokens")
+async def list_codes(
+    org_id: str,
+    context: Ctx,
+    caller: Person,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> list[CodeShape]:
+    """List the organization's enrolment codes, newest first."""
+    require_route_role(request, context, caller, org_id)
+    found = context.caches.enrollments.by("namespace", org_id)
+    shown = page(found, request, response, limit=limit, cursor=cursor)
+    return [CodeShape.model_validate(code_fields(code)) for code in shown]
+
+
+@router.delete("/orgs/{org_id}/agents/enroll-tokens/{code_id}", status_code=204)
+async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, request: Request) -> None:
+    """Revoke an enrolment code; agents that enrolled with it stay."""
+    require_route_role(request, context, caller, org_id)
+    code = await code_by_id(context, org_id, code_id)
+    await context.kube.delete(EnrollmentToken, *code.key, uid=code.metadata.uid)
+    context.caches.enrollments.forget(*code.key)
+
+
+@router.post("/agent/enroll", status_code=201)
+async def enroll(
+    context: Ctx, caller: Enrolling, body: Annotated[EnrollRequest, Depends(json_body(EnrollRequest))]
+) -> EnrollShape:
+    """Enrol a machine: its public key becomes an agent's."""
+    agent = await service.enroll(context, caller.enrollment, body)
+    return EnrollShape(
+        agent_id=agent_id_of(*agent.key),
+        organization_id=agent.namespace,
+        server_public_key=context.server_keys.current_public_pem,
+    )

@@ -1,0 +1,67 @@
+"""The process: settings, one event loop, uvicorn, and an end within ten seconds however many streams are open."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from deplite.errors import DepliteError
+from deplite.log import configure_logging
+from deplite_apiserver.app import create_app
+from deplite_apiserver.assembly import assembled
+from deplite_apiserver.settings import Settings, load_settings
+
+GRACE_SECONDS = 8
+
+
+class Server(uvicorn.Server):
+    """Closes the streams of agents at the first signal: uvicorn would wait for them until its grace is over."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        app = self.config.app
+        if isinstance(app, FastAPI) and (context := getattr(app.state, "context", None)) is not None:
+            asyncio.get_running_loop().create_task(context.desk.close())
+        super().handle_exit(sig, frame)
+
+
+def build(settings: Settings) -> FastAPI:
+    """Return the app of one replica."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with assembled(settings) as context:
+            app.state.context = context
+            yield
+
+    return create_app(lifespan)
+
+
+def main() -> None:
+    """Run one replica until a signal ends it."""
+    try:
+        settings = load_settings()
+    except DepliteError as error:
+        sys.exit(f"deplite-apiserver: {error}")
+    configure_logging(settings.log_format)
+    config = uvicorn.Config(
+        build(settings),
+        host=settings.listen_host,
+        port=settings.listen_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=4096,
+    )
+    Server(config).run()
+
+
+if __name__ == "__main__":
+    main()
