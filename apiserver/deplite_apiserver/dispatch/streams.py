@@ -25,8 +25,8 @@ class StreamEvent:
     data: dict[str, Any]
 
     def text(self) -> str:
-        """Return the data as one line of JSON."""
-        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        """Return the data as one line of JSON, in ASCII: nothing in it can end a line of the stream."""
+        return json.dumps(self.data, separators=(",", ":"))
 
 
 @dataclass(kw_only=True, eq=False)

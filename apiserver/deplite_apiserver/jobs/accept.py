@@ -55,9 +55,8 @@ def accept(facts: Facts, request: RunRequest, naming: Naming) -> DeployJob:
         ValidationFailedError: the request is wrong, or the agent cannot run it.
     """
     trigger = facts.trigger
-    if facts.grants is not None and not granted(trigger, facts.grants):
-        raise TokenScopeError
-    _check_open(facts)
+    check_granted(facts)
+    check_open(facts)
     ref = _ref(trigger, request.ref)
     agent = _usable(facts.agent)
     workflow = _workflow_name(trigger, request.workflow_name)
@@ -68,9 +67,15 @@ def accept(facts: Facts, request: RunRequest, naming: Naming) -> DeployJob:
     return _job(facts, request, naming, workflow=workflow, ref=ref, params=params)
 
 
-def granted(trigger: Trigger, grants: Sequence[Grant]) -> bool:
-    """Whether one of the grants reaches the trigger."""
-    return reaches(grants, trigger=trigger.name, agent=trigger.spec.agent)
+def check_granted(facts: Facts) -> None:
+    """Check that the caller may run the trigger at all.
+
+    Raises:
+        TokenScopeError: none of the token's grants reaches it.
+    """
+    trigger = facts.trigger
+    if facts.grants is not None and not reaches(facts.grants, trigger=trigger.name, agent=trigger.spec.agent):
+        raise TokenScopeError
 
 
 def reaches(grants: Sequence[Grant], *, trigger: str | None, agent: str) -> bool:
@@ -82,7 +87,12 @@ def reaches(grants: Sequence[Grant], *, trigger: str | None, agent: str) -> bool
     )
 
 
-def _check_open(facts: Facts) -> None:
+def check_open(facts: Facts) -> None:
+    """Check that trigger and agent take runs of this sort now.
+
+    Raises:
+        RefusedError: one is suspended, or the trigger is of another type.
+    """
     if facts.trigger.spec.suspended:
         raise RefusedError("The trigger is suspended; an owner can resume it.", code="trigger_suspended")
     if facts.agent is not None and facts.agent.spec.suspended:

@@ -19,7 +19,7 @@ def usable_key(values: Sequence[str]) -> bool:
     )
 
 
-def fingerprint(body: Mapping[str, Any]) -> str:
+def fingerprint_of(body: Mapping[str, Any]) -> str:
     """Return the sha256 of a request body's canonical JSON: spacing and the order of keys do not matter.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from deplite.kube.cache import Cache
@@ -66,30 +67,22 @@ class Lookup:
             raise GoneError
         return job
 
-    async def whole(self, namespaces: Sequence[str], job_id: str, grants: Sequence[Grant] | None) -> DeployJob:
-        """Return a job of one of the organizations, from the cluster or the archive.
-
-        Args:
-            namespaces: the organizations that the caller belongs to.
-            job_id: the job's id.
-            grants: the caller's grants; None for people.
+    async def whole(self, reader: "Reader", job_id: str) -> DeployJob:
+        """Return a job that a caller may read, from the cluster or the archive.
 
         Raises:
             NotFoundError: there is none, or it is none of the caller's business.
         """
         if not _NAME.fullmatch(job_id):
             raise NotFoundError
-        job = await self._in_cluster(namespaces, job_id) or await self._in_archive(namespaces, job_id)
-        allowed = job is not None and (
-            grants is None or reaches(grants, trigger=job.spec.trigger, agent=job.spec.agent)
-        )
-        if job is None or not allowed:
+        job = await self._in_cluster(reader, job_id) or await self._in_archive(reader, job_id)
+        if job is None or not reader.granted(job):
             raise NotFoundError
         return job
 
-    async def _in_cluster(self, namespaces: Sequence[str], job_id: str) -> DeployJob | None:
+    async def _in_cluster(self, reader: "Reader", job_id: str) -> DeployJob | None:
         def look() -> JobView | None:
-            return next((job for job in self._jobs.by("id", job_id) if job.namespace in namespaces), None)
+            return next((job for job in self._jobs.by("id", job_id) if reader.belongs_to(job.namespace)), None)
 
         found = await self._find(self._jobs, look)
         if found is None:
@@ -99,8 +92,24 @@ class Lookup:
         except KubeNotFoundError:
             return None
 
-    async def _in_archive(self, namespaces: Sequence[str], job_id: str) -> DeployJob | None:
-        for namespace in namespaces:
+    async def _in_archive(self, reader: "Reader", job_id: str) -> DeployJob | None:
+        for namespace in reader.organizations():
             if (job := await self._archive.get(namespace, job_id)) is not None:
                 return job
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Who reads, as far as reading a job is concerned."""
+
+    belongs_to: Callable[[str], bool]
+    """Whether the caller belongs to an organization."""
+    organizations: Callable[[], Sequence[str]]
+    """The organizations that the caller belongs to."""
+    grants: Sequence[Grant] | None
+    """The caller's grants; None for people."""
+
+    def granted(self, job: DeployJob) -> bool:
+        """Whether the caller's grants reach a job of an organization of theirs."""
+        return self.grants is None or reaches(self.grants, trigger=job.spec.trigger, agent=job.spec.agent)

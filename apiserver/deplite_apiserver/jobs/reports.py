@@ -31,9 +31,7 @@ class Reports:
             ApiError: 404 for a job that is not the agent's, 409 and 410 as the conflict codes say.
         """
         job = await self._lookup.of_agent(caller.agent.namespace, caller.agent.name, job_id, uid)
-        cancel = job.cancel if isinstance(job, LiveJob) else None
-        event = event_of(report, instance=caller.instance, cancel=cancel, at=self._now())
-        verdict = await self._apply(job, event)
+        verdict = await self._apply(job, event_of(report, instance=caller.instance, at=self._now()))
         return 202 if verdict is Verdict.LATE else 204
 
     async def job_of_logs(self, caller: AgentCaller, job_id: str, uid: str | None) -> JobView:

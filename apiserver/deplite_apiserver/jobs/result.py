@@ -9,7 +9,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from deplite.protocol.canonical import MAX_SAFE_INTEGER
 from deplite.protocol.phases import Phase, Reason, ResultStatus
-from deplite.resources.deployjob import Cancel, DeployJobStatus, Rejection
+from deplite.resources.deployjob import DeployJobStatus, Rejection
 from deplite_apiserver.edge.body import Closed
 from deplite_apiserver.errors import ValidationFailedError
 from deplite_apiserver.jobs.transition import Claimed, Reported
@@ -42,13 +42,12 @@ class ResultReport(Closed):
     bypassed_limits: Annotated[list[ShortText], Field(max_length=16)] | None = None
 
 
-def event_of(report: ResultReport, *, instance: str | None, cancel: Cancel | None, at: datetime) -> Claimed | Reported:
+def event_of(report: ResultReport, *, instance: str | None, at: datetime) -> Claimed | Reported:
     """Return what a report means for its job.
 
     Args:
         report: the body.
         instance: the agent's process.
-        cancel: the job's cancellation, if somebody asked for one: a failure after it is its doing.
         at: when the report came.
 
     Raises:
@@ -59,23 +58,22 @@ def event_of(report: ResultReport, *, instance: str | None, cancel: Cancel | Non
     succeeded = report.status is ResultStatus.SUCCESS
     end = DeployJobStatus(
         phase=Phase.SUCCEEDED if succeeded else Phase.FAILED,
-        reason=None if succeeded else _reason(report, cancel),
+        reason=None if succeeded else _reason(report),
         message=_short(report.error_message, MAX_MESSAGE_CHARACTERS),
         exit_code=report.exit_code,
         output=_output(report.output),
         rejection=_rejection(report) if report.status is ResultStatus.REJECTED else None,
     )
-    return Reported(instance=instance, status=report.status.value, end=end, at=at)
+    unexplained = report.status is ResultStatus.FAILED and report.reason not in _OWN_REASONS
+    return Reported(instance=instance, status=report.status.value, end=end, at=at, unexplained=unexplained)
 
 
-def _reason(report: ResultReport, cancel: Cancel | None) -> Reason:
+def _reason(report: ResultReport) -> Reason:
     if report.status is ResultStatus.TIMEOUT:
         return Reason.TIMEOUT
     if report.status is ResultStatus.REJECTED:
         return Reason.REJECTED
-    if report.reason in _OWN_REASONS:
-        return Reason(report.reason)
-    return Reason(cancel.reason) if cancel is not None else Reason.EXIT_CODE
+    return Reason(report.reason) if report.reason in _OWN_REASONS else Reason.EXIT_CODE
 
 
 def _rejection(report: ResultReport) -> Rejection:

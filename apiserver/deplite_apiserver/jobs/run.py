@@ -4,6 +4,7 @@ The object's name is a hash of (trigger, caller, key): the Kubernetes API server
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,9 +14,9 @@ from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
 from deplite.resources.resource import Resource
-from deplite_apiserver.errors import ConflictError, TokenScopeError, UnavailableError, ValidationFailedError
-from deplite_apiserver.jobs.accept import Facts, Naming, accept, granted
-from deplite_apiserver.jobs.idempotency import fingerprint
+from deplite_apiserver.errors import ConflictError, UnavailableError, ValidationFailedError
+from deplite_apiserver.jobs.accept import Facts, Naming, accept, check_granted, check_open
+from deplite_apiserver.jobs.idempotency import fingerprint_of
 from deplite_apiserver.jobs.quota import run_quotas
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.waiters import JobChanges, Waiters
@@ -48,15 +49,23 @@ class NotedJobs(JobChanges, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the request says."""
+
+    request: RunRequest
+    key: str | None
+    """The `Idempotency-Key`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One request to run a trigger."""
 
     facts: Facts
-    request: RunRequest
-    key: str | None
-    """The `Idempotency-Key`."""
     token: ApiToken | None
     """The caller's token; None for people."""
+    read: Callable[[], Asked]
+    """Reads the request; raises `ValidationFailedError`. Refusals of the caller come before complaints about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +139,20 @@ class Runs:
         return Run(job=job, idempotent=run.idempotent, sync=True, timed_out=not job.status.phase.finished)
 
     async def _start(self, call: Call) -> Run:
-        facts, naming = call.facts, name_of(call)
-        if facts.grants is not None and not granted(facts.trigger, facts.grants):
-            raise TokenScopeError
+        facts = call.facts
+        check_granted(facts)
+        try:
+            asked = call.read()
+            naming = name_of(facts, asked)
+        except ValidationFailedError:
+            check_open(facts)
+            raise
         namespace = facts.trigger.namespace
         if naming.fingerprint is not None and self._jobs.get(namespace, naming.job_id) is not None:
             found = await self._replay(namespace, naming)
             if found is not None:
                 return found
-        job = accept(facts, call.request, naming)
+        job = accept(facts, asked.request, naming)
         for _ in range(MAX_TRIES):
             found = await self._create(call, job, naming)
             if found is not None:
@@ -185,17 +199,17 @@ class Runs:
             return job
 
 
-def name_of(call: Call) -> Naming:
+def name_of(facts: Facts, asked: Asked) -> Naming:
     """Return what the job of a request is called.
 
     Raises:
         ValidationFailedError: the body has text that is none.
     """
-    if call.key is None:
+    if asked.key is None:
         return Naming(job_id=random_job_id(), fingerprint=None)
-    trigger_id = object_id("tr", *call.facts.trigger.key)
+    trigger_id = object_id("tr", *facts.trigger.key)
     try:
-        print_of_body = fingerprint(call.request.body())
+        fingerprint = fingerprint_of(asked.request.body())
     except UnsignableError as error:
         raise ValidationFailedError(str(error)) from None
-    return Naming(job_id=keyed_job_id(trigger_id, call.facts.requester.id, call.key), fingerprint=print_of_body)
+    return Naming(job_id=keyed_job_id(trigger_id, facts.requester.id, asked.key), fingerprint=fingerprint)

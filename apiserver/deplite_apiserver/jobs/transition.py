@@ -5,7 +5,7 @@ the server had ended the job itself is kept in `status.lateResult`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
@@ -62,6 +62,8 @@ class Reported:
     end: DeployJobStatus
     """The phase, reason, message, exit code, output and rejection that follow from it."""
     at: datetime
+    unexplained: bool = False
+    """The agent gave no reason of ours: where somebody had asked for a cancel, that is why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ def decide(job: DeployJob, event: Event) -> Decision:
         case Claimed():
             return _claim(job.status, event)
         case Reported():
-            return _report(job, event)
+            return _report(job, _explained(job, event))
         case Ended():
             return _end(job.status, event)
 
@@ -130,6 +132,12 @@ def _report(job: DeployJob, event: Reported) -> Decision:
     if status.phase is Phase.QUEUED:
         patch |= {"startedAt": utc(event.at)} | ({"instance": event.instance} if event.instance else {})
     return _applied(patch)
+
+
+def _explained(job: DeployJob, event: Reported) -> Reported:
+    if not event.unexplained or job.spec.cancel is None:
+        return event
+    return replace(event, end=event.end.model_copy(update={"reason": Reason(job.spec.cancel.reason)}))
 
 
 def _late(status: DeployJobStatus, event: Reported) -> Decision:

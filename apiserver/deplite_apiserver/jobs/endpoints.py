@@ -1,0 +1,97 @@
+"""Runs and jobs over REST: `/triggers/:id/run`, `/triggers/:id/run-manual`, `/jobs/:id`, `/agent/jobs/:id/result`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from deplite.protocol.request import JOB_UID_HEADER
+from deplite.resources.trigger import Trigger
+from deplite_apiserver.auth.callers import TokenCaller, UserCaller
+from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
+from deplite_apiserver.context import Context, Ctx
+from deplite_apiserver.edge.body import RawBody, json_body, json_value, validated
+from deplite_apiserver.errors import NotFoundError, ValidationFailedError
+from deplite_apiserver.jobs.accept import Facts
+from deplite_apiserver.jobs.callers import charge_read, reader_of, requester_of
+from deplite_apiserver.jobs.idempotency import usable_key
+from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.result import ResultReport
+from deplite_apiserver.jobs.run import Asked, Call
+from deplite_apiserver.jobs.schemas import detail
+
+router = APIRouter()
+
+
+@router.post("/triggers/{trigger_id}/run", status_code=202)
+async def run(context: Ctx, caller: Token, trigger_id: str, request: Request, raw: RawBody) -> Response:
+    """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job."""
+    trigger = await _trigger(context, trigger_id)
+    if trigger is None or trigger.namespace != caller.organization:
+        raise NotFoundError
+    return await _run(context, caller, trigger, request, raw)
+
+
+@router.post("/triggers/{trigger_id}/run-manual", status_code=202)
+async def run_manual(context: Ctx, caller: Person, trigger_id: str, request: Request, raw: RawBody) -> Response:
+    """Start a run by hand."""
+    trigger = await _trigger(context, trigger_id)
+    if trigger is None:
+        raise NotFoundError
+    require_role(context, caller, trigger.namespace, "member")
+    return await _run(context, caller, trigger, request, raw)
+
+
+@router.get("/jobs/{job_id}")
+async def show(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str, Any]:
+    """Show a job; polling this until `success` or `failed` is the documented way to wait."""
+    await charge_read(context.limiter, caller)
+    return detail(await context.desk.lookup.whole(reader_of(context, caller), job_id))
+
+
+@router.post("/agent/jobs/{job_id}/result", status_code=204)
+async def result(
+    context: Ctx,
+    caller: SigningAgent,
+    job_id: str,
+    request: Request,
+    report: Annotated[ResultReport, Depends(json_body(ResultReport))],
+) -> Response:
+    """Take an agent's claim (`running`) or the end of its job; an equal repeat is harmless."""
+    uid = request.headers.get(JOB_UID_HEADER)
+    return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report))
+
+
+async def _trigger(context: Context, trigger_id: str) -> Trigger | None:
+    triggers = context.caches.triggers
+    found: Trigger | None = await context.caches.find(triggers, lambda: next(iter(triggers.by("id", trigger_id)), None))
+    return found
+
+
+async def _run(
+    context: Context, caller: UserCaller | TokenCaller, trigger: Trigger, request: Request, raw: bytes
+) -> Response:
+    token = caller.token if isinstance(caller, TokenCaller) else None
+    agents = context.caches.agents
+    facts = Facts(
+        trigger=trigger,
+        agent=await context.caches.find(agents, lambda: agents.get(trigger.namespace, trigger.spec.agent)),
+        requester=requester_of(caller),
+        grants=token.spec.grants if token else None,
+        manual=token is None,
+    )
+    ran = await context.desk.runs.run(Call(facts=facts, token=token, read=lambda: _asked(request, raw)))
+    return JSONResponse(ran.wire(), status_code=ran.status_code)
+
+
+def _asked(request: Request, raw: bytes) -> Asked:
+    return Asked(request=validated(RunRequest, json_value(raw)), key=_key(request))
+
+
+def _key(request: Request) -> str | None:
+    values = request.headers.getlist("idempotency-key")
+    if values and not usable_key(values):
+        raise ValidationFailedError(
+            "Idempotency-Key must be sent once, as 1 to 255 visible ASCII characters.", code="invalid_idempotency_key"
+        )
+    return values[0] if values else None

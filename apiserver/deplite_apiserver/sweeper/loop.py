@@ -1,0 +1,146 @@
+"""The one loop: gathers facts, asks the policies, and does what they say, while this replica holds the Lease."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from deplite.kube.cache import Cache
+from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.lease import LeaseLostError
+from deplite.resources.agent import Agent
+from deplite_apiserver.dispatch.hearing import Hearing
+from deplite_apiserver.dispatch.presence import Presence
+from deplite_apiserver.dispatch.sent import Sent
+from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
+from deplite_apiserver.jobs.view import JobView, LiveJob
+from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.sweeper.deadlines import Facts, verdict
+from deplite_apiserver.sweeper.leftovers import Leftovers
+from deplite_apiserver.sweeper.retire import Retirement
+from deplite_apiserver.sweeper.tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Periods:
+    """Seconds between two rounds of each duty."""
+
+    deadlines: float = 2.0
+    presence: float = 5.0
+    tally: float = 1.0
+    retirement: float = 15.0
+    leftovers: float = 60.0
+
+
+class Held(Protocol):
+    """What is needed of a Lease."""
+
+    async def acquire(self) -> None:
+        """Wait until it is ours."""
+
+    async def hold(self) -> None:
+        """Renew it until that fails; raises `LeaseLostError`."""
+
+
+class Sweeper:
+    """Does what has to happen because time passed."""
+
+    def __init__(
+        self,
+        *,
+        lease: Held,
+        jobs: Cache[JobView],
+        agents: Cache[Agent],
+        hearing: Hearing,
+        presence: Presence,
+        sent: Sent,
+        transitions: Transitions,
+        tally: Tally,
+        retirement: Retirement,
+        leftovers: Leftovers,
+        now: Callable[[], datetime],
+        periods: Periods | None = None,
+    ) -> None:
+        """Make the loop; `run` starts it.
+
+        Args:
+            lease: elects the one that acts.
+            jobs: the cache of jobs.
+            agents: the cache of agents.
+            hearing: the clock of silence.
+            presence: when agents were last heard of.
+            sent: what was sent when.
+            transitions: ends jobs.
+            tally: writes the counters of triggers.
+            retirement: takes care of finished jobs.
+            leftovers: removes what was left half made.
+            now: the present moment in UTC.
+            periods: how often.
+        """
+        self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
+        self._presence, self._sent, self._transitions = presence, sent, transitions
+        self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
+        self._now, self._periods = now, periods or Periods()
+
+    async def run(self) -> None:
+        """Act whenever the Lease is ours, for ever."""
+        while True:
+            await self._lease.acquire()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._lease.hold())
+                    for seconds, duty in self._duties():
+                        group.create_task(_every(seconds, duty))
+            except* LeaseLostError as lost:
+                log.warning("%s", lost.exceptions[0], extra={"action": "lease_lost"})
+
+    def _duties(self) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
+        periods = self._periods
+        return [
+            (periods.deadlines, self.end_overdue),
+            (periods.presence, self.settle_agents),
+            (periods.tally, self._tally.flush),
+            (periods.retirement, self._retirement.round),
+            (periods.leftovers, self._leftovers.round),
+        ]
+
+    async def end_overdue(self) -> None:
+        """End the jobs whose time is over, or whose agent is gone."""
+        now = self._now()
+        for job in self._jobs.by("unfinished", True):
+            if isinstance(job, LiveJob) and (reason := verdict(job, self._facts(job), now)) is not None:
+                try:
+                    ended = await self._transitions.apply(
+                        job.namespace, job.name, Ended(reason=reason, at=self._now()), uid=job.uid
+                    )
+                except NotFoundError:
+                    continue
+                if ended is Verdict.APPLIED:
+                    log.info("job %s ended: %s", job.name, reason, extra={"action": "job_ended", "reason": reason})
+
+    async def settle_agents(self) -> None:
+        """Write the state of the agents that came or went."""
+        for agent in self._agents.values():
+            await self._presence.settle(agent)
+
+    def _facts(self, job: LiveJob) -> Facts:
+        return Facts(
+            agent=self._agents.get(job.namespace, job.agent),
+            silence=self._presence.silence((job.namespace, job.agent)),
+            sent_age=self._sent.age(job),
+            listening=self._hearing.silence(None),
+        )
+
+
+async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+    """Do a duty again and again; when something is away, the next round does what this one could not."""
+    while True:
+        try:
+            await duty()
+        except (KubeError, StorageUnavailableError) as error:
+            log.warning("sweep: %s", error, extra={"action": "sweep_failed"})
+        await asyncio.sleep(seconds)

@@ -1,0 +1,128 @@
+"""Takes finished jobs out of the cluster step by step; `retirement` says which step is due."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from deplite.kube.cache import Cache, Change
+from deplite.kube.errors import ConflictError, NotFoundError
+from deplite.resources.deployjob import DeployJob
+from deplite.resources.resource import Resource
+from deplite_apiserver.jobs.view import FinishedJob, JobView
+from deplite_apiserver.storage.archive import Archive
+from deplite_apiserver.storage.logstore import LogStore
+from deplite_apiserver.storage.pieces import LogName
+from deplite_apiserver.sweeper.retirement import Duty, Progress, duty
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+"""Steps of one round; the next round goes on."""
+_YIELD_EVERY = 1000
+_FRESH = Progress()
+_MERGED = Progress(merged_at=0.0, discarded=True)
+
+Key = tuple[str, str, str]
+
+
+class JobStore(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        """Return the job."""
+
+    async def delete(self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Delete one very object."""
+
+
+class Retirement:
+    """What this process has done for each finished job, and does next. All of it may be done twice."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        jobs: Cache[JobView],
+        logs: LogStore,
+        archive: Archive,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store, self._jobs, self._logs, self._archive = store, jobs, logs, archive
+        self._now, self._monotonic = now, monotonic
+        self._progress: dict[Key, Progress] = {}
+        self._parts: dict[Key, list[str]] = {}
+        jobs.subscribe(self._changed)
+        logs.subscribe(self._appended)
+
+    async def round(self) -> None:
+        """Do what is due, at most 100 steps."""
+        done = 0
+        for number, job in enumerate(self._jobs.values()):
+            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
+                await asyncio.sleep(0)  # a long list must not keep requests waiting
+            if not isinstance(job, FinishedJob):
+                continue
+            due = duty(job, self._progress.get(_key(job), _FRESH), self._now(), self._monotonic())
+            if due is Duty.NOTHING:
+                continue
+            await self._do(due, job)
+            done += 1
+            if done >= AT_ONCE:
+                return
+
+    async def _do(self, due: Duty, job: FinishedJob) -> None:
+        key = _key(job)
+        match due:
+            case Duty.MERGE_LOG:
+                parts = await self._logs.merge(LogName(organization=job.namespace, storage_key=job.storage_key))
+                self._parts[key] = parts
+                self._progress[key] = Progress(merged_at=self._monotonic()) if parts else _MERGED
+            case Duty.DISCARD_PARTS:
+                await self._logs.discard(self._parts.pop(key, []))
+                self._progress[key] = _MERGED
+            case Duty.ARCHIVE:
+                await self._keep(job)
+            case Duty.DELETE:
+                await self._delete(job)
+
+    async def _keep(self, job: FinishedJob) -> None:
+        whole = await self._read(job)
+        if whole is not None:
+            await self._archive.put(whole)
+            self._progress[_key(job)] = replace(_MERGED, archived_at=self._monotonic())
+
+    async def _delete(self, job: FinishedJob) -> None:
+        whole = await self._read(job)
+        if whole is None:
+            return
+        try:
+            await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid)
+            log.info("job %s archived and deleted", job.name, extra={"action": "job_retired"})
+        except (NotFoundError, ConflictError):
+            return
+
+    async def _read(self, job: FinishedJob) -> DeployJob | None:
+        """Return the whole object if it is still this one."""
+        try:
+            whole = await self._store.get(DeployJob, job.namespace, job.name)
+        except NotFoundError:
+            return None
+        return whole if whole.metadata.uid.startswith(job.uid8) else None
+
+    def _changed(self, change: Change[JobView]) -> None:
+        if isinstance(change.old, FinishedJob) and (change.new is None or change.new.uid8 != change.old.uid8):
+            self._progress.pop(_key(change.old), None)
+            self._parts.pop(_key(change.old), None)
+
+    def _appended(self, name: LogName, last: int) -> None:
+        """Merge again what got late lines."""
+        job_id, _, uid8 = name.storage_key.rpartition("-")
+        self._progress.pop((name.organization, job_id, uid8), None)
+
+
+def _key(job: FinishedJob) -> Key:
+    return job.namespace, job.name, job.uid8
