@@ -14,10 +14,9 @@ import pytest
 import pytest_asyncio
 
 if TYPE_CHECKING:
-    from deplite.local.objectstore import ObjectStore
-
     from deplite.kube.client import KubeClient
     from deplite.local.controlplane import ControlPlane
+    from deplite.local.objectstore import ObjectStore
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +69,6 @@ async def organization(kube: "KubeClient") -> AsyncIterator[str]:
 async def object_store(session_folder: Path) -> "AsyncIterator[ObjectStore]":
     """A real S3 server with an empty bucket."""
     from deplite.local.objectstore import PURPOSES, ObjectStore
-
     from deplite.local.ports import choose
 
     store = ObjectStore(session_folder / "os", choose(PURPOSES, {}))

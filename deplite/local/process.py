@@ -141,15 +141,15 @@ class Process:
                 raise StartError(f"{self.program.name} was not ready after {timeout:g} s; {self._hint()}")
             await asyncio.sleep(_POLL)
 
-    async def stop(self) -> None:
-        """End the program: SIGTERM to itself, after its grace SIGKILL to all of its group."""
+    async def stop(self) -> int:
+        """End the program: SIGTERM to itself, after its grace SIGKILL to all its group. Returns the exit code."""
         self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(self.program.grace):
-                await self.wait()
+                return await self.wait()
         except TimeoutError:
             self.kill()
-            await self.wait()
+            return await self.wait()
 
     def kill(self) -> None:
         """Kill the program and its process group at once; `wait` then returns."""
