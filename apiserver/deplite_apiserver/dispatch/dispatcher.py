@@ -88,6 +88,17 @@ class Dispatcher:
         stream = self._streams.of(agent)
         return stream is not None and stream.send(sync_workflows())
 
+    def dismiss(self, agent: AgentKey) -> None:
+        """Tell an agent that it was revoked, and close its stream; one that was deleted has no key to be told with."""
+        stream = self._streams.of(agent)
+        if stream is None:
+            return
+        found = self._agents.get(*agent)
+        key = self._key(found) if found is not None else None
+        if key is not None:
+            stream.send(revoke(key, stream.agent_id, self._issued_at()))
+        stream.close()
+
     def _opened(self, stream: Stream) -> None:
         agent = self._agents.get(*stream.agent)
         if agent is None:
@@ -116,15 +127,8 @@ class Dispatcher:
                 self._stop(old, Reason.CANCELLED)
 
     def _agent_changed(self, change: Change[Agent]) -> None:
-        stream = self._streams.of(change.key)
-        if stream is None:
-            return
-        if change.new is None:
-            stream.close()
-        elif change.new.spec.revoked:
-            if (key := self._key(change.new)) is not None:
-                stream.send(revoke(key, stream.agent_id, self._issued_at()))
-            stream.close()
+        if change.new is None or change.new.spec.revoked:
+            self.dismiss(change.key)
 
     def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
         if job.queued and job.cancel is not None:

@@ -1,6 +1,8 @@
 """Everything about jobs, put together: the app makes one desk, runs it, and endpoints ask it."""
 
 import asyncio
+import secrets
+import socket
 from collections.abc import Iterable
 from itertools import chain
 
@@ -23,9 +25,11 @@ from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.serverkeys import ServerKeys
+from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import ObjectStore
+from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.loop import Sweeper
 from deplite_apiserver.sweeper.retire import Retirement
@@ -52,26 +56,32 @@ class Desk:
     def __init__(
         self,
         *,
+        settings: Settings,
         kube: KubeClient,
         caches: Caches,
         clock: Clock,
         limiter: MemoryLimiter,
-        keys: ServerKeys,
-        store: ObjectStore,
-        lease: Lease,
+        server_keys: ServerKeys,
+        store: ObjectStore | None = None,
+        lease: Lease | None = None,
     ) -> None:
         """Put the parts together; `run` starts them.
 
         Args:
+            settings: where the bucket is, and the parts' namespace.
             kube: the Kubernetes API.
             caches: the local copies; run by the app.
             clock: the time.
             limiter: the rate windows, which are seeded from the jobs that exist.
-            keys: what jobs are signed with.
-            store: the bucket for logs and archived jobs; closed by the app.
-            lease: elects the replica that sweeps.
+            server_keys: what jobs are signed with.
+            store: the bucket for logs and archived jobs; None: the one of the settings.
+            lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
-        self._caches, self._clock, self._limiter, self._lease = caches, clock, limiter, lease
+        store = store or _bucket(settings)
+        lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
+        self._caches, self._clock, self._limiter = caches, clock, limiter
+        self._store, self._lease = store, lease
+        self._running: asyncio.Task[None] | None = None
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
         transitions = Transitions(kube, jobs.note)
         archive = Archive(store)
@@ -97,7 +107,7 @@ class Desk:
             triggers=triggers,
             streams=self.streams,
             sent=self._sent,
-            keys=keys,
+            keys=server_keys,
             transitions=transitions,
             now=clock.now,
         )
@@ -122,8 +132,18 @@ class Desk:
         """Note that a signed call of an agent just came."""
         self.presence.touch(agent)
 
+    def revoked(self, agent: AgentKey) -> None:
+        """Tell a revoked agent, close its stream, and forget when it was heard of; its queued jobs are swept."""
+        self.dispatcher.dismiss(agent)
+        self.presence.forget(agent)
+
+    def sync_workflows(self, agent: AgentKey) -> bool:
+        """Ask an agent to report its workflows; says whether it is connected here."""
+        return self.dispatcher.refresh_workflows(agent)
+
     async def run(self) -> None:
-        """Do all that goes on beside requests, for ever; begins when the caches are complete."""
+        """Do all that goes on beside requests, until `close`; begins when the caches are complete."""
+        self._running = asyncio.current_task()
         await asyncio.gather(*(cache.wait_synced() for cache in self._caches.all()))
         seed(self._caches.jobs.values(), self._limiter.seed, self._clock.now())
         async with asyncio.TaskGroup() as group:
@@ -138,11 +158,15 @@ class Desk:
         self.waiters.stop()
 
     async def close(self) -> None:
-        """Write what is counted and give up the Lease; `run` has been cancelled."""
+        """End everything: write what is counted, give up the Lease, let go of the bucket."""
         self.stop()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
         if self._lease.held:
             await self._tally.flush(all_of_them=True)
             await self._lease.release()
+        await self._store.close()
 
     async def _listen(self) -> None:
         while True:
@@ -151,3 +175,12 @@ class Desk:
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:
         return chain(self._caches.tokens.values(), self._caches.enrollments.values())
+
+
+def _bucket(settings: Settings) -> S3Store:
+    s3 = settings.s3
+    return S3Store(s3.endpoint, s3.bucket, s3.access_key(), s3.secret_key(), s3.region)
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}-{secrets.token_hex(4)}"

@@ -19,6 +19,7 @@ from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.result import ResultReport
 from deplite_apiserver.jobs.run import Asked, Call
 from deplite_apiserver.jobs.schemas import detail
+from deplite_apiserver.lookup import trigger_by_id
 
 router = APIRouter()
 
@@ -26,8 +27,8 @@ router = APIRouter()
 @router.post("/triggers/{trigger_id}/run", status_code=202)
 async def run(context: Ctx, caller: Token, trigger_id: str, request: Request, raw: RawBody) -> Response:
     """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job."""
-    trigger = await _trigger(context, trigger_id)
-    if trigger is None or trigger.namespace != caller.organization:
+    trigger = await trigger_by_id(context, trigger_id)
+    if trigger.namespace != caller.organization:
         raise NotFoundError
     return await _run(context, caller, trigger, request, raw)
 
@@ -35,9 +36,7 @@ async def run(context: Ctx, caller: Token, trigger_id: str, request: Request, ra
 @router.post("/triggers/{trigger_id}/run-manual", status_code=202)
 async def run_manual(context: Ctx, caller: Person, trigger_id: str, request: Request, raw: RawBody) -> Response:
     """Start a run by hand."""
-    trigger = await _trigger(context, trigger_id)
-    if trigger is None:
-        raise NotFoundError
+    trigger = await trigger_by_id(context, trigger_id)
     require_role(context, caller, trigger.namespace, "member")
     return await _run(context, caller, trigger, request, raw)
 
@@ -60,12 +59,6 @@ async def result(
     """Take an agent's claim (`running`) or the end of its job; an equal repeat is harmless."""
     uid = request.headers.get(JOB_UID_HEADER)
     return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report))
-
-
-async def _trigger(context: Context, trigger_id: str) -> Trigger | None:
-    triggers = context.caches.triggers
-    found: Trigger | None = await context.caches.find(triggers, lambda: next(iter(triggers.by("id", trigger_id)), None))
-    return found
 
 
 async def _run(

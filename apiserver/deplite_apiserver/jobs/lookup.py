@@ -1,9 +1,9 @@
 """Finding a job for whoever asks: absent and foreign alike are not found."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from deplite.kube.cache import Cache
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
@@ -17,8 +17,13 @@ from deplite_apiserver.storage.archive import Archive
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 Found = TypeVar("Found")
-Find = Callable[[Cache[JobView], Callable[[], JobView | None]], Awaitable[JobView | None]]
-"""Looks something up in a cache; on a miss, once more when the cache has caught up."""
+
+
+class Find(Protocol):
+    """Looks something up in a cache; on a miss, once more when the cache has caught up."""
+
+    async def __call__(self, cache: Cache[Any], look: Callable[[], Found | None]) -> Found | None:
+        """Return what was found."""
 
 
 class JobReader(Protocol):

@@ -169,12 +169,8 @@ def _end(status: DeployJobStatus, event: Ended) -> Decision:
 
 def ended_by_server(status: DeployJobStatus) -> bool:
     """Whether the job was ended without a report of its agent."""
-    return (
-        status.phase is Phase.FAILED
-        and status.reason in ENDINGS
-        and status.exit_code is None
-        and status.message == ENDINGS[status.reason]
-    )
+    said = ENDINGS.get(status.reason) if status.reason is not None else None
+    return status.phase is Phase.FAILED and status.exit_code is None and said is not None and status.message == said
 
 
 def _ending(status: DeployJobStatus) -> dict[str, Any]:

@@ -42,3 +42,6 @@ class ObjectStore(Protocol):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there are no error."""
+
+    async def close(self) -> None:
+        """Let go of threads and connections."""

@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -117,7 +118,7 @@ class S3Store:
 
         for start in range(0, len(keys), _DELETE_AT_ONCE):
             batch = keys[start : start + _DELETE_AT_ONCE]
-            await self._run("delete", lambda batch=batch: call(batch))
+            await self._run("delete", partial(call, batch))
 
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
