@@ -25,7 +25,7 @@ class Server(uvicorn.Server):
         """Begin to stop."""
         app = self.config.app
         if isinstance(app, FastAPI) and (context := getattr(app.state, "context", None)) is not None:
-            asyncio.get_running_loop().create_task(context.desk.close())
+            asyncio.get_running_loop().call_soon_threadsafe(context.desk.stop)
         super().handle_exit(sig, frame)
 
 

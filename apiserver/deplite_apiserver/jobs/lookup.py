@@ -47,7 +47,7 @@ class Lookup:
         """
         if not _NAME.fullmatch(job_id):
             raise NotFoundError
-        found = await self._find(self._jobs, lambda: self._jobs.get(namespace, job_id))
+        found: JobView | None = await self._find(self._jobs, lambda: self._jobs.get(namespace, job_id))
         if found is None:
             raise NotFoundError
         return found
@@ -89,7 +89,7 @@ class Lookup:
         def look() -> JobView | None:
             return next((job for job in self._jobs.by("id", job_id) if reader.belongs_to(job.namespace)), None)
 
-        found = await self._find(self._jobs, look)
+        found: JobView | None = await self._find(self._jobs, look)
         if found is None:
             return None
         try:
