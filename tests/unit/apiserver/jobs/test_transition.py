@@ -1,0 +1,189 @@
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deplite.kube.errors import ConflictError
+from deplite.protocol.phases import Phase, Reason
+from deplite.resources import DeployJob
+from deplite.resources.deployjob import DeployJobStatus
+from deplite_apiserver.jobs.transition import ENDINGS, Claimed, Ended, Event, Reported, Transitions, Verdict, decide
+from tests.unit.apiserver.jobs.builders import NAMESPACE, NOW, UID, job
+
+RUNNING = {"phase": "Running", "instance": "one", "startedAt": "2026-05-31T13:42:19Z"}
+
+
+def report(phase: Phase = Phase.SUCCEEDED, *, instance: str | None = "one", **end: Any) -> Reported:
+    status = DeployJobStatus(phase=phase, **end)
+    return Reported(instance=instance, status="success", end=status, at=NOW)
+
+
+def after(before: DeployJob, event: Event) -> DeployJob:
+    """Return the job as the API server would hold it after the patch."""
+    patch = dict(decide(before, event).patch)
+    body = before.wire()
+    return DeployJob.model_validate(body | {"status": body["status"] | patch})
+
+
+CLAIM = Claimed(instance="one", at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "event", "verdict", "phase"),
+    [
+        ({}, CLAIM, Verdict.APPLIED, Phase.RUNNING),
+        ({}, Claimed(instance=None, at=NOW), Verdict.APPLIED, Phase.RUNNING),
+        (RUNNING, CLAIM, Verdict.UNCHANGED, Phase.RUNNING),
+        (RUNNING, Claimed(instance="two", at=NOW), Verdict.ALREADY_CLAIMED, Phase.RUNNING),
+        (RUNNING, Claimed(instance=None, at=NOW), Verdict.ALREADY_CLAIMED, Phase.RUNNING),
+        ({"phase": "Succeeded"}, CLAIM, Verdict.JOB_FINISHED, Phase.SUCCEEDED),
+        ({"phase": "Succeeded"}, Claimed(instance=None, at=NOW, implied=True), Verdict.UNCHANGED, Phase.SUCCEEDED),
+        ({}, report(), Verdict.APPLIED, Phase.SUCCEEDED),
+        (RUNNING, report(), Verdict.APPLIED, Phase.SUCCEEDED),
+        (RUNNING, report(instance="two"), Verdict.ALREADY_CLAIMED, Phase.RUNNING),
+        (RUNNING, report(Phase.FAILED, reason=Reason.EXIT_CODE, exit_code=3), Verdict.APPLIED, Phase.FAILED),
+        ({}, Ended(reason=Reason.EXPIRED, at=NOW), Verdict.APPLIED, Phase.FAILED),
+        (RUNNING, Ended(reason=Reason.EXPIRED, at=NOW), Verdict.UNCHANGED, Phase.RUNNING),
+        ({}, Ended(reason=Reason.AGENT_LOST, at=NOW), Verdict.UNCHANGED, Phase.QUEUED),
+        (RUNNING, Ended(reason=Reason.AGENT_LOST, at=NOW), Verdict.APPLIED, Phase.FAILED),
+        (RUNNING, Ended(reason=Reason.CANCELLED, at=NOW), Verdict.UNCHANGED, Phase.RUNNING),
+        ({}, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.APPLIED, Phase.FAILED),
+        (RUNNING, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.APPLIED, Phase.FAILED),
+        ({"phase": "Succeeded"}, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.UNCHANGED, Phase.SUCCEEDED),
+    ],
+)
+def test_table(status: dict[str, Any], event: Event, verdict: Verdict, phase: Phase) -> None:
+    before = job(**status)
+    assert decide(before, event).verdict is verdict
+    assert after(before, event).status.phase is phase
+
+
+def test_a_claim_says_who_and_when() -> None:
+    claimed = after(job(), CLAIM).status
+    assert (claimed.instance, claimed.started_at) == ("one", NOW)
+
+
+def test_a_result_without_a_claim_is_legal_and_claims() -> None:
+    ended = after(job(), report()).status
+    assert (ended.instance, ended.started_at, ended.finished_at) == ("one", NOW, NOW)
+
+
+def test_an_equal_result_again_is_unchanged_and_another_one_conflicts() -> None:
+    first = report(exit_code=0, output={"url": "x"})
+    ended = after(job(**RUNNING), first)
+    later = Reported(instance="one", status="success", end=first.end, at=NOW + timedelta(hours=1))
+    assert decide(ended, later).verdict is Verdict.UNCHANGED
+    assert decide(ended, report(exit_code=1)).verdict is Verdict.RESULT_CONFLICT
+    assert decide(ended, report(exit_code=0, output={"url": "y"})).verdict is Verdict.RESULT_CONFLICT
+
+
+@pytest.mark.parametrize("reason", [Reason.AGENT_LOST, Reason.TIMEOUT])
+def test_a_result_after_the_servers_own_end_is_kept_beside_it(reason: Reason) -> None:
+    ended = after(job(**RUNNING), Ended(reason=reason, at=NOW))
+    decision = decide(ended, report(exit_code=0))
+    assert decision.verdict is Verdict.LATE
+    late = after(ended, report(exit_code=0))
+    assert (late.status.phase, late.status.reason) == (Phase.FAILED, reason)
+    assert late.status.late_result is not None
+    assert late.status.late_result.exit_code == 0
+    repeat = decide(late, report(exit_code=0))
+    assert (repeat.verdict, repeat.patch) == (Verdict.LATE, {})
+    assert decide(late, report(exit_code=1)).verdict is Verdict.RESULT_CONFLICT
+
+
+def test_an_agents_own_timeout_is_no_end_of_the_server() -> None:
+    mine = report(Phase.FAILED, reason=Reason.TIMEOUT, message="step build took too long")
+    ended = after(job(**RUNNING), mine)
+    assert decide(ended, mine).verdict is Verdict.UNCHANGED
+    assert decide(ended, report()).verdict is Verdict.RESULT_CONFLICT
+
+
+def test_a_failure_without_a_reason_after_a_cancel_is_the_cancel() -> None:
+    cancelled = job(spec={"cancel": {"by": "ops", "reason": "superseded"}}, **RUNNING)
+    event = Reported(
+        instance="one",
+        status="failed",
+        end=DeployJobStatus(phase=Phase.FAILED, reason=Reason.EXIT_CODE, exit_code=143),
+        at=NOW,
+        unexplained=True,
+    )
+    ended = after(cancelled, event)
+    assert ended.status.reason is Reason.SUPERSEDED
+    assert decide(ended, event).verdict is Verdict.UNCHANGED
+
+
+events = st.one_of(
+    st.builds(Claimed, instance=st.sampled_from([None, "one", "two"]), at=st.just(NOW), implied=st.booleans()),
+    st.builds(
+        report,
+        st.sampled_from([Phase.SUCCEEDED, Phase.FAILED]),
+        instance=st.sampled_from([None, "one", "two"]),
+        exit_code=st.sampled_from([None, 0, 1]),
+    ),
+    st.builds(Ended, reason=st.sampled_from([*ENDINGS, Reason.REJECTED]), at=st.just(NOW)),
+)
+
+
+@given(st.lists(events, max_size=12))
+def test_no_sequence_of_events_leaves_a_terminal_phase_or_goes_back(sequence: list[Event]) -> None:
+    order = [Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED]
+    current = job()
+    for event in sequence:
+        following = after(current, event)
+        if current.status.phase.finished:
+            kept = {"late_result"}
+            assert following.status.model_dump(exclude=kept) == current.status.model_dump(exclude=kept)
+        elif not following.status.phase.finished:
+            assert order.index(following.status.phase) >= order.index(current.status.phase)
+        assert following.status.instance == current.status.instance or current.status.phase is Phase.QUEUED
+        again = decide(following, event)
+        if decide(current, event).verdict is Verdict.APPLIED and not isinstance(event, Ended):
+            assert again.verdict in (Verdict.UNCHANGED, Verdict.JOB_FINISHED)
+        current = following
+
+
+class Store:
+    """One job with a version, written by a stranger as often as told to."""
+
+    def __init__(self, strangers: int) -> None:
+        self.job = job()
+        self.strangers = strangers
+        self.writes = 0
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        return self.job
+
+    async def patch_status(
+        self, kind: type[DeployJob], namespace: str, name: str, body: Mapping[str, Any], *, version: str | None = None
+    ) -> DeployJob:
+        if self.strangers:
+            self.strangers -= 1
+            raise ConflictError("stale")
+        self.writes += 1
+        wire = self.job.wire()
+        self.job = DeployJob.model_validate(wire | {"status": wire["status"] | dict(body)})
+        return self.job
+
+
+async def test_a_conflict_is_decided_again_and_the_answer_noted() -> None:
+    store, noted = Store(strangers=4), []
+    transitions = Transitions(store, noted.append)
+    assert await transitions.apply(NAMESPACE, "j", CLAIM, uid=UID[:8]) is Verdict.APPLIED
+    assert store.job.status.phase is Phase.RUNNING
+    assert noted == [store.job]
+    assert await transitions.apply(NAMESPACE, "j", CLAIM) is Verdict.UNCHANGED
+    assert store.writes == 1
+
+
+async def test_five_conflicts_are_enough() -> None:
+    with pytest.raises(ConflictError):
+        await Transitions(Store(strangers=5), lambda _: None).apply(NAMESPACE, "j", CLAIM)
+
+
+async def test_another_object_of_the_name_is_left_alone() -> None:
+    store = Store(strangers=0)
+    assert await Transitions(store, lambda _: None).apply(NAMESPACE, "j", CLAIM, uid="ffffffff") is Verdict.GONE
+    assert store.writes == 0
