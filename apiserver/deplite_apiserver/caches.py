@@ -105,10 +105,10 @@ class Caches:
         if found is not None or not self._may_wait():
             return found
         try:
-            version = await self._kube.version(cache.kind)
-        except KubeError:
+            async with asyncio.timeout(FRESH_SECONDS):
+                await cache.catch_up()
+        except (KubeError, TimeoutError):
             return None
-        await cache.wait_version(version, FRESH_SECONDS)
         return look()
 
     def _may_wait(self) -> bool:

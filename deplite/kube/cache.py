@@ -1,24 +1,28 @@
 """A local copy of one kind, kept by one paged list and one watch, in the form that its user wants to hold.
 
 Reads are synchronous and never touch the network; they may lag behind. Whoever must not miss an object that exists asks
-`wait_version` first.
+`catch_up` first.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from deplite.kube.backoff import Backoff
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import GoneError, KubeError
+from deplite.kube.errors import GoneError, KubeError, NotFoundError
+from deplite.protocol.backoff import Backoff
 from deplite.resources.resource import Resource
 
 Value = TypeVar("Value")
 Key = tuple[str, str]
 """Namespace and name."""
+
+_CATCH_UP_AT_MOST = 50
+"""A cache that is further behind than this is filling anyway."""
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +117,7 @@ class Cache(Generic[Value]):
     def ended(self, body: Mapping[str, Any]) -> None:
         """Take out what a DELETED event tells of, unless an object made anew under the name is known already."""
         key = _key(body)
-        if self._versions.get(key, 0) <= int(body["metadata"]["resourceVersion"]):
+        if self._versions.get(key, 0) <= _version(body):
             self._remove(key)
 
     def forget(self, namespace: str, name: str) -> None:
@@ -151,6 +155,18 @@ class Cache(Generic[Value]):
         self.synced = True
         self._advance(version)
 
+    async def catch_up(self) -> None:
+        """Put in what the API server has and the cache has not yet: for a look-up that must not miss what exists.
+
+        A list of names and versions says which objects those are; only they are fetched. Waiting for the watch would
+        not do: the watch of a quiet kind does not learn how far the others have come.
+        """
+        async for page in self._kube.pages(self.kind, metadata_only=True, limit=5000):
+            newer = [item for item in page.items if _version(item) > self._versions.get(_key(item), 0)]
+            for item in newer[:_CATCH_UP_AT_MOST]:
+                with contextlib.suppress(NotFoundError):
+                    self.note(await self._kube.get(self.kind, *_key(item)))
+
     async def _follow(self, backoff: Backoff) -> None:
         async for event in self._kube.watch(self.kind, self.version):
             self.heard_at = time.monotonic()
@@ -171,7 +187,7 @@ class Cache(Generic[Value]):
         await self._moved.wait()
 
     def _put(self, body: dict[str, Any]) -> None:
-        key, version = _key(body), int(body["metadata"]["resourceVersion"])
+        key, version = _key(body), _version(body)
         if version <= self._versions.get(key, 0):
             return
         try:
@@ -208,6 +224,10 @@ class Cache(Generic[Value]):
                 callback(change)
             except Exception:
                 log.exception("a subscriber of %s failed", self.kind.PLURAL, extra={"action": "subscriber_failed"})
+
+
+def _version(body: Mapping[str, Any]) -> int:
+    return int(body["metadata"]["resourceVersion"])
 
 
 def _key(body: Mapping[str, Any]) -> Key:

@@ -111,6 +111,7 @@ class Connection:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
         """Send one request and return the JSON answer.
 
@@ -118,7 +119,13 @@ class Connection:
             KubeError: as `deplite.kube.errors` says.
         """
         async with self.open_response(
-            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_TIMEOUT
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            accept=accept,
+            timeout=REQUEST_TIMEOUT,
         ) as response:
             try:
                 answer: dict[str, Any] = json.loads(await response.read())
@@ -135,6 +142,7 @@ class Connection:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         timeout: aiohttp.ClientTimeout,
     ) -> AsyncIterator[RESTResponse]:
         """Open one answer of status 2xx, its body still unread.
@@ -142,7 +150,7 @@ class Connection:
         Raises:
             KubeError: as `deplite.kube.errors` says.
         """
-        headers = {"Accept": "application/json", "Content-Type": content_type} | await self.authorization()
+        headers = {"Accept": accept, "Content-Type": content_type} | await self.authorization()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
             response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)

@@ -13,6 +13,8 @@ from deplite.local.probe import ask_port
 from deplite.local.process import Program, clean_environment
 
 AGENT_NAME = "local"
+LEASE_SECONDS = "6/4/1"
+"""Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end."""
 _GRACE = 15.0
 """Seconds that a part of ours may take to end: the agent tells its steps to stop first."""
 
@@ -64,6 +66,7 @@ def operator(layout: Layout, port: int, api_port: int, kubeconfig: Path) -> Prog
             DEPLITE_SYSTEM_NAMESPACE=SYSTEM_NAMESPACE,
             DEPLITE_PUBLIC_URL=public_url(api_port),
             DEPLITE_PROBE_LISTEN=f"{HOST}:{port}",
+            DEPLITE_LEASE_SECONDS=LEASE_SECONDS,
         ),
         _answers(port, "/readyz"),
         address=f"http://{HOST}:{port}",

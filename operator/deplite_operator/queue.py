@@ -8,8 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NoReturn
 
-from deplite.kube.backoff import Backoff
 from deplite.kube.errors import KubeError, UnavailableError
+from deplite.protocol.backoff import Backoff
 from deplite_operator.world import Item
 
 WORKERS = 16

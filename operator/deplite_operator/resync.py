@@ -4,8 +4,8 @@ import asyncio
 import logging
 from typing import NoReturn
 
-from deplite.kube.backoff import Backoff
 from deplite.kube.errors import KubeError
+from deplite.protocol.backoff import Backoff
 from deplite_operator.context import Context
 from deplite_operator.queue import WorkQueue
 

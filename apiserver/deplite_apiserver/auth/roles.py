@@ -15,46 +15,45 @@ from deplite_apiserver.auth.callers import Role
 Kind = Literal["public", "member", "owner", "token", "agent", "enrollment"]
 """`member` and `owner` are people with a JWT; an owner may do what a member may."""
 
-ACCESS: Mapping[tuple[str, str], frozenset[Kind]] = {
-    (method, path): frozenset(kinds)
-    for method, path, kinds in (
-        ("GET", "/livez", ["public"]),
-        ("GET", "/readyz", ["public"]),
-        ("GET", "/orgs/{org_id}/triggers", ["member"]),
-        ("POST", "/orgs/{org_id}/triggers", ["owner"]),
-        ("GET", "/triggers/{trigger_id}", ["member"]),
-        ("PATCH", "/triggers/{trigger_id}", ["owner"]),
-        ("DELETE", "/triggers/{trigger_id}", ["owner"]),
-        ("POST", "/triggers/{trigger_id}/run-manual", ["member"]),
-        ("POST", "/triggers/{trigger_id}/run", ["token"]),
-        ("GET", "/jobs/{job_id}", ["member", "token"]),
-        ("GET", "/jobs/{job_id}/logs", ["member", "token"]),
-        ("GET", "/orgs/{org_id}/api-tokens", ["member"]),
-        ("POST", "/orgs/{org_id}/api-tokens", ["owner"]),
-        ("POST", "/orgs/{org_id}/api-tokens/{token_id}/rotate", ["owner"]),
-        ("DELETE", "/orgs/{org_id}/api-tokens/{token_id}", ["owner"]),
-        ("GET", "/orgs/{org_id}/agents", ["member"]),
-        ("POST", "/orgs/{org_id}/agents/enroll-tokens", ["owner"]),
-        ("GET", "/orgs/{org_id}/agents/enroll-tokens", ["owner"]),
-        ("DELETE", "/orgs/{org_id}/agents/enroll-tokens/{code_id}", ["owner"]),
-        ("GET", "/agents/{agent_id}", ["member"]),
-        ("PATCH", "/agents/{agent_id}", ["owner"]),
-        ("DELETE", "/agents/{agent_id}", ["owner"]),
-        ("GET", "/agents/{agent_id}/workflows", ["member"]),
-        ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit", ["owner"]),
-        ("POST", "/agents/{agent_id}/workflows/refresh", ["owner"]),
-        ("GET", "/token", ["token"]),
-        ("GET", "/agents", ["token"]),
-        ("GET", "/workflows", ["token"]),
-        ("POST", "/agent/enroll", ["enrollment"]),
-        ("GET", "/agent/stream", ["agent"]),
-        ("POST", "/agent/heartbeat", ["agent"]),
-        ("PATCH", "/agent/identity", ["agent"]),
-        ("POST", "/agent/workflows/report", ["agent"]),
-        ("POST", "/agent/jobs/{job_id}/logs", ["agent"]),
-        ("POST", "/agent/jobs/{job_id}/result", ["agent"]),
-    )
-}
+_TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
+    ("GET", "/livez", ["public"]),
+    ("GET", "/readyz", ["public"]),
+    ("GET", "/orgs/{org_id}/triggers", ["member"]),
+    ("POST", "/orgs/{org_id}/triggers", ["owner"]),
+    ("GET", "/triggers/{trigger_id}", ["member"]),
+    ("PATCH", "/triggers/{trigger_id}", ["owner"]),
+    ("DELETE", "/triggers/{trigger_id}", ["owner"]),
+    ("POST", "/triggers/{trigger_id}/run-manual", ["member"]),
+    ("POST", "/triggers/{trigger_id}/run", ["token"]),
+    ("GET", "/jobs/{job_id}", ["member", "token"]),
+    ("GET", "/jobs/{job_id}/logs", ["member", "token"]),
+    ("GET", "/orgs/{org_id}/api-tokens", ["member"]),
+    ("POST", "/orgs/{org_id}/api-tokens", ["owner"]),
+    ("POST", "/orgs/{org_id}/api-tokens/{token_id}/rotate", ["owner"]),
+    ("DELETE", "/orgs/{org_id}/api-tokens/{token_id}", ["owner"]),
+    ("GET", "/orgs/{org_id}/agents", ["member"]),
+    ("POST", "/orgs/{org_id}/agents/enroll-tokens", ["owner"]),
+    ("GET", "/orgs/{org_id}/agents/enroll-tokens", ["owner"]),
+    ("DELETE", "/orgs/{org_id}/agents/enroll-tokens/{code_id}", ["owner"]),
+    ("GET", "/agents/{agent_id}", ["member"]),
+    ("PATCH", "/agents/{agent_id}", ["owner"]),
+    ("DELETE", "/agents/{agent_id}", ["owner"]),
+    ("GET", "/agents/{agent_id}/workflows", ["member"]),
+    ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit", ["owner"]),
+    ("POST", "/agents/{agent_id}/workflows/refresh", ["owner"]),
+    ("GET", "/token", ["token"]),
+    ("GET", "/agents", ["token"]),
+    ("GET", "/workflows", ["token"]),
+    ("POST", "/agent/enroll", ["enrollment"]),
+    ("GET", "/agent/stream", ["agent"]),
+    ("POST", "/agent/heartbeat", ["agent"]),
+    ("PATCH", "/agent/identity", ["agent"]),
+    ("POST", "/agent/workflows/report", ["agent"]),
+    ("POST", "/agent/jobs/{job_id}/logs", ["agent"]),
+    ("POST", "/agent/jobs/{job_id}/result", ["agent"]),
+)
+
+ACCESS: Mapping[tuple[str, str], frozenset[Kind]] = {(method, path): frozenset(kinds) for method, path, kinds in _TABLE}
 
 
 class RouteTableError(DepliteError):
@@ -87,4 +86,4 @@ def check_routes(app: FastAPI) -> None:
 def _served(routes: Iterable[object]) -> Iterable[tuple[str, str]]:
     for route in routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())

@@ -76,14 +76,14 @@ async def verify_request(
         message = "The request's timestamp is more than 300 seconds off; set the clock."
         raise AgentAuthError(message, code="stale_timestamp", extra={"serverTime": server_time})
     agent = await _find(caches, headers.agent_id)
-    message = signing_input(
+    signed = signing_input(
         timestamp=headers.timestamp,
         nonce=headers.nonce,
         method=request.method,
         path=request.scope["path"],
         body=body,
     )
-    _check_signature(agent, message, headers.signature)
+    _check_signature(agent, signed, headers.signature)
     if not await nonces.spend(headers.agent_id, headers.nonce, headers.timestamp):
         raise AgentAuthError("This nonce was used before.", code="nonce_replayed")
     if agent.spec.revoked:

@@ -17,6 +17,6 @@ class PrefixMiddleware:
             path: str = scope["path"]
             for prefix in PREFIXES:
                 if path.startswith(f"{prefix}/"):
-                    scope = scope | {"path": path[len(prefix) :], "raw_path": scope["raw_path"][len(prefix) :]}
+                    scope = {**scope, "path": path[len(prefix) :], "raw_path": scope["raw_path"][len(prefix) :]}
                     break
         await self._app(scope, receive, send)

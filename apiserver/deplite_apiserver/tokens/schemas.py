@@ -89,8 +89,8 @@ class TokenCreate(Closed):
         if self.scopes is not None:
             return self.scopes
         if self.trigger_ids:
-            return (TriggerScope(type="trigger", triggerIds=self.trigger_ids),)
-        return (AgentScope(type="agent", agentIds=self.agent_ids or ()),)
+            return (TriggerScope.model_validate({"type": "trigger", "triggerIds": self.trigger_ids}),)
+        return (AgentScope.model_validate({"type": "agent", "agentIds": self.agent_ids}),)
 
 
 class TokenRotate(Closed):

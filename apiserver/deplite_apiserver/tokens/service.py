@@ -31,7 +31,7 @@ async def issue(context: Context, namespace: str, body: TokenCreate) -> tuple[Ap
             per_day=body.rate_limit_per_day,
         ),
         expires_at=body.expires_at,
-        allowed_cidrs=body.allowed_cidrs,
+        allowedCIDRs=body.allowed_cidrs,
         minted_by="api",
     )
     meta = Meta(name=slug_name(body.name), namespace=namespace, labels={CREATED_BY_LABEL: "api"})

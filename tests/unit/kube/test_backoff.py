@@ -1,4 +1,4 @@
-from deplite.kube.backoff import Backoff
+from deplite.protocol.backoff import Backoff
 
 
 def test_waits_grow_with_jitter_up_to_the_most() -> None:
