@@ -1,0 +1,106 @@
+"""Who this agent is: its key, made here and never sent, and what the server said when it enrolled."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from deplite.protocol.errors import InvalidKeyError
+from deplite.protocol.keys import load_private_key, load_public_key, private_pem
+from deplite_agent.errors import StateError
+from deplite_agent.files import make_private, write_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrolled:
+    """The server's answer to the enrolment."""
+
+    agent_id: str
+    organization_id: str
+    server_public_key: str
+    """SubjectPublicKeyInfo PEM: what jobs must be signed with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """An enrolled agent."""
+
+    key: Ed25519PrivateKey
+    enrolled: Enrolled
+
+    @property
+    def server_key(self) -> Ed25519PublicKey:
+        """The pinned key of the server."""
+        return load_public_key(self.enrolled.server_public_key)
+
+
+class StateFolder:
+    """The agent's folder: one process at a time uses it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def jobs(self) -> Path:
+        """Journals and spools, a folder a job."""
+        return self.path / "jobs"
+
+    def open(self) -> None:
+        """Make the folder and take it.
+
+        Raises:
+            StateError: another agent uses it, or it cannot be made.
+        """
+        try:
+            make_private(self.path)
+            make_private(self.jobs)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            message = f"The state folder {self.path} cannot be used ({error.strerror}); set DEPLITE_STATE_DIR."
+            raise StateError(message) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = f"Another agent uses {self.path}; stop it, or give this one its own DEPLITE_STATE_DIR."
+            raise StateError(message) from None
+
+    def key(self) -> Ed25519PrivateKey:
+        """Return the key, making it the first time: before the enrolment, so that a lost answer repeats with it.
+
+        Raises:
+            StateError: the file is damaged.
+        """
+        path = self.path / "key.pem"
+        if not path.exists():
+            write_whole(path, private_pem(Ed25519PrivateKey.generate()))
+        try:
+            return load_private_key(path.read_bytes())
+        except InvalidKeyError:
+            raise StateError(f"{path} is damaged; remove it and enrol again.") from None
+
+    def enrolled(self) -> Enrolled | None:
+        """Return what the server said when this agent enrolled, or None.
+
+        Raises:
+            StateError: the file is damaged.
+        """
+        path = self.path / "identity.json"
+        if not path.exists():
+            return None
+        try:
+            return Enrolled(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            raise StateError(f"{path} is damaged; remove it and enrol again.") from None
+
+    def save(self, enrolled: Enrolled) -> None:
+        """Keep what the server said."""
+        write_whole(self.path / "identity.json", json.dumps(asdict(enrolled), indent=2).encode())
+
+    def forget(self) -> None:
+        """Forget key and identity: this agent was revoked."""
+        for name in ("identity.json", "key.pem"):
+            (self.path / name).unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Every setting of the agent: read once from the environment, then frozen."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deplite_agent.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says."""
+
+    url: str
+    """The server, with or without a prefix (`/api` or `/v1`), without a final slash."""
+    token: str | None = field(repr=False)
+    """The enrolment code; needed at the first start only."""
+    state: Path
+    """Key, journal and spool; made with mode 0700."""
+    workflows: Path
+    secrets: Path
+    name: str
+    """What people see; the host name unless said otherwise."""
+    drain_seconds: float
+    """How long running jobs may go on after SIGTERM."""
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | None = None) -> Settings:
+    """Return the settings.
+
+    Args:
+        environment: the variables.
+        root: whether the defaults are the system's folders; None: whether this process is root.
+
+    Raises:
+        SettingsError: one is missing or wrong.
+    """
+    url = environment.get("DEPLITE_URL", "").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError("Set DEPLITE_URL to the server's address, e.g. https://deplite.example.com.")
+    as_root = os.geteuid() == 0 if root is None else root
+    workflows = _folder(environment, "DEPLITE_WORKFLOWS_DIR", _configuration(environment, as_root) / "workflows")
+    drain = environment.get("DEPLITE_DRAIN_SECONDS", "10")
+    if not drain.isdecimal():
+        raise SettingsError("DEPLITE_DRAIN_SECONDS must be a whole number of seconds.")
+    return Settings(
+        url=url,
+        token=environment.get("DEPLITE_TOKEN") or None,
+        state=_folder(environment, "DEPLITE_STATE_DIR", _state(environment, as_root)),
+        workflows=workflows,
+        secrets=_folder(environment, "DEPLITE_SECRETS_DIR", workflows.parent / "secrets"),
+        name=environment.get("DEPLITE_NAME") or socket.gethostname(),
+        drain_seconds=float(drain),
+    )
+
+
+def _folder(environment: Mapping[str, str], variable: str, default: Path) -> Path:
+    return Path(environment[variable]).expanduser().absolute() if environment.get(variable) else default
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME") or Path.home())
+
+
+def _configuration(environment: Mapping[str, str], as_root: bool) -> Path:
+    if as_root:
+        return Path("/etc/deplite")
+    base = environment.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else _home(environment) / ".config") / "deplite"
+
+
+def _state(environment: Mapping[str, str], as_root: bool) -> Path:
+    if as_root:
+        return Path("/var/lib/deplite-agent")
+    base = environment.get("XDG_STATE_HOME")
+    return (Path(base) if base else _home(environment) / ".local" / "state") / "deplite-agent"

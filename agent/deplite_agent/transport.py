@@ -1,0 +1,172 @@
+"""Signed calls to the server: the one place that knows what may be tried again and when.
+
+A call ends in one of three ways: an answer, `RefusedError` (trying again does not help), or `AwayError` (it may).
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from deplite.protocol.request import INSTANCE_HEADER, RequestSigner
+from deplite_agent import VERSION
+from deplite_agent.errors import AwayError, RefusedError, RevokedError
+
+CALL_SECONDS = 20.0
+SILENCE_SECONDS = 40.0
+"""A stream that shows not even a comment for so long is dead, whatever TCP says."""
+_RETRIABLE = frozenset({408, 425, 429})
+_CLOCK_TRIES = 2
+
+
+class Transport:
+    """Calls of one agent to one server."""
+
+    def __init__(
+        self,
+        base_url: str,
+        signer: RequestSigner | None,
+        instance: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        """Make a transport.
+
+        Args:
+            base_url: the server's address, with or without a prefix; the signed path never has it.
+            signer: None while the agent has not enrolled.
+            instance: this process; the server lets one process alone claim a job.
+            clock: unix seconds.
+            client: another HTTP client.
+        """
+        self._base = base_url
+        self._signer = signer
+        self._instance = instance
+        self._clock = clock
+        self._skew = 0.0
+        self._http = client or httpx.AsyncClient(
+            timeout=httpx.Timeout(CALL_SECONDS, connect=5.0),
+            headers={"User-Agent": f"deplite-agent/{VERSION}"},
+            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        instance: str | None = None,
+    ) -> dict[str, Any]:
+        """Send one signed call and return the JSON answer, `{}` where there is none.
+
+        Args:
+            method: upper case.
+            path: without prefix.
+            body: a JSON value, or None for no body.
+            headers: further headers, e.g. the job's uid.
+            instance: speaks for an earlier process of this agent, which claimed the job.
+
+        Raises:
+            RefusedError: a 4xx answer.
+            RevokedError: the agent was revoked.
+            AwayError: no answer, 429 or 5xx.
+        """
+        raw = b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        for left in reversed(range(_CLOCK_TRIES)):
+            sent = self._headers(method, path, raw, instance) | dict(headers or {})
+            try:
+                answer = await self._http.request(method, self._base + path, content=raw, headers=sent)
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                raise AwayError(f"The server does not answer: {type(error).__name__}.") from error
+            if answer.is_success:
+                return _json(answer)
+            error_body = _json(answer)
+            if error_body.get("code") == "stale_timestamp" and left and self._learn_skew(error_body):
+                continue
+            raise failure(answer.status_code, error_body, answer.headers.get("Retry-After"))
+        raise AssertionError("unreachable")
+
+    async def enroll(self, code: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send the one call that is not signed; errors as `call`."""
+        try:
+            answer = await self._http.post(
+                f"{self._base}/agent/enroll", json=dict(body), headers={"Authorization": f"Bearer {code}"}
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise AwayError(f"The server does not answer: {type(error).__name__}.") from error
+        if not answer.is_success:
+            raise failure(answer.status_code, _json(answer), answer.headers.get("Retry-After"))
+        return _json(answer)
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Open the job stream; yields its lines.
+
+        Raises:
+            RefusedError: a 4xx answer.
+            RevokedError: the agent was revoked.
+            AwayError: no answer, 429, 5xx, or silence.
+        """
+        path = "/agent/stream"
+        headers = self._headers("GET", path, b"", None) | {"Accept": "text/event-stream"}
+        timeout = httpx.Timeout(CALL_SECONDS, connect=5.0, read=SILENCE_SECONDS)
+        try:
+            async with self._http.stream("GET", self._base + path, headers=headers, timeout=timeout) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    body = _json(answer)
+                    self._learn_skew(body)
+                    raise failure(answer.status_code, body, answer.headers.get("Retry-After"))
+                yield answer.aiter_lines()
+        except (httpx.HTTPError, OSError) as error:
+            raise AwayError(f"The stream ended: {type(error).__name__}.") from error
+
+    def now(self) -> float:
+        """Return unix seconds by the server's clock, as far as we know it."""
+        return self._clock() + self._skew
+
+    def _headers(self, method: str, path: str, raw: bytes, instance: str | None) -> dict[str, str]:
+        if self._signer is None:
+            raise AssertionError("an agent that has not enrolled signs nothing")
+        headers = self._signer.headers(timestamp=int(self.now()), method=method, path=path, body=raw)
+        headers[INSTANCE_HEADER] = instance or self._instance
+        if raw:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _learn_skew(self, body: Mapping[str, Any]) -> bool:
+        """Take over the server's clock from a refusal of our timestamp; says whether it told us."""
+        server_time = body.get("serverTime")
+        if body.get("code") != "stale_timestamp" or not isinstance(server_time, int):
+            return False
+        self._skew = server_time - self._clock()
+        return True
+
+
+def failure(status: int, body: Mapping[str, Any], retry_after: str | None) -> RefusedError | AwayError | RevokedError:
+    """Return what an answer that is no success means."""
+    code, message = str(body.get("code", "error")), str(body.get("message", ""))[:300]
+    if status >= 500 or status in _RETRIABLE:
+        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+        return AwayError(f"The server answers {status} {code}.", min(seconds, 300.0))
+    if code == "agent_revoked":
+        return RevokedError("This agent was revoked; enrol again with a new code.")
+    return RefusedError(status, code, message)
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        value = answer.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
