@@ -61,6 +61,12 @@ def _start(registry: kopf.OperatorRegistry, context: Context, queue: WorkQueue) 
         tasks.append(asyncio.create_task(queue.run(), name="queue"))
         tasks.append(asyncio.create_task(resync(context, queue), name="resync"))
 
+    # kopf gives what is left running at its end five seconds to finish by itself: these two never would.
+    @kopf.on.cleanup(registry=registry, id="cleanup")
+    async def cleanup(**_: Any) -> None:
+        for task in tasks:
+            task.cancel()
+
 
 def _watch(registry: kopf.OperatorRegistry, context: Context, kind: type[Resource]) -> None:
     @kopf.on.event(GROUP, VERSION, kind.PLURAL, registry=registry, id=kind.PLURAL)
