@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from deplite.protocol.params import ParamValue
 from deplite.resources.resource import Record
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -19,7 +20,6 @@ WorkflowName = Annotated[str, Field(min_length=1, max_length=128, pattern=WORKFL
 DisplayName = Annotated[str, Field(min_length=1, max_length=128)]
 Rate = Annotated[int, Field(ge=1, le=MAX_RATE)]
 Cidr = Annotated[str, Field(min_length=2, max_length=43, pattern=CIDR_PATTERN)]
-ParamValue = str | int | float | bool
 
 
 def _scalars(value: Any) -> Any:

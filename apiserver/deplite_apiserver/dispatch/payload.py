@@ -7,9 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deplite.protocol.envelope import seal
-from deplite.resources.limits import ParamValue
+from deplite.protocol.params import ParamValue, signable
 from deplite_apiserver.dispatch.streams import StreamEvent
-from deplite_apiserver.jobs.params import signable
 from deplite_apiserver.jobs.view import LiveJob
 
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from deplite.errors import DepliteError
 from deplite.protocol.errors import InvalidRefError
+from deplite.protocol.params import ParamError, ParamValue, check_bounds, resolve
 from deplite.protocol.refs import check_ref, ref_allowed
 from deplite.resources.agent import Agent
-from deplite.resources.limits import ParamValue
 from deplite.resources.trigger import Trigger
-from deplite_apiserver.jobs.params import ParamError, check_bounds, resolve
 from deplite_apiserver.jobs.view import LiveJob
 
 

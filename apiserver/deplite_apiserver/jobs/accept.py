@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from deplite.protocol.errors import InvalidRefError
+from deplite.protocol.params import ParamError, ParamValue, check_bounds, resolve
 from deplite.protocol.refs import check_ref, ref_allowed
 from deplite.resources.agent import Agent
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import KEYED_TTL_SECONDS, DeployJob, DeployJobSpec, Requester
-from deplite.resources.limits import ParamValue
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.errors import RefusedError, TokenScopeError, ValidationFailedError
-from deplite_apiserver.jobs.params import ParamError, check_bounds, resolve
 from deplite_apiserver.jobs.request import RunRequest
 
 MAX_CALLER_ID = 512

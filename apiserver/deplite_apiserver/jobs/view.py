@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import Any
 
+from deplite.protocol.params import ParamValue
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources.deployjob import Cancel, DeployJob, Requester
-from deplite.resources.limits import ParamValue
 
 _PACKED = struct.Struct("<IIIII")
 

@@ -5,11 +5,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from deplite.protocol.params import ParamError, check_bounds
 from deplite.resources import Trigger
 from deplite.resources.limits import DisplayName, WorkflowName
 from deplite.resources.trigger import Concurrency, Schedule, Timeouts, TriggerSpec
 from deplite_apiserver.edge.body import Closed, Shape
-from deplite_apiserver.jobs.params import ParamError, check_bounds
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
 
 TriggerType = Literal["webhook", "manual", "schedule"]

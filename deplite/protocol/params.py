@@ -1,4 +1,4 @@
-"""Params of a run: bounds, and the check and coercion against what the workflow reported. Pure."""
+"""Params of a run: bounds, and the check and coercion against what the workflow declares. Both ends check them. Pure."""
 
 import json
 import math
@@ -11,7 +11,8 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 from deplite.protocol.canonical import MAX_SAFE_INTEGER
-from deplite.resources.limits import ParamValue
+
+ParamValue = str | int | float | bool
 
 MAX_PARAMS = 100
 MAX_NAME_CHARACTERS = 64
