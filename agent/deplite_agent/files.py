@@ -11,7 +11,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         os.fchmod(descriptor, mode)
-        _write_all(descriptor, content)
+        write_all(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -35,7 +35,8 @@ def make_private(path: Path) -> None:
         path.chmod(0o700)
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, however many calls that takes."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -1,0 +1,133 @@
+"""The log of one job on its way to the disk: cut into lines, masked, numbered, spooled."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from deplite_agent.jobs.lines import LineSplitter
+from deplite_agent.jobs.masking import Masker
+from deplite_agent.records import Record, RecordFile, read_records
+
+log = logging.getLogger(__name__)
+
+Level = Literal["info", "warn", "error"]
+_ADD_MASK = re.compile(rb"^::add-mask::(.+?)\r?\n?$")
+_ESCAPES = ((b"%0D", b"\r"), (b"%0A", b"\n"), (b"%25", b"%"))
+
+
+class JobLog:
+    """Writes the spool; one writer a job. Whoever ships it is told of each write."""
+
+    def __init__(self, path: Path, masker: Masker, told: Callable[[], None]) -> None:
+        """Open the spool; numbering goes on after what is there.
+
+        Args:
+            path: the spool.
+            masker: knows the secrets; gets the ones that steps add.
+            told: called after each write.
+        """
+        self.masker = masker
+        self._told = told
+        self._file = RecordFile(path)
+        self._next = next_seq(path)
+        self._lost: tuple[int, int] | None = None
+
+    def summary(self, text: str, *, step: str = "", level: Level = "info") -> None:
+        """Write a line about the run itself."""
+        self._write([{"stream": "summary", "level": level, "stepName": step, "content": self.masker.mask(text)}])
+
+    def raw(self, step: str, *, shown: bool) -> "RawOutput":
+        """Return where a step's output goes in; what is not shown never leaves this machine."""
+        return RawOutput(self, step, shown=shown)
+
+    def write_raw(self, step: str, lines: list[bytes]) -> None:
+        """Write lines of output, masked already."""
+        name = self.masker.mask(step)
+        self._write([{"stream": "raw", "stepName": name, "content": line.decode("utf-8", "replace")} for line in lines])
+
+    def sync(self) -> None:
+        """Put all of it on the disk; a full disk has been dealt with line by line."""
+        try:
+            self._file.sync()
+        except OSError as error:
+            log.warning("the log could not be synced: %s", error.strerror, extra={"action": "log_sync"})
+
+    def close(self) -> None:
+        """Close the spool."""
+        if self._lost is not None:
+            with contextlib.suppress(OSError):
+                self._file.append([_gap(*self._lost)])
+                self._told()
+        self.sync()
+        self._file.close()
+
+    def _write(self, items: list[Record]) -> None:
+        if not items:
+            return
+        numbered = [{"seq": self._next + index} | item for index, item in enumerate(items)]
+        self._next += len(items)
+        first, last = numbered[0]["seq"], numbered[-1]["seq"]
+        try:
+            self._file.append(numbered if self._lost is None else [_gap(*self._lost), *numbered])
+        except OSError as error:
+            if self._lost is None:
+                log.warning("log lines are lost: %s", error.strerror, extra={"action": "log_lost"})
+            self._lost = (self._lost[0] if self._lost else first, last)
+        else:
+            self._lost = None
+            self._told()
+
+
+class RawOutput:
+    """One step's output: finds the masks that it asks for, and shows the rest if it may be shown."""
+
+    def __init__(self, job_log: JobLog, step: str, *, shown: bool) -> None:
+        self._log = job_log
+        self._step = step
+        self._shown = shown
+        self._incoming = LineSplitter()
+        self._outgoing = LineSplitter()
+
+    def feed(self, data: bytes) -> None:
+        """Take what the step printed."""
+        self._take(list(self._incoming.feed(data)))
+
+    def close(self) -> None:
+        """The step has printed all it ever will."""
+        self._take(list(self._incoming.flush()))
+        if self._shown:
+            rest = [*self._outgoing.feed(self._log.masker.flush()), *self._outgoing.flush()]
+            self._log.write_raw(self._step, rest)
+
+    def _take(self, lines: list[bytes]) -> None:
+        shown: list[bytes] = []
+        for line in lines:
+            if found := _ADD_MASK.match(line):
+                self._log.masker.add(_unescaped(found[1]))
+            elif self._shown:
+                shown += self._outgoing.feed(self._log.masker.feed(line))
+        self._log.write_raw(self._step, shown)
+
+
+def next_seq(path: Path) -> int:
+    """Return the seq that follows the last whole record of a spool."""
+    last = -1
+    for record, _ in read_records(path):
+        if record is not None and isinstance(record.get("seq"), int):
+            last = max(last, record["seq"])
+    return last + 1
+
+
+def _unescaped(value: bytes) -> bytes:
+    for spelled, meant in _ESCAPES:
+        value = value.replace(spelled, meant)
+    return value
+
+
+def _gap(first: int, last: int) -> Record:
+    """Return the line that stands for the lost ones, under the seq of the first of them."""
+    content = f"The lines {first} to {last} are lost: the disk of the agent was full."
+    return {"seq": first, "stream": "system", "level": "warn", "stepName": "", "content": content}

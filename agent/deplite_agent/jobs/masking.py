@@ -1,0 +1,180 @@
+"""Takes secrets out of a stream of bytes, in the forms in which programs print them.
+
+A secret that is split over reads is still found: a tail that may be the beginning of one is held back until it is
+clear. What is not found is written in docs/workflow-file.md (Masking).
+"""
+
+import base64
+import html
+import json
+import shlex
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+MASK = b"***"
+MIN_LINE = 6
+"""A line of a secret of several lines is masked by itself from so many bytes on."""
+MIN_FORM = 4
+"""Shorter encodings would be found everywhere."""
+
+
+def forms(secret: bytes) -> set[bytes]:
+    """Return what to look for: the secret, its encodings, and the longer ones of its lines with theirs."""
+    found = {secret, *_encodings(secret)}
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        for line in (one.strip() for one in lines):
+            if len(line) >= MIN_LINE:
+                found |= {line, *_encodings(line)}
+        found |= _encoded(secret.rstrip(b"\r\n"))
+    return {form for form in found if form.strip()}
+
+
+def _encoded(secret: bytes) -> set[bytes]:
+    return {secret, *_encodings(secret)} if secret else set()
+
+
+def _encodings(secret: bytes) -> Iterator[bytes]:
+    every = [*_base64(secret), secret.hex().encode(), secret.hex().upper().encode(), *_texts(secret)]
+    yield from (form for form in every if len(form) >= MIN_FORM)
+
+
+def _base64(secret: bytes) -> Iterator[bytes]:
+    """Yield the part of the encoding that does not depend on what stands around, for each of the three alignments."""
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + secret)
+        first = (0, 2, 3)[shift]
+        partial = (shift + len(secret)) % 3
+        last = len(text) - (0, 3, 2)[partial]
+        yield text[first:last]
+        yield text[first:last].replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _texts(secret: bytes) -> Iterator[bytes]:
+    percent = quote(secret, safe="")
+    yield from (percent.encode(), quote(secret).encode(), quote_plus(secret).encode(), _lower_percent(percent).encode())
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        return
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    yield plain.encode()
+    yield json.dumps(text)[1:-1].encode()
+    yield plain.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}).encode()
+    yield plain.replace("/", "\\/").encode()
+    yield shlex.quote(text).encode()
+    yield text.replace("'", "'\\''").encode()
+    yield text.encode("unicode_escape").replace(b"'", b"\\'")
+    yield html.escape(text).encode()
+    yield html.escape(text, quote=False).encode()
+
+
+def _lower_percent(text: str) -> str:
+    head, *rest = text.split("%")
+    return "%".join([head, *(part[:2].lower() + part[2:] for part in rest)])
+
+
+class Masker:
+    """Masks one stream; `add` may come at any time and counts for what follows."""
+
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        self._patterns: list[bytes] = []
+        self._finder: BytesAhoCorasick | None = None
+        self._starts: BytesAhoCorasick | None = None
+        self._longest = 0
+        self._held = b""
+        self._covered = 0
+        """Bytes at the beginning of what is held that belong to a secret whose mask is already out."""
+        self.add(*secrets)
+
+    def add(self, *secrets: bytes) -> None:
+        """Look for these too."""
+        found = set(self._patterns).union(*map(forms, filter(None, secrets)))
+        if len(found) == len(self._patterns):
+            return
+        self._patterns = sorted(found)
+        self._longest = max(map(len, found))
+        self._finder = BytesAhoCorasick(self._patterns, matchkind=MatchKind.Standard)
+        # Where a pattern may begin: by its first bytes, so that few places of a tail need a closer look.
+        beginnings = sorted({pattern[:3] for pattern in found})
+        self._starts = BytesAhoCorasick(beginnings, matchkind=MatchKind.Standard)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what can be shown now."""
+        if self._finder is None:
+            return data
+        buffer = self._held + data
+        cut = len(buffer) - self._undecided(buffer)
+        return self._emit(buffer, cut)
+
+    def flush(self) -> bytes:
+        """Return the rest: the stream has ended."""
+        if self._finder is None:
+            return b""
+        return self._emit(self._held, len(self._held))
+
+    def mask(self, text: str) -> str:
+        """Return a whole text with its secrets masked; the stream is not touched."""
+        other = Masker()
+        other._patterns, other._longest = self._patterns, self._longest
+        other._finder, other._starts = self._finder, self._starts
+        data = text.encode("utf-8", "replace")
+        return (other.feed(data) + other.flush()).decode("utf-8", "replace")
+
+    def _emit(self, buffer: bytes, cut: int) -> bytes:
+        out: list[bytes] = []
+        position = 0
+        for start, end in self._intervals(buffer):
+            if start >= cut:
+                break
+            out.append(buffer[position:start])
+            if start > 0 or not self._covered:
+                out.append(MASK)
+            position = end
+        covered = max(0, position - cut)
+        if position < cut:
+            out.append(buffer[position:cut])
+        self._held, self._covered = buffer[cut:], covered
+        return b"".join(out)
+
+    def _intervals(self, buffer: bytes) -> Iterator[tuple[int, int]]:
+        """Yield the places of secrets, joined where they touch; what is covered counts as one."""
+        assert self._finder is not None
+        found = sorted((start, end) for _, start, end in self._finder.find_matches_as_indexes(buffer, overlapping=True))
+        if self._covered:
+            found.insert(0, (0, self._covered))
+        if not found:
+            return
+        start, end = found[0]
+        for next_start, next_end in found[1:]:
+            if next_start <= end:
+                end = max(end, next_end)
+            else:
+                yield start, end
+                start, end = next_start, next_end
+        yield start, end
+
+    def _undecided(self, buffer: bytes) -> int:
+        """Return the length of the longest end of the buffer that is the beginning of a pattern."""
+        assert self._starts is not None
+        offset = max(0, len(buffer) - self._longest + 1)
+        tail = buffer[offset:]
+        for start in sorted({start for _, start, _ in self._starts.find_matches_as_indexes(tail, overlapping=True)}):
+            if self._begins_pattern(tail[start:]):
+                return len(tail) - start
+        for length in (2, 1):
+            if len(tail) >= length and self._begins_pattern(tail[-length:]):
+                return length
+        return 0
+
+    def _begins_pattern(self, end: bytes) -> bool:
+        """Whether a pattern begins with these bytes and goes on after them."""
+        index = bisect_left(self._patterns, end)
+        while index < len(self._patterns) and self._patterns[index].startswith(end):
+            if len(self._patterns[index]) > len(end):
+                return True
+            index += 1
+        return False

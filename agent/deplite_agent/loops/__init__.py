@@ -1,0 +1,1 @@
+"""What the agent does for as long as it runs, one loop a file."""
