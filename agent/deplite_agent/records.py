@@ -32,7 +32,7 @@ def decode_record(line: bytes) -> Record | None:
 
 
 class RecordFile:
-    """An append-only file of records. Opening it drops a torn end, so that what is appended starts a line of its own."""
+    """An append-only file of records. Opening it drops a torn end: what is appended begins a line of its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from deplite_agent.errors import SettingsError
@@ -26,6 +27,9 @@ class Settings:
     """What people see; the host name unless said otherwise."""
     drain_seconds: float
     """How long running jobs may go on after SIGTERM."""
+    concurrency: int
+    """Jobs that run at once; the others wait for one to end."""
+    log_format: Literal["json", "text"]
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | None = None) -> Settings:
@@ -44,9 +48,9 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
         raise SettingsError("Set DEPLITE_URL to the server's address, e.g. https://deplite.example.com.")
     as_root = os.geteuid() == 0 if root is None else root
     workflows = _folder(environment, "DEPLITE_WORKFLOWS_DIR", _configuration(environment, as_root) / "workflows")
-    drain = environment.get("DEPLITE_DRAIN_SECONDS", "10")
-    if not drain.isdecimal():
-        raise SettingsError("DEPLITE_DRAIN_SECONDS must be a whole number of seconds.")
+    log_format = environment.get("DEPLITE_LOG_FORMAT", "text")
+    if log_format not in ("json", "text"):
+        raise SettingsError("DEPLITE_LOG_FORMAT must be text or json.")
     return Settings(
         url=url,
         token=environment.get("DEPLITE_TOKEN") or None,
@@ -54,8 +58,17 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
         workflows=workflows,
         secrets=_folder(environment, "DEPLITE_SECRETS_DIR", workflows.parent / "secrets"),
         name=environment.get("DEPLITE_NAME") or socket.gethostname(),
-        drain_seconds=float(drain),
+        drain_seconds=float(_whole(environment, "DEPLITE_DRAIN_SECONDS", 10, 0)),
+        concurrency=_whole(environment, "DEPLITE_CONCURRENCY", 16, 1),
+        log_format="json" if log_format == "json" else "text",
     )
+
+
+def _whole(environment: Mapping[str, str], variable: str, default: int, least: int) -> int:
+    text = environment.get(variable) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= 1_000_000:
+        raise SettingsError(f"{variable} must be a whole number, at least {least}.")
+    return int(text)
 
 
 def _folder(environment: Mapping[str, str], variable: str, default: Path) -> Path:

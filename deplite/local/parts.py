@@ -87,6 +87,8 @@ def agent(
         "DEPLITE_STATE_DIR": str(layout.agent),
         "DEPLITE_WORKFLOWS_DIR": str(layout.workflows),
         "DEPLITE_SECRETS_DIR": str(layout.secrets),
+        # With the ten seconds that a step has to end, this fits into the grace.
+        "DEPLITE_DRAIN_SECONDS": "3",
     }
     if enrollment_code is not None:
         environment["DEPLITE_TOKEN"] = enrollment_code

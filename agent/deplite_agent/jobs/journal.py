@@ -4,6 +4,7 @@
 a job that was ever `starting` is never started again.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from deplite_agent.files import make_private, sync_folder
 from deplite_agent.jobs.order import Order
 from deplite_agent.jobs.result import Result
 from deplite_agent.records import RecordFile, read_records
+
+log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
@@ -118,12 +121,19 @@ class Journal:
         self._write({"state": State.STARTING, "group": group})
 
     def exited(self, result: Result) -> None:
-        """Keep the result."""
-        self._write({"state": State.EXITED, "result": result.record()})
+        """Keep the result; on a full disk in memory only, which is better than not at all."""
+        try:
+            self._write({"state": State.EXITED, "result": result.record()})
+        except OSError as error:
+            log.error("a result is not on the disk: %s", error.strerror, extra={"action": "journal_failed"})
+            self.life = replace(self.life, state=State.EXITED, result=result)
 
     def reported(self) -> None:
         """Say that nothing is left to do; the journal stays for a while, so that the job is known if it comes again."""
-        self._write({"state": State.REPORTED})
+        try:
+            self._write({"state": State.REPORTED})
+        except OSError as error:
+            log.error("a journal is not closed: %s", error.strerror, extra={"action": "journal_failed"})
         self.close()
         self.log_path.unlink(missing_ok=True)
         self.shipped_path.unlink(missing_ok=True)
@@ -131,7 +141,12 @@ class Journal:
     def remove(self) -> None:
         """Forget the job."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.discard(self.folder)
+
+    @staticmethod
+    def discard(folder: Path) -> None:
+        """Remove a journal's folder."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close the file."""

@@ -39,6 +39,10 @@ class JobLog:
         """Write a line about the run itself."""
         self._write([{"stream": "summary", "level": level, "stepName": step, "content": self.masker.mask(text)}])
 
+    def completed(self, status: str) -> None:
+        """Write the last line."""
+        self.summary(f"Workflow completed: {status}", level="info" if status == "success" else "error")
+
     def raw(self, step: str, *, shown: bool) -> "RawOutput":
         """Return where a step's output goes in; what is not shown never leaves this machine."""
         return RawOutput(self, step, shown=shown)

@@ -125,6 +125,9 @@ class Masker:
         return (other.feed(data) + other.flush()).decode("utf-8", "replace")
 
     def _emit(self, buffer: bytes, cut: int) -> bytes:
+        if cut == 0:
+            self._held = buffer
+            return b""
         out: list[bytes] = []
         position = 0
         for start, end in self._intervals(buffer):
@@ -162,7 +165,8 @@ class Masker:
         assert self._starts is not None
         offset = max(0, len(buffer) - self._longest + 1)
         tail = buffer[offset:]
-        for start in sorted({start for _, start, _ in self._starts.find_matches_as_indexes(tail, overlapping=True)}):
+        begins = {int(start) for _, start, _ in self._starts.find_matches_as_indexes(tail, overlapping=True)}
+        for start in sorted(begins):
             if self._begins_pattern(tail[start:]):
                 return len(tail) - start
         for length in (2, 1):

@@ -1,0 +1,152 @@
+"""All jobs of this agent: taken on, stopped, found again after a restart."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from deplite_agent.errors import AwayError, RefusedError, RevokedError
+from deplite_agent.jobs.job import Job, Tools, stop_result
+from deplite_agent.jobs.journal import Journal, State
+from deplite_agent.jobs.order import Order
+from deplite_agent.jobs.result import crashed, rejected
+from deplite_agent.jobs.shipping import Shipment, uid_header
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 24 * 60 * 60.0
+"""How long the journal of a job that is over is kept: so long a repeated event is known for one."""
+DELIVERY_SECONDS = 1.5
+"""How long the end of this process waits for results to get through; the rest is delivered after the next start."""
+
+
+class Desk:
+    """The jobs of one process."""
+
+    def __init__(self, folder: Path, instance: str, tools: Tools) -> None:
+        """Make the desk.
+
+        Args:
+            folder: where the journals are.
+            instance: this process, as the server knows it.
+            tools: what every job uses.
+        """
+        self._folder = folder
+        self._instance = instance
+        self._tools = tools
+        self._jobs: dict[str, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def recover(self) -> None:
+        """Go on with every job of earlier processes."""
+        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
+            journal = Journal.read(folder)
+            if journal is None:
+                Journal.discard(folder)
+            elif journal.life.state is not State.REPORTED:
+                self._start(journal)
+        self.prune()
+
+    def prune(self) -> None:
+        """Forget jobs that have been over for a day."""
+        for folder in (path for path in self._folder.iterdir() if path.is_dir() and path.name not in self._jobs):
+            journal = Journal.read(folder)
+            if journal is None or time.time() - journal.life.touched_at > KEPT_SECONDS:
+                Journal.discard(folder)
+
+    def take(self, order: Order) -> None:
+        """Take a job on; one that is known already is only told about again."""
+        if self._closing:
+            return
+        if (job := self._jobs.get(order.key)) is not None:
+            self._spawn(job.repeat_claim())
+        elif (known := Journal.read(self._folder / order.key)) is not None:
+            self._spawn(Shipment(known, self._tools.transport).repeat())
+        else:
+            self._begin(order)
+
+    def cancel(self, job_id: str, job_uid: str, reason: str) -> None:
+        """Stop a job, wherever it is; one that is unknown or over stays as it is."""
+        for job in self._jobs.values():
+            order = job.journal.life.order
+            if order.job_id == job_id and job_uid in ("", order.job_uid):
+                log.info("job %s is stopped: %s", job_id, reason, extra={"action": "cancel"})
+                job.stop(stop_result(reason))
+
+    def stop_all(self) -> None:
+        """Stop every job: this agent was revoked."""
+        for job in self._jobs.values():
+            job.stop(crashed("The agent was revoked while the job ran."))
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing on; let what runs end, and stop what does not in time; deliver what can be delivered."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until_ended()
+        except TimeoutError:
+            for job in self._working():
+                job.stop(crashed("The agent was stopped while the job ran."))
+            await self._until_ended()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=DELIVERY_SECONDS)
+        await self.close()
+
+    async def close(self) -> None:
+        """End everything now: running steps are stopped, what is not delivered waits on the disk."""
+        self._closing = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in self._jobs.values():
+            job.journal.close()
+
+    async def _until_ended(self) -> None:
+        for job in self._working():
+            await job.ended.wait()
+
+    def _working(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.working]
+
+    def _begin(self, order: Order) -> None:
+        try:
+            journal = Journal.create(self._folder, order, self._instance)
+        except OSError as error:
+            log.error("job %s cannot be taken on: %s", order.job_id, error.strerror, extra={"action": "disk"})
+            self._spawn(self._refuse(order, f"The agent's disk does not take the job's journal: {error.strerror}."))
+            return
+        self._start(journal)
+
+    async def _refuse(self, order: Order, message: str) -> None:
+        try:
+            await self._tools.transport.call(
+                "POST",
+                f"/agent/jobs/{order.job_id}/result",
+                rejected(message).body(),
+                headers=uid_header(order.job_uid),
+            )
+        except (AwayError, RefusedError) as error:
+            log.warning("job %s: %s", order.job_id, error, extra={"action": "refuse_failed"})
+
+    def _start(self, journal: Journal) -> None:
+        job = Job(journal, self._tools)
+        key = journal.folder.name
+        self._jobs[key] = job
+        task = self._spawn(job.live())
+        task.add_done_callback(lambda _: self._jobs.pop(key, None))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, RevokedError):  # the loops meet that one too, and end the agent
+            log.error("a job's task failed", exc_info=error, extra={"action": "job_failed"})

@@ -1,0 +1,192 @@
+"""One job's life on this machine: claim, plan, run, result; its shipment goes on beside it."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from deplite.protocol.backoff import Backoff
+from deplite.protocol.phases import Reason, ResultStatus
+from deplite_agent.errors import AwayError, RefusedError
+from deplite_agent.jobs.environment import SecretStore
+from deplite_agent.jobs.group import kill_leftovers
+from deplite_agent.jobs.journal import Journal, State
+from deplite_agent.jobs.log import JobLog
+from deplite_agent.jobs.masking import Masker
+from deplite_agent.jobs.plan import Plan, RejectedError, plan
+from deplite_agent.jobs.result import Result, crashed, rejected, stopped
+from deplite_agent.jobs.run import Run
+from deplite_agent.jobs.shipping import Shipment, uid_header
+from deplite_agent.transport import Transport
+from deplite_agent.workflows.inventory import Inventory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What every job of this agent uses."""
+
+    transport: Transport
+    inventory: Inventory
+    secrets: SecretStore
+    slots: asyncio.Semaphore
+    """Jobs that may run at once; the others wait unclaimed."""
+
+
+class Job:
+    """A job that this process looks after."""
+
+    def __init__(self, journal: Journal, tools: Tools) -> None:
+        self.journal = journal
+        self._tools = tools
+        self._shipment = Shipment(journal, tools.transport)
+        self._running: asyncio.Task[Result] | None = None
+        self._stop: Result | None = None
+        self.ended = asyncio.Event()
+        """Set once no step of it runs, or ever will."""
+
+    @property
+    def job_id(self) -> str:
+        """The id."""
+        return self.journal.life.order.job_id
+
+    @property
+    def working(self) -> bool:
+        """Whether its steps run, or are about to."""
+        return self.journal.life.state in (State.CLAIMED, State.STARTING)
+
+    def stop(self, result: Result) -> None:
+        """End the job with this result, whatever it does now; one that has ended stays as it is."""
+        if self._stop is not None or self.journal.life.result is not None:
+            return
+        self._stop = result
+        if self._running is not None:
+            self._running.cancel()
+
+    async def live(self) -> None:
+        """Bring the job to its end, from wherever its journal says it is."""
+        try:
+            if self.journal.life.state is State.STARTING:
+                self._settle_crash()
+            shipping = await self._run_once()
+        finally:
+            self.ended.set()
+        if shipping is not None:
+            self._shipment.wake()
+            await shipping
+            self.journal.reported()
+
+    async def _run_once(self) -> "asyncio.Task[None] | None":
+        """Claim the job and run it, unless it has ended already; return its shipment, None where it is not ours."""
+        if self.journal.life.state is State.EXITED:
+            return asyncio.create_task(self._shipment.run())
+        async with self._tools.slots:
+            if not await self._claim():
+                return None
+            shipping = asyncio.create_task(self._shipment.run())
+            try:
+                await self._perform()
+            except BaseException:
+                shipping.cancel()
+                raise
+        return shipping
+
+    async def repeat_claim(self) -> None:
+        """Tell the server once more that this process has the job."""
+        if self.journal.life.state is not State.ACCEPTED:
+            with contextlib.suppress(AwayError, RefusedError):
+                await self._send_claim()
+
+    async def _claim(self) -> bool:
+        """Ask the server for the job until it answers; False: it is not ours to run."""
+        backoff = Backoff(first=0.2, most=10.0)
+        while True:
+            try:
+                await self._send_claim()
+            except AwayError as error:
+                await asyncio.sleep(max(backoff.next(), error.retry_after))
+            except RefusedError as error:
+                log.info("job %s is not run: %s", self.job_id, error, extra={"action": "claim_refused"})
+                self.journal.remove()
+                return False
+            else:
+                break
+        if self.journal.life.state is State.ACCEPTED:
+            self.journal.claimed()
+        log.info("job %s claimed", self.job_id, extra={"action": "claimed"})
+        return True
+
+    async def _send_claim(self) -> None:
+        life = self.journal.life
+        await self._tools.transport.call(
+            "POST",
+            f"/agent/jobs/{self.job_id}/result",
+            {"status": ResultStatus.RUNNING.value},
+            headers=uid_header(life.order.job_uid),
+            instance=life.instance,
+        )
+
+    async def _perform(self) -> None:
+        """Run the job; when this returns, the journal has its result."""
+        masker = Masker()
+        job_log = JobLog(self.journal.log_path, masker, self._shipment.wake)
+        try:
+            result = self._stop or await self._result(job_log, masker)
+            if result.status == "rejected":
+                job_log.summary(result.message or "Refused by the agent", level="error")
+            job_log.completed(result.status)
+        finally:
+            job_log.close()
+        self.journal.exited(result)
+        log.info("job %s ended: %s", self.job_id, result.status, extra={"action": "ended"})
+
+    async def _result(self, job_log: JobLog, masker: Masker) -> Result:
+        order = self.journal.life.order
+        try:
+            planned = await asyncio.to_thread(plan, order, self._tools.inventory, self._tools.secrets)
+        except RejectedError as error:
+            return rejected(str(error))
+        masker.add(*(value.encode("utf-8", "surrogateescape") for value in planned.secrets.values()))
+        return self._stop or await self._run(planned, job_log)
+
+    async def _run(self, planned: Plan, job_log: JobLog) -> Result:
+        run = Run(self.journal.life.order, planned, job_log, self.journal.starting)
+        self._running = asyncio.create_task(run.run())
+        try:
+            return await asyncio.shield(self._running)
+        except asyncio.CancelledError:
+            if self._stop is not None and self._running.done():
+                job_log.summary(self._stop.message or "Stopped", level="warn")
+                return self._stop
+            # This process ends at once: the steps go first, what the journal says tells the rest.
+            self._running.cancel()
+            await asyncio.wait([self._running])
+            raise
+        except OSError as error:
+            return crashed(f"The agent could not go on: {error.strerror}.")
+        finally:
+            self._running = None
+
+    def _settle_crash(self) -> None:
+        """Write down the end of a job whose agent ended while its steps ran; what is left of them is killed."""
+        life = self.journal.life
+        killed = [group for group in life.groups if kill_leftovers(group, life.order.job_id)]
+        log.warning(
+            "job %s was running when the agent ended; %d process groups killed",
+            self.job_id,
+            len(killed),
+            extra={"action": "agent_crashed"},
+        )
+        result = crashed("The agent ended while the job ran; what it did until then is unknown. It was not run again.")
+        job_log = JobLog(self.journal.log_path, Masker(), self._shipment.wake)
+        job_log.summary(result.message or "", level="error")
+        job_log.completed(result.status)
+        job_log.close()
+        self.journal.exited(result)
+
+
+def stop_result(reason: str) -> Result:
+    """Return the end for the reason of a `cancel` event; one that nobody knows is a cancel."""
+    known = {member.value: member for member in (Reason.CANCELLED, Reason.SUPERSEDED, Reason.TIMEOUT)}
+    return stopped(known.get(reason, Reason.CANCELLED))

@@ -1,0 +1,190 @@
+"""Brings a job's log and result to the server, however long it is away. One shipment a job, in order, by seq."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from deplite.protocol.backoff import Backoff
+from deplite.protocol.request import JOB_UID_HEADER
+from deplite_agent.errors import AwayError, RefusedError
+from deplite_agent.files import write_whole
+from deplite_agent.jobs.journal import Journal
+from deplite_agent.records import Record, read_records
+from deplite_agent.transport import Transport
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_BYTES = 256 * 1024
+MAX_BATCH_ITEMS = 1000
+FLUSH_SECONDS = 5.0
+FIRST_FLUSH_SECONDS = 0.3
+"""The first lines go at once: the answer says whether somebody follows."""
+PATIENCE_SECONDS = 15.0
+"""How long the result waits for the log, should the server take the one and not the other."""
+_GONE = frozenset({404, 410})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Lines to send, and how far the spool is read then."""
+
+    items: list[Record]
+    offset: int
+
+
+class Shipment:
+    """What one job still owes to the server."""
+
+    def __init__(self, journal: Journal, transport: Transport) -> None:
+        self.journal = journal
+        self._transport = transport
+        self._offset = self._read_offset()
+        self._more = asyncio.Event()
+        self._flush = FIRST_FLUSH_SECONDS
+        self._result_sent = False
+        self._dropped = False
+        self._backoff = Backoff(first=0.5, most=20.0)
+
+    def wake(self) -> None:
+        """Say that there is something new."""
+        self._more.set()
+
+    async def run(self) -> None:
+        """Ship until the server has everything, or wants no more of it."""
+        away_since: float | None = None
+        while not self._finished():
+            try:
+                await self._round()
+            except AwayError as error:
+                now = asyncio.get_running_loop().time()
+                away_since = away_since if away_since is not None else now
+                if now - away_since > PATIENCE_SECONDS:
+                    await self._result_first()
+                await asyncio.sleep(max(self._backoff.next(), error.retry_after))
+            else:
+                away_since = None
+                self._backoff.reset()
+
+    async def repeat(self) -> None:
+        """Tell the result once more: the server asked for a job that has long ended here."""
+        try:
+            await self._send_result()
+        except (AwayError, RefusedError) as error:
+            log.info("the result of %s was not repeated: %s", self.journal.folder.name, error)
+
+    def _finished(self) -> bool:
+        """Whether nothing is left to send."""
+        return self._dropped or (self._result_sent and not self._pending())
+
+    async def _round(self) -> None:
+        if self._pending() and await self._is_time():
+            await self._send_logs(self._batch())
+        elif self._ended:
+            await self._send_result()
+        else:
+            self._more.clear()
+            if not self._pending() and not self._ended:
+                await self._more.wait()
+
+    @property
+    def _ended(self) -> bool:
+        return self.journal.life.result is not None
+
+    async def _is_time(self) -> bool:
+        """Wait until a batch is full, old enough, or the last one."""
+        deadline = asyncio.get_running_loop().time() + self._flush
+        while not self._ended and self._pending() < MAX_BATCH_BYTES:
+            self._more.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._more.wait()
+            except TimeoutError:
+                break
+        return True
+
+    async def _send_logs(self, batch: Batch) -> None:
+        if not batch.items:  # damaged, or the torn end of a process that was killed
+            self._advance(batch.offset if batch.offset > self._offset else self._offset + self._pending())
+            return
+        try:
+            answer = await self._call("logs", {"items": batch.items})
+        except RefusedError as error:
+            if error.status in _GONE:
+                self._drop(error)
+                return
+            log.error("log lines were refused: %s", error, extra={"action": "log_refused"})
+            answer = {}
+        self._advance(batch.offset)
+        flush_ms = answer.get("flushMs")
+        self._flush = flush_ms / 1000 if isinstance(flush_ms, int) and 0 < flush_ms <= 60_000 else FLUSH_SECONDS
+
+    async def _result_first(self) -> None:
+        if self.journal.life.result is not None and not self._result_sent:
+            try:
+                await self._send_result()
+            except AwayError:
+                return
+
+    async def _send_result(self) -> None:
+        result = self.journal.life.result
+        if result is None:
+            raise AssertionError("a job without a result is not reported")
+        try:
+            await self._call("result", result.body())
+        except RefusedError as error:
+            if error.status in _GONE:
+                self._drop(error)
+                return
+            # It ended otherwise there (409), or the server cannot use it: it has been heard, and will not change.
+            log.warning("job %s: %s", self.journal.life.order.job_id, error, extra={"action": "result_refused"})
+        self._result_sent = True
+
+    def _drop(self, error: RefusedError) -> None:
+        log.warning("job %s: %s", self.journal.life.order.job_id, error, extra={"action": "job_gone"})
+        self._dropped = True
+
+    async def _call(self, what: str, body: dict[str, object]) -> dict[str, object]:
+        life = self.journal.life
+        return await self._transport.call(
+            "POST",
+            f"/agent/jobs/{life.order.job_id}/{what}",
+            body,
+            headers=uid_header(life.order.job_uid),
+            instance=life.instance,
+        )
+
+    def _batch(self) -> Batch:
+        items: list[Record] = []
+        offset = self._offset
+        for record, after in read_records(self.journal.log_path, self._offset, most=MAX_BATCH_BYTES):
+            offset = after
+            if record is not None:
+                items.append(record)
+            if len(items) == MAX_BATCH_ITEMS:
+                break
+        return Batch(items=items, offset=offset)
+
+    def _pending(self) -> int:
+        """Return the bytes of the spool that were not sent."""
+        try:
+            return max(0, self.journal.log_path.stat().st_size - self._offset)
+        except OSError:
+            return 0
+
+    def _read_offset(self) -> int:
+        try:
+            return int(self.journal.shipped_path.read_text())
+        except (OSError, ValueError):
+            return 0  # the server drops what it has by seq
+
+    def _advance(self, offset: int) -> None:
+        self._offset = offset
+        try:
+            write_whole(self.journal.shipped_path, str(offset).encode())
+        except OSError as error:
+            log.warning("progress not kept: %s", error.strerror, extra={"action": "offset_lost"})
+
+
+def uid_header(uid: str) -> dict[str, str]:
+    """Return the header that names the job beyond its id."""
+    return {JOB_UID_HEADER: uid} if uid else {}

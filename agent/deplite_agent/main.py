@@ -1,0 +1,92 @@
+"""`deplite-agent`: settings, state folder, enrolment, signals. All it needs comes from the environment."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from deplite.log import configure_logging
+from deplite_agent import VERSION
+from deplite_agent.enrollment import enroll
+from deplite_agent.errors import AgentError, EnrollmentError, RevokedError
+from deplite_agent.identity import Identity, StateFolder
+from deplite_agent.process import Process
+from deplite_agent.settings import Settings, load_settings
+from deplite_agent.transport import Transport
+
+EXIT_FAILED = 1
+EXIT_REVOKED = 3
+"""Not to be started again by a supervisor."""
+
+_HELP = """\
+Run the workflow files of this machine when the server asks for it. Settings come from the environment: DEPLITE_URL;
+DEPLITE_TOKEN, the enrolment code (first start only); DEPLITE_STATE_DIR; DEPLITE_WORKFLOWS_DIR; DEPLITE_SECRETS_DIR;
+DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS; DEPLITE_LOG_FORMAT (text or json)."""
+
+
+def main() -> int:
+    """Run the agent; return the exit code."""
+    parser = argparse.ArgumentParser(prog="deplite-agent", description=_HELP)
+    parser.add_argument("--version", action="version", version=f"deplite-agent {VERSION}")
+    parser.parse_args()
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_format)
+        asyncio.run(_run(settings))
+    except RevokedError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_REVOKED
+    except AgentError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            hurry.set()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told)
+    state = StateFolder(settings.state)
+    state.open()
+    work = asyncio.create_task(_identified(settings, state))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not work.done():
+        work.cancel()  # told to stop while it waited for the server: nothing is lost, the key is kept
+        return
+    identity, greeting = work.result()
+    await Process(settings, state, identity, greeting).run(stop, hurry)
+
+
+async def _identified(settings: Settings, state: StateFolder) -> tuple[Identity, str]:
+    """Return who this agent is, enrolling the first time, and what to say about it.
+
+    Raises:
+        AgentError: it cannot be.
+    """
+    key = state.key()
+    enrolled = state.enrolled()
+    if enrolled is not None:
+        return Identity(key=key, enrolled=enrolled), f"Connected as agent {enrolled.agent_id}"
+    if settings.token is None:
+        raise EnrollmentError("This machine has not enrolled: set DEPLITE_TOKEN to an enrolment code (enr_…).")
+    transport = Transport(settings.url, None, "")
+    try:
+        enrolled = await enroll(transport, settings.token, settings.name, key)
+    finally:
+        await transport.close()
+    state.save(enrolled)
+    logging.getLogger(__name__).info("enrolled in %s", enrolled.organization_id, extra={"action": "enrolled"})
+    return Identity(key=key, enrolled=enrolled), f"Enrolled as agent {enrolled.agent_id}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
