@@ -42,7 +42,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     )
     for router in ROUTERS:
         app.include_router(router)
-    check_routes(app)
+    check_routes(route for router in ROUTERS for route in router.routes)
     install_failures(app)
     # The last one added is the outermost.
     app.add_middleware(PrefixMiddleware)

@@ -1,4 +1,4 @@
-"""Params of a run: bounds, and the check and coercion against what the workflow declares. Both ends check them. Pure."""
+"""Params of a run: bounds, and the check and coercion against what the workflow declares, at both ends. Pure."""
 
 import json
 import math
