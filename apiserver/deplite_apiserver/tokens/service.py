@@ -37,7 +37,8 @@ async def issue(context: Context, namespace: str, body: TokenCreate) -> tuple[Ap
     meta = Meta(name=slug_name(body.name), namespace=namespace, labels={CREATED_BY_LABEL: "api"})
     made = await context.kube.create(ApiToken(metadata=meta, spec=spec))
     credential = mint("tk")
-    return await _write_hashes(context, made, [_hash(credential)]), credential
+    # Nobody else writes the hashes of a token that was made here; only the conditions beside them may have changed.
+    return await _write_hashes(context, made, [_hash(credential)], compare=False), credential
 
 
 async def rotate(context: Context, token: ApiToken, overlap_seconds: int) -> tuple[ApiToken, Credential]:
@@ -88,8 +89,11 @@ def _hash(credential: Credential) -> TokenHash:
     return TokenHash(sha256=credential.sha256, prefix=credential.prefix)
 
 
-async def _write_hashes(context: Context, token: ApiToken, hashes: list[TokenHash]) -> ApiToken:
+async def _write_hashes(
+    context: Context, token: ApiToken, hashes: list[TokenHash], *, compare: bool = True
+) -> ApiToken:
     body: dict[str, Any] = {"hashes": [known.wire() for known in hashes]}
-    written = await context.kube.patch_status(ApiToken, *token.key, body, version=token.metadata.resource_version)
+    version = token.metadata.resource_version if compare else None
+    written = await context.kube.patch_status(ApiToken, *token.key, body, version=version)
     context.caches.tokens.note(written)
     return written

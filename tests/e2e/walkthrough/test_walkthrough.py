@@ -121,7 +121,7 @@ def test_the_nine_steps(run: int, shell: Shell, tmp_path: Path, deployment: Depl
     job = shell.type(steps[7]).removeprefix("Job: ")
     assert re.fullmatch(r"j-[a-z2-7]{26}", job)
 
-    statuses = [line.removeprefix(" status: ") for line in shell.type(steps[8]).splitlines()]
+    statuses = [line.strip().removeprefix("status: ") for line in shell.type(steps[8]).splitlines()]
     assert statuses[-1] == "success", statuses
     assert set(statuses[:-1]) <= {"queued", "running"}
 
