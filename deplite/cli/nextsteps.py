@@ -22,7 +22,7 @@ def _lines(summary: Summary, *, detached: bool) -> list[str]:
     layout = summary.layout
     env = escape(_short(layout.env))
     data = "" if layout.root == (Path.cwd() / ".deplite") else f" --data {escape(_short(layout.root))}"
-    deplite = escape(_short(Path(sys.argv[0]).with_name("deplite")) if not shutil.which("deplite") else "deplite")
+    deplite = escape("deplite" if shutil.which("deplite") else _short(Path(sys.executable).with_name("deplite")))
     lines = [
         "",
         "[bold green]Deplite is up.[/bold green]",

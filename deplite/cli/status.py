@@ -11,6 +11,7 @@ from deplite.cli.data import add_data_option, layout_of
 from deplite.local.status import PartStatus, look
 
 _NOT_RUNNING = 1
+_WIDTH = 1000
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output == "json":
         print(json.dumps({"parts": [_wire(part) for part in parts]}, indent=2))
     elif parts:
-        Console(soft_wrap=True).print(_table(parts))
+        # A narrow terminal, or none, cuts nothing off: addresses and paths are there to be copied.
+        Console(width=_WIDTH).print(_table(parts), crop=False, no_wrap=True)
     else:
         print(f"Deplite does not run on {layout.root}: `deplite up` with the same --data starts it.")
     return 0 if parts else _NOT_RUNNING

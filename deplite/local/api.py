@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -28,8 +28,20 @@ class Api:
     """Calls the apiserver of this machine."""
 
     def __init__(
-        self, url: str, organization: str, jwt: str, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        organization: str,
+        jwt: Callable[[], str],
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """Make a caller.
+
+        Args:
+            url: the apiserver.
+            organization: whose owner it speaks for.
+            jwt: gives a valid token at each call: this process may outlive any of them.
+            transport: another way to send.
+        """
         # Environment proxies must not see calls to the loopback address.
         self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False, transport=transport)
         self._organization = organization
@@ -54,7 +66,7 @@ class Api:
 
     async def workflows(self, agent_id: str) -> set[str]:
         """Return the names of the workflows that an agent reported."""
-        answer = await self._call("GET", f"/agents/{agent_id}/workflows", self._jwt)
+        answer = await self._call("GET", f"/agents/{agent_id}/workflows", self._jwt())
         return {workflow["name"] for workflow in answer}
 
     async def create_trigger(self, name: str, agent_id: str, workflow: str) -> str:
@@ -72,7 +84,7 @@ class Api:
 
     async def has_trigger(self, trigger_id: str) -> bool:
         """Return whether the trigger is still there."""
-        response = await self._send("GET", f"/triggers/{trigger_id}", self._jwt)
+        response = await self._send("GET", f"/triggers/{trigger_id}", self._jwt())
         return response.status_code == 200
 
     async def create_token(self, name: str, trigger_id: str, per_minute: int) -> str:
@@ -115,7 +127,7 @@ class Api:
         return dict(await self._call("GET", f"/jobs/{job_id}", token))
 
     async def _owner(self, method: str, path: str, body: Any = None) -> Any:
-        return await self._call(method, f"/orgs/{self._organization}{path}", self._jwt, body)
+        return await self._call(method, f"/orgs/{self._organization}{path}", self._jwt(), body)
 
     async def _call(
         self, method: str, path: str, credential: str, body: Any = None, headers: Mapping[str, str] | None = None

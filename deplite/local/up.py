@@ -81,11 +81,12 @@ class Up:
             DepliteError: something did not start, or the deploy failed; everything is stopped again.
         """
         with self._session.opened(self._options.organization, self._options.port, self._purposes()):
+            self._issuer = Issuer.open(self._layout.issuer)
             try:
-                summary = await self._start()
-                announce(summary)
-                accounts = tuple(self._issued.values())
-                await together(self._supervisor.watch(), self._accounts.keep_fresh(accounts, self._steps.say))
+                async with Api(self._url, self._session.organization, self._jwt) as api:
+                    announce(await self._start(api))
+                    accounts = tuple(self._issued.values())
+                    await together(self._supervisor.watch(), self._accounts.keep_fresh(accounts, self._steps.say))
             finally:
                 await self._stop()
 
@@ -97,22 +98,18 @@ class Up:
         own = () if self._options.kubeconfig else (KUBE_PURPOSE,)
         return (API_PURPOSE, OPERATOR_PURPOSE, *own, *STORE_PURPOSES)
 
-    async def _start(self) -> Summary:
+    async def _start(self, api: Api) -> Summary:
         copy_examples(self._layout)
-        self._issuer = Issuer.open(self._layout.issuer)
         self._storage = asyncio.get_running_loop().create_future()
-        jwt = self._issuer.token(OWNER, datetime.now(UTC))
-        url = parts.public_url(self._port(API_PURPOSE))
-        async with Api(url, self._session.organization, jwt) as api:
-            await together(self._start_storage(), self._start_cluster_side())
-            webhook = await self._deploy(api, await self._start_agent(api))
+        await together(self._start_storage(), self._start_cluster_side())
+        webhook = await self._deploy(api, await self._start_agent(api))
         summary = Summary(
             layout=self._layout,
-            url=url,
+            url=self._url,
             organization=self._session.organization,
             kubeconfig=self._layout.kubeconfig,
             webhook=webhook,
-            jwt=jwt,
+            jwt=self._jwt(),
         )
         _write_env(summary)
         return summary
@@ -211,6 +208,13 @@ class Up:
         await self._supervisor.stop(STOP_ORDER, lambda name: self._steps.step(f"Stop {name}"))
         if self._cluster is not None:
             await self._cluster.close()
+
+    @property
+    def _url(self) -> str:
+        return parts.public_url(self._port(API_PURPOSE))
+
+    def _jwt(self) -> str:
+        return self._issuer.token(OWNER, datetime.now(UTC))
 
     def _port(self, purpose: str) -> int:
         return self._session.state.ports[purpose]

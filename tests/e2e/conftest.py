@@ -61,7 +61,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 async def new_organization(deployment: Deployment) -> AsyncIterator[str]:
     """A fresh organization with the owner of `deplite up`, made as the chart or Git makes one."""
     from deplite.kube.client import KubeClient
-
     from deplite.resources import Organization
     from deplite.resources.resource import Meta
     from tests.organizations import create_organization, delete_namespace

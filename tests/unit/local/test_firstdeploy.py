@@ -55,7 +55,7 @@ class FakeServer:
 
 
 def api_of(server: FakeServer) -> Api:
-    return Api("http://test", "org-demo", "jwt", httpx.MockTransport(server))
+    return Api("http://test", "org-demo", lambda: "jwt", httpx.MockTransport(server))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_a_refusal_names_the_call_and_no_credential() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         return httpx.Response(401, json={"statusCode": 401, "code": "invalid_token", "message": "No"})
 
-    async with Api("http://test", "org-demo", "jwt", httpx.MockTransport(refuse)) as api:
+    async with Api("http://test", "org-demo", lambda: "jwt", httpx.MockTransport(refuse)) as api:
         with pytest.raises(LocalError) as refused:
             await api.enrollment_code("local")
     assert str(refused.value) == (
