@@ -3,18 +3,15 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from deplite.local import liveness
 from tests.e2e.conftest import deplite, read_env
-
-PARTS = {"etcd", "kube-apiserver", "kube-controller-manager", "seaweedfs", "operator", "apiserver", "agent"}
+from tests.e2e.running import PARTS, owner, status, up, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -22,32 +19,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own-up") / "data"
     yield folder
     deplite("down", "--data", str(folder))
-
-
-def status(data: Path) -> dict[str, dict[str, Any]]:
-    shown = deplite("status", "--data", str(data), "--output", "json")
-    return {part["name"]: part for part in json.loads(shown.stdout)["parts"]}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.1)
-
-
-def up(data: Path) -> str:
-    done = deplite("up", "--detach", "--data", str(data))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def owner(data: Path) -> httpx.Client:
-    env = read_env(data / "env")
-    return httpx.Client(
-        base_url=f"{env['DEPLITE_URL']}/api/orgs/{env['DEPLITE_ORG_ID']}",
-        headers={"Authorization": f"Bearer {env['DEPLITE_JWT']}"},
-    )
 
 
 def agents(data: Path) -> list[str]:

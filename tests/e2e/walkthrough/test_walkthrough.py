@@ -41,7 +41,7 @@ class Shell:
         assert self.process.stdout is not None
         self.process.stdin.write(f"{text}\necho; echo '@@ done'\n")
         self.process.stdin.flush()
-        lines = []
+        lines: list[str] = []
         for line in self.process.stdout:
             if line == "@@ done\n":
                 return "".join(lines).strip()

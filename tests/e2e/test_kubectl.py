@@ -1,0 +1,90 @@
+"""What a person does with kubectl and the printed kubeconfig: look, apply a trigger, and fire it by its webhook."""
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import Deployment
+from tests.e2e.running import wait_for
+
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+TRIGGER_AND_TOKEN = """
+apiVersion: deplite.io/v1alpha1
+kind: ApiToken
+metadata: {name: ci}
+spec:
+  displayName: CI
+  secretName: deploy-token
+  grants: [{type: trigger, triggers: [nightly]}]
+---
+apiVersion: deplite.io/v1alpha1
+kind: Trigger
+metadata: {name: nightly}
+spec:
+  displayName: Nightly
+  agent: AGENT
+  workflow: smoke-test
+  responseMode: sync
+"""
+
+
+class Kubectl:
+    """kubectl as the owner of the printed kubeconfig."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.base = [str(KUBECTL), "--kubeconfig", str(deployment.kubeconfig), "-n", deployment.organization]
+
+    def __call__(self, *arguments: str, given: str | None = None) -> str:
+        done = subprocess.run([*self.base, *arguments], input=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def read(self, *arguments: str) -> Any:
+        return json.loads(self("get", *arguments, "-o", "json"))
+
+
+def columns(table: str) -> dict[str, str]:
+    """Return the first row of a table by its headings; headings may have a blank inside, columns have two between."""
+    head, row = table.splitlines()[:2]
+    names = [name for name in head.split("  ") if name]
+    starts = [head.index(name) for name in names]
+    ends = [*starts[1:], None]
+    return {name.strip(): row[start:end].strip() for name, start, end in zip(names, starts, ends, strict=True)}
+
+
+def test_the_tables_read_like_a_product(deployment: Deployment) -> None:
+    kubectl = Kubectl(deployment)
+    wait_for(lambda: columns(kubectl("get", "triggers"))["LAST JOB"] == "Succeeded")
+    trigger, agent, token, job = (
+        columns(kubectl("get", kind)) for kind in ("triggers", "agents", "apitokens", "deployjobs")
+    )
+    assert {"WORKFLOW": "deploy-prod", "TYPE": "webhook", "READY": "True"}.items() <= trigger.items()
+    assert {"STATE": "Connected", "READY": "True"}.items() <= agent.items()
+    assert token["PREFIX"].startswith("tk_")
+    assert len(token["PREFIX"]) < 12, "a prefix, not the token"
+    assert {"PHASE": "Succeeded", "WORKFLOW": "deploy-prod", "REF": "main", "EXIT": "0"}.items() <= job.items()
+
+
+def test_an_applied_trigger_runs_by_its_webhook(deployment: Deployment) -> None:
+    kubectl = Kubectl(deployment)
+    agent = kubectl.read("agents")["items"][0]["metadata"]["name"]
+    kubectl("apply", "-f", "-", given=TRIGGER_AND_TOKEN.replace("AGENT", agent))
+    kubectl("wait", "--for=condition=Ready", "trigger/nightly", "apitoken/ci", "--timeout=30s")
+    try:
+        url = kubectl.read("trigger", "nightly")["status"]["url"]
+        secret = kubectl.read("secret", "deploy-token")["data"]
+        token = base64.b64decode(secret["token"]).decode()
+        answer = httpx.post(url, headers={"Authorization": f"Bearer {token}"}, json={}, timeout=70)
+        assert answer.status_code == 200, answer.text
+        ran = answer.json()
+        assert (ran["status"], ran["exitCode"]) == ("success", 0)
+        assert ran["output"]["freeMegabytes"] > 0
+        assert kubectl.read("deployjob", ran["jobId"])["status"]["phase"] == "Succeeded"
+    finally:
+        kubectl("delete", "-f", "-", given=TRIGGER_AND_TOKEN.replace("AGENT", agent))
