@@ -112,20 +112,25 @@ class Desk:
             now=clock.now,
         )
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
-        self.sweeper = Sweeper(
-            lease=lease,
-            jobs=jobs,
-            agents=agents,
+        retirement = Retirement(
+            store=kube, jobs=jobs, logs=self.logs, archive=archive, now=clock.now, monotonic=clock.monotonic
+        )
+        leftovers = Leftovers(store=kube, credentials=self._credentials, now=clock.now)
+        self.sweeper = self._sweeper(transitions, retirement, leftovers)
+
+    def _sweeper(self, transitions: Transitions, retirement: Retirement, leftovers: Leftovers) -> Sweeper:
+        return Sweeper(
+            lease=self._lease,
+            jobs=self._caches.jobs,
+            agents=self._caches.agents,
             hearing=self._hearing,
             presence=self.presence,
             sent=self._sent,
             transitions=transitions,
             tally=self._tally,
-            retirement=Retirement(
-                store=kube, jobs=jobs, logs=self.logs, archive=archive, now=clock.now, monotonic=clock.monotonic
-            ),
-            leftovers=Leftovers(store=kube, credentials=self._credentials, now=clock.now),
-            now=clock.now,
+            retirement=retirement,
+            leftovers=leftovers,
+            now=self._clock.now,
         )
 
     def heard(self, agent: AgentKey) -> None:
