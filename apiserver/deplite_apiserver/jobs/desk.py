@@ -101,22 +101,25 @@ class Desk:
             now=clock.now,
             note=agents.note,
         )
-        self.dispatcher = Dispatcher(
-            jobs=jobs,
-            agents=agents,
-            triggers=triggers,
-            streams=self.streams,
-            sent=self._sent,
-            keys=server_keys,
-            transitions=transitions,
-            now=clock.now,
-        )
+        self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
         retirement = Retirement(
             store=kube, jobs=jobs, logs=self.logs, archive=archive, now=clock.now, monotonic=clock.monotonic
         )
         leftovers = Leftovers(store=kube, credentials=self._credentials, now=clock.now)
         self.sweeper = self._sweeper(transitions, retirement, leftovers)
+
+    def _dispatcher(self, transitions: Transitions, server_keys: ServerKeys) -> Dispatcher:
+        return Dispatcher(
+            jobs=self._caches.jobs,
+            agents=self._caches.agents,
+            triggers=self._caches.triggers,
+            streams=self.streams,
+            sent=self._sent,
+            keys=server_keys,
+            transitions=transitions,
+            now=self._clock.now,
+        )
 
     def _sweeper(self, transitions: Transitions, retirement: Retirement, leftovers: Leftovers) -> Sweeper:
         return Sweeper(
