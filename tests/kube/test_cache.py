@@ -27,7 +27,7 @@ async def cache(kube: KubeClient) -> AsyncIterator[Cache[Agent]]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the cache has no event for it
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -55,7 +55,7 @@ class Operator:
 
     async def wait_ready(self, path: str = "/readyz") -> None:
         async with asyncio.timeout(30):
-            while (await ask_port(self.port, path)).status != 200:  # noqa: ASYNC110 - another process
+            while (await ask_port(self.port, path)).status != 200:
                 await asyncio.sleep(0.05)
 
     def kill(self) -> None:

@@ -110,7 +110,7 @@ async def test_an_interrupted_build_kills_go_and_the_next_one_succeeds(
 ) -> None:
     started = tmp_path / "pid"
     task = asyncio.create_task(build(NAMES, target, environment | {"HANG": str(started)}, ignore))
-    while not (started.exists() and started.read_text().strip()):  # noqa: ASYNC110
+    while not (started.exists() and started.read_text().strip()):
         await asyncio.sleep(0.02)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,1 @@
+"""Faults injected into the real parts; ledgers on both ends count what was lost, doubled or wrong."""
