@@ -78,9 +78,7 @@ def agent(
 ) -> Program:
     """Return the agent; an enrolment code for its first start."""
     # A workflow may take a secret from the agent's environment, so it gets all of ours but what means something else.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_") and name != "KUBECONFIG"
-    }
+    environment = {name: value for name, value in os.environ.items() if _passes(name)}
     environment |= {
         "DEPLITE_URL": public_url(api_port),
         "DEPLITE_NAME": AGENT_NAME,
@@ -93,6 +91,11 @@ def agent(
     if enrollment_code is not None:
         environment["DEPLITE_TOKEN"] = enrollment_code
     return _part(layout, "agent", "deplite_agent.main", environment, ready, umask=-1)
+
+
+def _passes(name: str) -> bool:
+    """Whether a variable of ours means the same to the agent."""
+    return name == "DEPLITE_FAILPOINTS" or not (name.startswith("DEPLITE_") or name == "KUBECONFIG")
 
 
 def public_url(port: int) -> str:

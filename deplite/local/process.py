@@ -32,7 +32,7 @@ from deplite.local.guardian import guardian
 _POLL = 0.05
 _LOG_LIMIT = 16 << 20
 _TAIL = 6
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LC_ALL")
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LC_ALL", "DEPLITE_FAILPOINTS")
 
 
 async def always_ready() -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from deplite.failpoints import failpoint
 from deplite.kube.cache import Cache, Change
 from deplite.kube.errors import KubeError, NotFoundError
 from deplite.protocol.phases import Reason
@@ -149,6 +150,7 @@ class Dispatcher:
             self._refused.put_nowait((job, Ended(reason=Reason.REJECTED, at=self._now(), message=str(error))))
             return
         if stream.send(deploy(key, job, params, object_id("ag", *agent.key), self._issued_at())):
+            failpoint("apiserver.job.sent")
             self._sent.note(job)
             log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
 

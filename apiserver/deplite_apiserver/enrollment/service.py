@@ -4,6 +4,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError, NotFoundError
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.protocol.errors import InvalidKeyError
@@ -49,6 +50,7 @@ async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest) -
     name = await _spend(context, code, body, hashlib.sha256(pem.encode()).hexdigest(), pem)
     agent = await _agent(context, code, name, body)
     _check_declared(agent, pem)
+    failpoint("apiserver.enroll.agent_made")
     status: dict[str, Any] = {
         "publicKey": pem,
         "enrolledAt": utc(context.clock.now()),
@@ -61,6 +63,7 @@ async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest) -
         # Another machine takes over a declared agent: what the old one reported says nothing about it.
         status |= {"workflows": None, "workflowsTimestamp": None, "identityTimestamp": None}
     enrolled = await context.kube.patch_status(Agent, *agent.key, status)
+    failpoint("apiserver.enroll.key_written")
     context.caches.agents.note(enrolled)
     return enrolled
 
@@ -98,6 +101,7 @@ async def _spend(context: Context, code: EnrollmentToken, body: EnrollRequest, k
         except StaleError:
             code = await context.kube.get(EnrollmentToken, *code.key)
             continue
+        failpoint("apiserver.enroll.spent")
         context.caches.enrollments.note(written)
         return use.agent
     raise InvalidEnrollTokenError

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError, KubeError, NotFoundError
 from deplite.protocol.errors import UnsignableError
 from deplite.resources.apitoken import ApiToken
@@ -167,6 +168,7 @@ class Runs:
             if found is None:
                 raise refusal(reserved)
             return found
+        failpoint("apiserver.run.reserved")
         try:
             created = await self._store.create(job)
         except AlreadyExistsError:
@@ -177,6 +179,7 @@ class Runs:
             if error.status:
                 await self._limiter.give_back(reserved)
             raise
+        failpoint("apiserver.run.created")
         self._jobs.note(created)
         log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
         return Run(job=created)

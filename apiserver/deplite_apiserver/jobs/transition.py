@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import ConflictError
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources.deployjob import DeployJob, DeployJobStatus, Outcome
@@ -236,6 +237,7 @@ class Transitions:
             decision = decide(job, event)
             if not decision.patch:
                 return decision.verdict
+            failpoint("apiserver.transition.decided")
             try:
                 version = job.metadata.resource_version
                 written = await self._store.patch_status(DeployJob, namespace, name, decision.patch, version=version)
@@ -243,6 +245,7 @@ class Transitions:
                 if attempt == MAX_TRIES:
                     raise
                 continue
+            failpoint("apiserver.transition.written")
             self._note(written)
             return decision.verdict
         raise AssertionError("the loop above returns or raises")

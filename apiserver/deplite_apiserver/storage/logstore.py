@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from deplite.failpoints import failpoint
 from deplite_apiserver.logs.lines import LogLine, SeqSet, encode, merge
 from deplite_apiserver.storage.objects import ObjectStore, StorageUnavailableError
 from deplite_apiserver.storage.pieces import LogName, Piece, chunks_of, pack, part_key, parts_of
@@ -74,7 +75,9 @@ class LogStore:
             if not fresh:
                 return 0
             data = encode(fresh)
+            failpoint("apiserver.logs.received")
             await self._store.put(part_key(name, fresh[0]["seq"], fresh[-1]["seq"], data), data, "application/x-ndjson")
+            failpoint("apiserver.logs.stored")
             for one in fresh:
                 tracked.known.add(one["seq"])
         for callback in tuple(self._followers):
@@ -117,11 +120,13 @@ class LogStore:
         lines = merge([await self._load(piece) for piece in (*chunks, *parts)])
         merged = pack(name, lines)
         await self._store.put(merged.key, merged.data, "application/gzip")
+        failpoint("apiserver.logs.merged")
         await self._store.put(name.index, merged.index, "application/json")
         return [one.key for one in listing if one.key not in {merged.key, name.index}]
 
     async def discard(self, keys: Sequence[str]) -> None:
         """Delete what `merge` named."""
+        failpoint("apiserver.logs.discarding")
         await self._store.delete(keys)
 
     async def _pieces(self, name: LogName) -> list[Piece]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from deplite.failpoints import failpoint
 from deplite.kube.cache import Cache, Change
 from deplite.kube.errors import ConflictError, NotFoundError
 from deplite.resources.deployjob import DeployJob
@@ -92,6 +93,7 @@ class Retirement:
     async def _keep(self, job: FinishedJob) -> None:
         whole = await self._read(job)
         if whole is not None:
+            failpoint("apiserver.job.archiving")
             await self._archive.put(whole)
             self._progress[_key(job)] = replace(_MERGED, archived_at=self._monotonic())
 
@@ -99,6 +101,7 @@ class Retirement:
         whole = await self._read(job)
         if whole is None:
             return
+        failpoint("apiserver.job.deleting")
         try:
             await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid)
             log.info("job %s archived and deleted", job.name, extra={"action": "job_retired"})

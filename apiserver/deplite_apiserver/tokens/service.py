@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.resources import ApiToken
 from deplite.resources.apitoken import ApiTokenSpec, Grant, TokenHash
@@ -36,6 +37,7 @@ async def issue(context: Context, namespace: str, body: TokenCreate) -> tuple[Ap
     )
     meta = Meta(name=slug_name(body.name), namespace=namespace, labels={CREATED_BY_LABEL: "api"})
     made = await context.kube.create(ApiToken(metadata=meta, spec=spec))
+    failpoint("apiserver.token.made")
     credential = mint("tk")
     # Nobody else writes the hashes of a token that was made here; only the conditions beside them may have changed.
     return await _write_hashes(context, made, [_hash(credential)], compare=False), credential

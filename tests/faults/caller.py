@@ -1,0 +1,142 @@
+"""A careful CI: repeats a call with the same key until it is answered, and remembers every 2xx."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.faults.fleet import FleetAgent
+from tests.faults.ledger import Counters, Ledger, Seen
+from tests.faults.site import Site
+
+_numbers = itertools.count(1)
+
+
+@dataclass(kw_only=True, eq=False)
+class Caller:
+    """Fires one trigger."""
+
+    site: Site
+    trigger: str
+    http: httpx.AsyncClient
+    acknowledged: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The params of every job that a 2xx named."""
+
+    @classmethod
+    async def for_agent(cls, site: Site, agent: FleetAgent, **trigger: Any) -> "Caller":
+        """Make a trigger on an agent's ledger workflow, and a token for it."""
+        body = {"agentId": agent.agent_id, "name": f"t{next(_numbers)}", "workflowName": "ledger"}
+        body |= {"scopeType": "workflow", "type": "webhook", "responseMode": "async"} | trigger
+        made = (await site.ask("POST", "/triggers", body))["id"]
+        token = await site.ask("POST", "/api-tokens", {"name": "ci", "scopeType": "trigger", "triggerIds": [made]})
+        http = httpx.AsyncClient(
+            base_url=site.url,
+            headers={"Authorization": f"Bearer {token['plainToken']}"},
+            timeout=10,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=64),
+        )
+        return cls(site=site, trigger=made, http=http)
+
+    async def run(self, key: str | None = None, **params: Any) -> str:
+        """Fire, until it is acknowledged; return the job's id."""
+        key = key or f"key-{next(_numbers)}"
+        answer = await self.ask("POST", f"/triggers/{self.trigger}/run", key, {"ref": "main", "params": params})
+        assert answer.status_code == 202, answer.text
+        job_id = str(answer.json()["jobId"])
+        self.acknowledged[job_id] = params
+        return job_id
+
+    async def run_many(self, count: int, *, at_once: int = 16, **params: Any) -> list[str]:
+        """Fire that many, some of them at once."""
+        room = asyncio.Semaphore(at_once)
+
+        async def one() -> str:
+            async with room:
+                return await self.run(**params)
+
+        return await asyncio.gather(*(one() for _ in range(count)))
+
+    async def read(self, path: str) -> httpx.Response:
+        """Read as the owner, whom no limit of reads concerns."""
+        return await self.ask("GET", path, jwt=self.site.jwt)
+
+    async def ask(
+        self, method: str, path: str, key: str | None = None, body: Any = None, *, jwt: str | None = None
+    ) -> httpx.Response:
+        """Call, and again after no answer, 429 and 5xx; a server that asks for patience gets some."""
+        headers = {"Idempotency-Key": key} if key else {}
+        headers |= {"Authorization": f"Bearer {jwt}"} if jwt else {}
+        async with asyncio.timeout(150):
+            while True:
+                try:
+                    answer = await self.http.request(method, path, json=body, headers=headers)
+                except httpx.TransportError:
+                    await asyncio.sleep(0.2)
+                    continue
+                if answer.status_code < 500 and answer.status_code != 429:
+                    return answer
+                await asyncio.sleep(min(float(answer.headers.get("Retry-After", "0.2")), 2))
+
+    async def job(self, job_id: str) -> dict[str, Any] | None:
+        """Return what the server says of a job."""
+        answer = await self.read(f"/jobs/{job_id}")
+        if answer.status_code == 404:
+            return None
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def until(self, job_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until a job has one of these statuses."""
+        async with asyncio.timeout(seconds):
+            while True:
+                found = await self.job(job_id)
+                if found is not None and found["status"] in statuses:
+                    return found
+                await asyncio.sleep(0.1)
+
+    async def in_flight(self, ledger: Ledger, count: int, seconds: float = 60) -> None:
+        """Wait until that many jobs have been started and have not ended: fewer prove nothing."""
+        async with asyncio.timeout(seconds):
+            while True:
+                started, ended = ledger.starts(), ledger.ends()
+                if sum(1 for job in self.acknowledged if job in started and job not in ended) >= count:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def settle(self, ledger: Ledger, *, may_crash: bool = False, seconds: float = 120) -> Counters:
+        """Wait for the end of every acknowledged job, and compare both ends."""
+        room = asyncio.Semaphore(16)
+
+        async def look(job_id: str, params: Mapping[str, Any]) -> tuple[str, Seen]:
+            async with room:
+                try:
+                    detail = await self.until(job_id, "success", "failed", seconds=seconds)
+                except TimeoutError:
+                    return job_id, Seen(detail=await self.job(job_id), raw=await self.raw(job_id), params=params)
+                return job_id, Seen(detail=detail, raw=await self.raw(job_id), params=params)
+
+        seen = dict(await asyncio.gather(*(look(*one) for one in self.acknowledged.items())))
+        return ledger.compare(seen, may_crash=may_crash)
+
+    async def raw(self, job_id: str) -> list[str]:
+        """Return a job's raw lines by seq; a seq that is there twice shows."""
+        found: list[str] = []
+        start = 0
+        while True:
+            answer = await self.read(f"/jobs/{job_id}/logs?fromSeq={start}&limit=1000")
+            if answer.status_code != 200:
+                return found
+            page = answer.json()
+            found += [item["content"] for item in page["items"] if item["stream"] == "raw"]
+            if not page["items"]:
+                return found
+            start = page["nextSeq"]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.http.aclose()

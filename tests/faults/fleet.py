@@ -1,0 +1,110 @@
+"""Agents as real processes behind fault proxies, each with a state folder of its own."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.ledger import Ledger
+from tests.faults.proxy import FaultProxy
+from tests.faults.site import Site
+
+AGENT = str(Path(sys.executable).parent / "deplite-agent")
+
+
+@dataclass(kw_only=True, eq=False)
+class FleetAgent:
+    """One agent: its process may die, its folder stays."""
+
+    site: Site
+    folder: Path
+    proxy: FaultProxy
+    agent_id: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def log(self) -> Path:
+        """What it printed."""
+        return self.folder / "agent.log"
+
+    async def start(self, code: str | None = None, **more: str) -> None:
+        """Start the process, and wait until the server knows what it offers."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_")} | {
+            "DEPLITE_URL": self.proxy.url,
+            "DEPLITE_STATE_DIR": str(self.folder / "state"),
+            "DEPLITE_WORKFLOWS_DIR": str(self.folder / "workflows"),
+            "DEPLITE_CONCURRENCY": "200",
+            "DEPLITE_FAILPOINTS": str(self.site.failpoints),
+            **({"DEPLITE_TOKEN": code} if code else {}),
+            **self.environment,
+            **more,
+        }
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                AGENT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.agent_id = await self.says(r"^(?:Enrolled|Connected) as agent (ag-[a-z2-7]+)$", offset)
+
+    async def says(self, pattern: str, offset: int = 0, seconds: float = 40) -> str:
+        """Wait for a line in what it prints; return the pattern's first group."""
+        async with asyncio.timeout(seconds):
+            while True:
+                text = self.log.read_text()[offset:] if self.log.exists() else ""
+                if (found := re.search(pattern, text, re.MULTILINE)) is not None:
+                    return found[1] if found.re.groups else found[0]
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """kill -9 the agent; its steps are left behind."""
+        await self.end(signal.SIGKILL)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait until it is gone; return the exit code."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        return await self.process.wait()
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(15):
+                    await self.end()
+            if self.process.returncode is None:
+                await self.kill()
+        await self.proxy.refuse()
+
+
+class Fleet:
+    """Makes agents."""
+
+    def __init__(self, site: Site, folder: Path, ledger: Ledger) -> None:
+        self.site = site
+        self.folder = folder
+        self.ledger = ledger
+        self.agents: list[FleetAgent] = []
+
+    async def add(self, **environment: str) -> FleetAgent:
+        """Enrol one more agent that offers the ledger workflow."""
+        proxy = FaultProxy(self.site.port)
+        await proxy.accept()
+        folder = self.folder / f"agent-{len(self.agents)}"
+        (folder / "workflows").mkdir(parents=True)
+        (folder / "workflows" / "ledger.yaml").write_text(self.ledger.workflow())
+        agent = FleetAgent(site=self.site, folder=folder, proxy=proxy, environment=environment)
+        self.agents.append(agent)
+        code = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": folder.name}))["token"]
+        await agent.start(code)
+        return agent
+
+    async def close(self) -> None:
+        """End all of them."""
+        await asyncio.gather(*(agent.close() for agent in self.agents))

@@ -1,0 +1,125 @@
+"""One `deplite up` for the fault tests: its parts can be killed or stopped by name, its failpoints armed."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import read_env
+
+DEPLITE = str(Path(sys.executable).parent / "deplite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A running installation."""
+
+    data: Path
+    failpoints: Path
+    url: str
+    organization: str
+    jwt: str
+    kubeconfig: Path
+
+    @classmethod
+    async def start(cls, folder: Path) -> "Site":
+        """Start everything in a folder, with failpoints that nobody has armed yet."""
+        data, failpoints = folder / "data", folder / "failpoints"
+        failpoints.mkdir(parents=True)
+        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints)}
+        process = await asyncio.create_subprocess_exec(
+            DEPLITE,
+            *("up", "--detach", "--data", str(data)),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        shown, _ = await process.communicate()
+        assert process.returncode == 0, shown.decode()
+        env = read_env(data / "env")
+        return cls(
+            data=data,
+            failpoints=failpoints,
+            url=env["DEPLITE_URL"],
+            organization=env["DEPLITE_ORG_ID"],
+            jwt=env["DEPLITE_JWT"],
+            kubeconfig=Path(env["KUBECONFIG"]),
+        )
+
+    async def stop(self) -> None:
+        """Stop everything."""
+        process = await asyncio.create_subprocess_exec(DEPLITE, "down", "--data", str(self.data))
+        assert await process.wait() == 0
+
+    @property
+    def port(self) -> int:
+        """The apiserver's port."""
+        return int(self.url.rpartition(":")[2])
+
+    def pid(self, part: str) -> int | None:
+        """Return a part's process, None while it is being started again."""
+        state = json.loads((self.data / "state.json").read_text())
+        found = next(one for one in state["parts"] if one["name"] == part)
+        pid: int | None = found["pid"]
+        return pid
+
+    def signal(self, part: str, number: signal.Signals) -> int:
+        """Send a signal to a part; return its pid."""
+        pid = self.pid(part)
+        assert pid is not None, f"{part} is not running"
+        os.kill(pid, number)
+        return pid
+
+    async def kill(self, part: str) -> None:
+        """kill -9 a part, and wait until another process of it runs."""
+        gone = self.signal(part, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while self.pid(part) in (gone, None):
+                await asyncio.sleep(0.05)
+
+    async def ready(self) -> None:
+        """Wait until the apiserver is ready."""
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(90):
+            while True:
+                try:
+                    if (await client.get(f"{self.url}/readyz", timeout=5)).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.05)
+
+    def arm(self, name: str, action: str = "kill", turn: int = 1) -> None:
+        """Have a part die (or stop) when it comes by a place for that time."""
+        temporary = self.failpoints / f".{name}"
+        temporary.write_text(f"{action} {turn}")
+        temporary.rename(self.failpoints / name)
+
+    async def hit(self, name: str, seconds: float = 30) -> None:
+        """Wait until an armed place went off."""
+        mark = self.failpoints / f"{name}.hit"
+        async with asyncio.timeout(seconds):
+            while not mark.exists():
+                await asyncio.sleep(0.02)
+        mark.unlink()
+
+    def owner(self) -> httpx.AsyncClient:
+        """Return a client that calls as the owner; paths begin at the organization."""
+        return httpx.AsyncClient(
+            base_url=f"{self.url}/orgs/{self.organization}",
+            headers={"Authorization": f"Bearer {self.jwt}"},
+            timeout=20,
+            trust_env=False,
+        )
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Call as the owner, and return the answer's body."""
+        async with self.owner() as client:
+            answer = await client.request(method, path, json=body)
+            assert answer.is_success, answer.text
+            return answer.json() if answer.content else None
