@@ -19,6 +19,19 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
+def reserve(path: Path, size: int) -> None:
+    """Make a file that takes up so many bytes of the disk: removing it makes room for what must be written.
+
+    Raises:
+        OSError: the disk has no room for it.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, bytes(size))
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from deplite.protocol.errors import InvalidKeyError
 from deplite.protocol.keys import load_private_key, load_public_key, private_pem
 from deplite_agent.errors import StateError
-from deplite_agent.files import make_private, write_whole
+from deplite_agent.files import make_private, sync_folder, write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,17 @@ class StateFolder:
             StateError: the file is damaged.
         """
         path = self.path / "key.pem"
-        if not path.exists():
-            write_whole(path, private_pem(Ed25519PrivateKey.generate()))
         try:
+            if not path.exists():
+                if self._identity.exists():
+                    message = f"{path} is missing; remove {self._identity} too, and enrol again with a new code."
+                    raise StateError(message)
+                write_whole(path, private_pem(Ed25519PrivateKey.generate()))
             return load_private_key(path.read_bytes())
         except InvalidKeyError:
-            raise StateError(f"{path} is damaged; remove it and enrol again.") from None
+            raise self._damaged(path) from None
+        except OSError as error:
+            raise StateError(f"{path} cannot be used ({error.strerror}).") from None
 
     def enrolled(self) -> Enrolled | None:
         """Return what the server said when this agent enrolled, or None.
@@ -88,19 +93,40 @@ class StateFolder:
         Raises:
             StateError: the file is damaged.
         """
-        path = self.path / "identity.json"
-        if not path.exists():
-            return None
         try:
-            return Enrolled(**json.loads(path.read_text()))
-        except (ValueError, TypeError):
-            raise StateError(f"{path} is damaged; remove it and enrol again.") from None
+            enrolled = Enrolled(**json.loads(self._identity.read_text(encoding="utf-8")))
+            if not all(isinstance(value, str) and value for value in asdict(enrolled).values()):
+                raise self._damaged(self._identity)
+            load_public_key(enrolled.server_public_key)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, RecursionError, InvalidKeyError):
+            raise self._damaged(self._identity) from None
+        except OSError as error:
+            raise StateError(f"{self._identity} cannot be used ({error.strerror}).") from None
+        return enrolled
 
     def save(self, enrolled: Enrolled) -> None:
-        """Keep what the server said."""
-        write_whole(self.path / "identity.json", json.dumps(asdict(enrolled), indent=2).encode())
+        """Keep what the server said.
+
+        Raises:
+            StateError: the disk does not take it; the same key enrols again with the same code for ten minutes.
+        """
+        try:
+            write_whole(self._identity, json.dumps(asdict(enrolled), indent=2).encode())
+        except OSError as error:
+            raise StateError(f"{self._identity} cannot be written ({error.strerror}); start again soon.") from None
 
     def forget(self) -> None:
         """Forget key and identity: this agent was revoked."""
         for name in ("identity.json", "key.pem"):
             (self.path / name).unlink(missing_ok=True)
+        sync_folder(self.path)
+
+    @property
+    def _identity(self) -> Path:
+        return self.path / "identity.json"
+
+    def _damaged(self, path: Path) -> StateError:
+        both = "identity.json and key.pem"
+        return StateError(f"{path} is damaged; remove {both} from {self.path}, and enrol again with a new code.")

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 
+from deplite.failpoints import failpoint
 from deplite.log import configure_logging
 from deplite_agent import VERSION
 from deplite_agent.enrollment import enroll
@@ -22,7 +23,8 @@ EXIT_REVOKED = 3
 _HELP = """\
 Run the workflow files of this machine when the server asks for it. Settings come from the environment: DEPLITE_URL;
 DEPLITE_TOKEN, the enrolment code (first start only); DEPLITE_STATE_DIR; DEPLITE_WORKFLOWS_DIR; DEPLITE_SECRETS_DIR;
-DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS; DEPLITE_LOG_FORMAT (text or json)."""
+DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS; DEPLITE_GRACE_SECONDS; DEPLITE_SCAN_SECONDS;
+DEPLITE_LOG_FORMAT (text or json)."""
 
 
 def main() -> int:
@@ -83,7 +85,9 @@ async def _identified(settings: Settings, state: StateFolder) -> tuple[Identity,
         enrolled = await enroll(transport, settings.token, settings.name, key)
     finally:
         await transport.close()
+    failpoint("agent.enroll.answered")
     state.save(enrolled)
+    failpoint("agent.enroll.saved")
     logging.getLogger(__name__).info("enrolled in %s", enrolled.organization_id, extra={"action": "enrolled"})
     return Identity(key=key, enrolled=enrolled), f"Enrolled as agent {enrolled.agent_id}"
 

@@ -42,12 +42,13 @@ class Process:
         self._greeting = greeting
         self._transport = Transport(settings.url, signer, instance)
         inventory = Inventory(settings.workflows)
-        self._reporter = Reporter(self._transport, inventory)
+        self._reporter = Reporter(self._transport, inventory, scan_seconds=settings.scan_seconds)
         tools = Tools(
             transport=self._transport,
             inventory=inventory,
             secrets=SecretStore(settings.secrets),
             slots=asyncio.Semaphore(settings.concurrency),
+            grace=settings.grace_seconds,
         )
         self._desk = Desk(state.jobs, instance, tools)
         self._revoked = asyncio.Event()

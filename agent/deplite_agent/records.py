@@ -1,5 +1,6 @@
 """Files of records, one a line: a checksum, then JSON. What a crash tore or a disk changed is seen and left out."""
 
+import contextlib
 import json
 import os
 import zlib
@@ -26,7 +27,7 @@ def decode_record(line: bytes) -> Record | None:
         if int(line[:8], 16) != zlib.crc32(line[9:]):
             return None
         record = json.loads(line[9:])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
@@ -50,7 +51,8 @@ class RecordFile:
         try:
             write_all(self._descriptor, data)
         except OSError:
-            os.ftruncate(self._descriptor, self.size)
+            with contextlib.suppress(OSError):  # else the torn line is seen for one when the file is read
+                os.ftruncate(self._descriptor, self.size)
             raise
         self.size += len(data)
 

@@ -29,6 +29,10 @@ class Settings:
     """How long running jobs may go on after SIGTERM."""
     concurrency: int
     """Jobs that run at once; the others wait for one to end."""
+    grace_seconds: float
+    """Between SIGTERM and SIGKILL of a step that is stopped."""
+    scan_seconds: float
+    """How often the workflows folder is looked at for changes."""
     log_format: Literal["json", "text"]
 
 
@@ -60,13 +64,15 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
         name=environment.get("DEPLITE_NAME") or socket.gethostname(),
         drain_seconds=float(_whole(environment, "DEPLITE_DRAIN_SECONDS", 10, 0)),
         concurrency=_whole(environment, "DEPLITE_CONCURRENCY", 16, 1),
+        grace_seconds=float(_whole(environment, "DEPLITE_GRACE_SECONDS", 10, 0)),
+        scan_seconds=float(_whole(environment, "DEPLITE_SCAN_SECONDS", 5, 1)),
         log_format="json" if log_format == "json" else "text",
     )
 
 
 def _whole(environment: Mapping[str, str], variable: str, default: int, least: int) -> int:
     text = environment.get(variable) or str(default)
-    if not text.isdecimal() or not least <= int(text) <= 1_000_000:
+    if not (text.isascii() and text.isdecimal() and len(text) < 8) or not least <= int(text) <= 1_000_000:
         raise SettingsError(f"{variable} must be a whole number, at least {least}.")
     return int(text)
 

@@ -4,6 +4,7 @@ A call ends in one of three ways: an answer, `RefusedError` (trying again does n
 """
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ SILENCE_SECONDS = 40.0
 """A stream that shows not even a comment for so long is dead, whatever TCP says."""
 _RETRIABLE = frozenset({408, 425, 429})
 _CLOCK_TRIES = 2
+MAX_LINE_BYTES = 512 * 1024
+"""Of a longer line of the stream, only the beginning is kept; no event of ours is so long."""
 
 
 class Transport:
@@ -105,7 +108,11 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise AwayError(f"The server does not answer: {type(error).__name__}.") from error
         if not answer.is_success:
-            raise failure(answer.status_code, _json(answer), answer.headers.get("Retry-After"))
+            body = _json(answer)
+            if 300 <= answer.status_code < 500 and answer.status_code not in _RETRIABLE:
+                message = str(body.get("message", "is DEPLITE_URL right?"))[:300]
+                raise RefusedError(answer.status_code, str(body.get("code", "error")), message)
+            raise failure(answer.status_code, body, answer.headers.get("Retry-After"))
         return _json(answer)
 
     @asynccontextmanager
@@ -127,7 +134,7 @@ class Transport:
                     body = _json(answer)
                     self._learn_skew(body)
                     raise failure(answer.status_code, body, answer.headers.get("Retry-After"))
-                yield answer.aiter_lines()
+                yield read_lines(answer.aiter_bytes())
         except (httpx.HTTPError, OSError) as error:
             raise AwayError(f"The stream ended: {type(error).__name__}.") from error
 
@@ -154,14 +161,38 @@ class Transport:
 
 
 def failure(status: int, body: Mapping[str, Any], retry_after: str | None) -> RefusedError | AwayError | RevokedError:
-    """Return what an answer that is no success means."""
-    code, message = str(body.get("code", "error")), str(body.get("message", ""))[:300]
-    if status >= 500 or status in _RETRIABLE:
-        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
-        return AwayError(f"The server answers {status} {code}.", min(seconds, 300.0))
-    if code == "agent_revoked":
-        return RevokedError("This agent was revoked; enrol again with a new code.")
+    """Return what an answer that is no success means.
+
+    A refusal is final only where the server says so in its own words. A 404 of some proxy, a login page, or a
+    signature that it cannot check for now must not cost a job its result.
+    """
+    code, message = body.get("code"), str(body.get("message", ""))[:300]
+    if status == 401 and code == "agent_revoked":
+        return RevokedError(
+            "The server says that this agent was revoked. To enrol this machine again, remove identity.json and "
+            "key.pem from its state folder and set DEPLITE_TOKEN to a new code."
+        )
+    if status >= 500 or status in _RETRIABLE or status == 401 or not isinstance(code, str):
+        seconds = float(retry_after) if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0
+        said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)
+        return AwayError(f"The server answers {said}.", min(seconds, 300.0))
     return RefusedError(status, code, message)
+
+
+async def read_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    r"""Yield the lines of an event stream: they end with `\n` or `\r\n`, and with nothing else that Unicode has."""
+    rest = bytearray()
+    async for chunk in chunks:
+        *whole, tail = chunk.split(b"\n")
+        for line in whole:
+            _put(rest, line)
+            yield rest.removesuffix(b"\r").decode("utf-8", "replace")
+            rest.clear()
+        _put(rest, tail)
+
+
+def _put(line: bytearray, more: bytes) -> None:
+    line += more[: MAX_LINE_BYTES - len(line)]
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from deplite.failpoints import failpoint
 from deplite_agent.errors import AwayError, RefusedError, RevokedError
 from deplite_agent.jobs.job import Job, Tools, stop_result
 from deplite_agent.jobs.journal import Journal, State
@@ -37,6 +38,7 @@ class Desk:
         self._instance = instance
         self._tools = tools
         self._jobs: dict[str, Job] = {}
+        self._lives: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -63,10 +65,18 @@ class Desk:
             return
         if (job := self._jobs.get(order.key)) is not None:
             self._spawn(job.repeat_claim())
-        elif (known := Journal.read(self._folder / order.key)) is not None:
-            self._spawn(Shipment(known, self._tools.transport).repeat())
-        else:
+            return
+        try:
+            known = Journal.read(self._folder / order.key)
+        except OSError as error:
+            log.error("the journal of %s: %s", order.job_id, error.strerror, extra={"action": "disk"})
+            return  # it may have run: only a disk that can be read tells
+        if known is None:
             self._begin(order)
+        elif known.life.result is None:
+            self._start(known)
+        else:
+            self._spawn(Shipment(known, self._tools.transport).repeat())
 
     def cancel(self, job_id: str, job_uid: str, reason: str) -> None:
         """Stop a job, wherever it is; one that is unknown or over stays as it is."""
@@ -84,6 +94,9 @@ class Desk:
     async def drain(self, seconds: float) -> None:
         """Take nothing on; let what runs end, and stop what does not in time; deliver what can be delivered."""
         self._closing = True
+        for key, job in self._jobs.items():
+            if job.journal.life.state is State.ACCEPTED:
+                self._lives[key].cancel()  # not begun; it waits on the disk for the next start
         try:
             async with asyncio.timeout(seconds):
                 await self._until_ended()
@@ -102,8 +115,6 @@ class Desk:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for job in self._jobs.values():
-            job.journal.close()
 
     async def _until_ended(self) -> None:
         for job in self._working():
@@ -119,6 +130,7 @@ class Desk:
             log.error("job %s cannot be taken on: %s", order.job_id, error.strerror, extra={"action": "disk"})
             self._spawn(self._refuse(order, f"The agent's disk does not take the job's journal: {error.strerror}."))
             return
+        failpoint("agent.job.accepted")
         self._start(journal)
 
     async def _refuse(self, order: Order, message: str) -> None:
@@ -136,8 +148,12 @@ class Desk:
         job = Job(journal, self._tools)
         key = journal.folder.name
         self._jobs[key] = job
-        task = self._spawn(job.live())
-        task.add_done_callback(lambda _: self._jobs.pop(key, None))
+        task = self._lives[key] = self._spawn(job.live())
+        task.add_done_callback(lambda _: self._over(key))
+
+    def _over(self, key: str) -> None:
+        del self._lives[key]
+        self._jobs.pop(key).journal.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

@@ -84,7 +84,7 @@ def job_environment(
         folder: where the files of the job are.
     """
     params_file, output_file = folder / "params.json", folder / "output"
-    params_file.write_text(json.dumps(dict(params), ensure_ascii=False, sort_keys=True))
+    params_file.write_text(json.dumps(dict(params), ensure_ascii=False, sort_keys=True), encoding="utf-8")
     output_file.touch(mode=0o600)
     variables = base_environment()
     variables |= {name: spelled(value) for name, value in workflow.env.items()}

@@ -5,22 +5,26 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
+from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.phases import Reason, ResultStatus
 from deplite_agent.errors import AwayError, RefusedError
 from deplite_agent.jobs.environment import SecretStore
-from deplite_agent.jobs.group import kill_leftovers
+from deplite_agent.jobs.group import GRACE_SECONDS, kill_leftovers
 from deplite_agent.jobs.journal import Journal, State
 from deplite_agent.jobs.log import JobLog
 from deplite_agent.jobs.masking import Masker
 from deplite_agent.jobs.plan import Plan, RejectedError, plan
 from deplite_agent.jobs.result import Result, crashed, rejected, stopped
-from deplite_agent.jobs.run import Run
+from deplite_agent.jobs.run import Run, remove_leftovers
 from deplite_agent.jobs.shipping import Shipment, uid_header
 from deplite_agent.transport import Transport
 from deplite_agent.workflows.inventory import Inventory
 
 log = logging.getLogger(__name__)
+
+_HURRY_SECONDS = 0.1
+"""Between SIGTERM and SIGKILL of the steps when the agent itself is told to end at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ class Tools:
     secrets: SecretStore
     slots: asyncio.Semaphore
     """Jobs that may run at once; the others wait unclaimed."""
+    grace: float = GRACE_SECONDS
+    """Seconds between SIGTERM and SIGKILL of a step that is stopped."""
 
 
 class Job:
@@ -112,12 +118,18 @@ class Job:
                 return False
             else:
                 break
+        failpoint("agent.claim.answered")
         if self.journal.life.state is State.ACCEPTED:
-            self.journal.claimed()
+            try:
+                self.journal.claimed()
+            except OSError as error:  # what is not on the disk must not run: it would not be known after a crash
+                self._stop = rejected(f"The agent's disk does not take the job's journal: {error.strerror}.")
+            failpoint("agent.claim.journalled")
         log.info("job %s claimed", self.job_id, extra={"action": "claimed"})
         return True
 
     async def _send_claim(self) -> None:
+        failpoint("agent.claim.sending")
         life = self.journal.life
         await self._tools.transport.call(
             "POST",
@@ -129,29 +141,41 @@ class Job:
 
     async def _perform(self) -> None:
         """Run the job; when this returns, the journal has its result."""
-        masker = Masker()
-        job_log = JobLog(self.journal.log_path, masker, self._shipment.wake)
         try:
-            result = self._stop or await self._result(job_log, masker)
-            if result.status == "rejected":
-                job_log.summary(result.message or "Refused by the agent", level="error")
-            job_log.completed(result.status)
-        finally:
-            job_log.close()
+            job_log = self._open_log()
+        except OSError as error:
+            result = self._stop or rejected(f"The agent's disk does not take the job's log: {error.strerror}.")
+        else:
+            try:
+                result = self._stop or await self._result(job_log)
+                if result.status == "rejected":
+                    job_log.summary(result.message or "Refused by the agent", level="error")
+                job_log.completed(result.status)
+            finally:
+                job_log.close()
+        failpoint("agent.result.known")
         self.journal.exited(result)
+        failpoint("agent.result.journalled")
         log.info("job %s ended: %s", self.job_id, result.status, extra={"action": "ended"})
 
-    async def _result(self, job_log: JobLog, masker: Masker) -> Result:
+    async def _result(self, job_log: JobLog) -> Result:
         order = self.journal.life.order
         try:
             planned = await asyncio.to_thread(plan, order, self._tools.inventory, self._tools.secrets)
+            job_log.masker.add(*(value.encode("utf-8", "surrogateescape") for value in planned.secrets.values()))
+            return self._stop or await self._run(planned, job_log)
         except RejectedError as error:
             return rejected(str(error))
-        masker.add(*(value.encode("utf-8", "surrogateescape") for value in planned.secrets.values()))
-        return self._stop or await self._run(planned, job_log)
+        except Exception as error:
+            # A fault of ours; the server must hear of it, or the job would hang until its time is over.
+            log.exception("job %s failed by a fault of the agent", self.job_id, extra={"action": "job_failed"})
+            return crashed(f"The agent failed while it ran the job ({type(error).__name__}); its own log says more.")
+
+    def _open_log(self) -> JobLog:
+        return JobLog(self.journal.log_path, Masker(), self._shipment.wake, make_room=self.journal.make_room)
 
     async def _run(self, planned: Plan, job_log: JobLog) -> Result:
-        run = Run(self.journal.life.order, planned, job_log, self.journal.starting)
+        run = Run(self.journal.life.order, planned, job_log, self.journal.starting, grace=self._tools.grace)
         self._running = asyncio.create_task(run.run())
         try:
             return await asyncio.shield(self._running)
@@ -159,9 +183,11 @@ class Job:
             if self._stop is not None and self._running.done():
                 job_log.summary(self._stop.message or "Stopped", level="warn")
                 return self._stop
-            # This process ends at once: the steps go first, what the journal says tells the rest.
-            self._running.cancel()
-            await asyncio.wait([self._running])
+            # This process ends at once: the steps go first, what the journal says tells the rest. Cancelled again,
+            # they are killed without grace.
+            while not self._running.done():
+                self._running.cancel()
+                await asyncio.wait([self._running], timeout=_HURRY_SECONDS)
             raise
         except OSError as error:
             return crashed(f"The agent could not go on: {error.strerror}.")
@@ -172,6 +198,7 @@ class Job:
         """Write down the end of a job whose agent ended while its steps ran; what is left of them is killed."""
         life = self.journal.life
         killed = [group for group in life.groups if kill_leftovers(group, life.order.job_id)]
+        remove_leftovers(life.order)
         log.warning(
             "job %s was running when the agent ended; %d process groups killed",
             self.job_id,
@@ -179,10 +206,15 @@ class Job:
             extra={"action": "agent_crashed"},
         )
         result = crashed("The agent ended while the job ran; what it did until then is unknown. It was not run again.")
-        job_log = JobLog(self.journal.log_path, Masker(), self._shipment.wake)
-        job_log.summary(result.message or "", level="error")
-        job_log.completed(result.status)
-        job_log.close()
+        self.journal.make_room()
+        try:
+            job_log = self._open_log()
+        except OSError as error:
+            log.error("no log of %s: %s", self.job_id, error.strerror, extra={"action": "log_lost"})
+        else:
+            job_log.summary(result.message or "", level="error")
+            job_log.completed(result.status)
+            job_log.close()
         self.journal.exited(result)
 
 

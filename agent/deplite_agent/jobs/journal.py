@@ -1,9 +1,10 @@
 """The journal of one job: what was promised and done, on the disk before it is true.
 
 `accepted → claimed → starting … → exited → reported`. What is found in it after a crash decides how the job goes on;
-a job that was ever `starting` is never started again.
+a job that was ever `starting` is never started again; where the disk hides whether it was, it is taken to have been.
 """
 
+import contextlib
 import logging
 import shutil
 import time
@@ -13,12 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from deplite_agent.files import make_private, sync_folder
+from deplite_agent.files import make_private, reserve, sync_folder, write_whole
 from deplite_agent.jobs.order import Order
 from deplite_agent.jobs.result import Result
-from deplite_agent.records import RecordFile, read_records
+from deplite_agent.records import RecordFile, encode_record, read_records
 
 log = logging.getLogger(__name__)
+
+RESERVED_BYTES = 64 * 1024
+"""Kept free on the disk for a job's last words and its result: whatever its steps print, these can be written."""
 
 
 class State(StrEnum):
@@ -61,15 +65,23 @@ def advance(life: Life, record: Mapping[str, Any]) -> Life:
             return replace(life, state=State.EXITED, result=Result(**result), touched_at=at)
         case {"state": "claimed" | "reported" as state}:
             return replace(life, state=State(state), touched_at=at)
-    return life
+    raise ValueError("no record of a journal")
 
 
 class Journal:
     """One job's folder: its journal, and beside it the log that waits to be shipped."""
 
-    def __init__(self, folder: Path, life: Life) -> None:
+    def __init__(self, folder: Path, life: Life, *, sound: bytes | None = None) -> None:
+        """Make a journal; use `create` or `read`.
+
+        Args:
+            folder: where it is.
+            life: what it says.
+            sound: what is whole of a damaged file; None where all of it is.
+        """
         self.folder = folder
         self.life = life
+        self._sound = sound
         self._file: RecordFile | None = None
 
     @property
@@ -90,9 +102,11 @@ class Journal:
             OSError: the disk is full or broken.
         """
         folder = jobs / order.key
-        make_private(folder)
+        cls.discard(folder)  # nothing that can be read was there
         journal = cls(folder, Life(order=order, instance=instance))
         try:
+            make_private(folder)
+            reserve(folder / "reserve", RESERVED_BYTES)
             journal._write({"state": State.ACCEPTED, "order": order.record(), "instance": instance})
             sync_folder(jobs)
         except OSError:
@@ -103,14 +117,22 @@ class Journal:
     @classmethod
     def read(cls, folder: Path) -> "Journal | None":
         """Return the journal in a folder; None where not even its first record is whole: nothing was promised then."""
+        path = folder / "journal"
         life: Life | None = None
-        for record, _ in read_records(folder / "journal"):
-            if record is None:
+        end = 0
+        for record, after in read_records(path):
+            try:
+                life = _following(life, record)
+            except (ValueError, TypeError):
                 break  # what follows a damaged record is not to be trusted
-            life = advance(life, record) if life is not None else _begun(record)
-            if life is None:
-                return None
-        return cls(folder, life) if life is not None else None
+            end = after
+        if life is None:
+            return None
+        content = path.read_bytes()
+        journal = cls(folder, life, sound=content[:end] if len(content) > end else None)
+        if life.state in (State.ACCEPTED, State.CLAIMED) and (journal._sound is not None or journal._has_log()):
+            journal.life = replace(life, state=State.STARTING)
+        return journal
 
     def claimed(self) -> None:
         """Say that the server gave the job to this process."""
@@ -120,8 +142,14 @@ class Journal:
         """Say that a process group is about to run a step."""
         self._write({"state": State.STARTING, "group": group})
 
+    def make_room(self) -> None:
+        """Give back the room that was kept: the steps have ended."""
+        with contextlib.suppress(OSError):
+            (self.folder / "reserve").unlink(missing_ok=True)
+
     def exited(self, result: Result) -> None:
-        """Keep the result; on a full disk in memory only, which is better than not at all."""
+        """Keep the result; on a broken disk in memory only, which is better than not at all."""
+        self.make_room()
         try:
             self._write({"state": State.EXITED, "result": result.record()})
         except OSError as error:
@@ -135,8 +163,8 @@ class Journal:
         except OSError as error:
             log.error("a journal is not closed: %s", error.strerror, extra={"action": "journal_failed"})
         self.close()
-        self.log_path.unlink(missing_ok=True)
-        self.shipped_path.unlink(missing_ok=True)
+        for path in (self.log_path, self.shipped_path, self.folder / "reserve"):
+            path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the job."""
@@ -154,18 +182,41 @@ class Journal:
             self._file.close()
             self._file = None
 
+    def _has_log(self) -> bool:
+        try:
+            return self.log_path.stat().st_size > 0
+        except OSError:
+            return False
+
     def _write(self, record: dict[str, Any]) -> None:
-        if self._file is None:
-            self._file = RecordFile(self.folder / "journal")
-            sync_folder(self.folder)
         stamped = record | {"at": time.time()}
+        path = self.folder / "journal"
+        if self._sound is not None:
+            # In one step: what was damaged said that the job must not run, until this record says how it ended.
+            write_whole(path, self._sound + encode_record(stamped))
+            self._sound = None
+            self.life = advance(self.life, stamped)
+            return
+        if self._file is None:
+            self._file = RecordFile(path)
+            sync_folder(self.folder)
         self._file.append([stamped])
         self._file.sync()
         self.life = advance(self.life, stamped)
 
 
-def _begun(record: Mapping[str, Any]) -> Life | None:
+def _following(life: Life | None, record: Mapping[str, Any] | None) -> Life:
+    """Return a life with one more record, or the one that the first record begins.
+
+    Raises:
+        ValueError: the record is damaged.
+        TypeError: it was written by another version, with other fields.
+    """
     match record:
-        case {"state": "accepted", "order": dict(order), "instance": str(instance)}:
+        case None:
+            raise ValueError("a damaged record")
+        case {"state": "accepted", "order": dict(order), "instance": str(instance)} if life is None:
             return Life(order=Order.from_record(order), instance=instance, touched_at=float(record.get("at", 0.0)))
-    return None
+        case _ if life is not None:
+            return advance(life, record)
+    raise ValueError("a journal begins with its order")

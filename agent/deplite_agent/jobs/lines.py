@@ -17,9 +17,8 @@ class LineSplitter:
         *whole, self._rest = (self._rest + data).split(b"\n")
         for line in whole:
             yield from _pieces(line + b"\n")
-        while len(self._rest) > MAX_LINE:
-            yield self._rest[:MAX_LINE]
-            self._rest = self._rest[MAX_LINE:]
+        *pieces, self._rest = _pieces(self._rest) or [b""]
+        yield from pieces
 
     def flush(self) -> Iterator[bytes]:
         """Yield what is left."""
@@ -28,6 +27,13 @@ class LineSplitter:
             yield rest
 
 
-def _pieces(line: bytes) -> Iterator[bytes]:
-    for start in range(0, len(line), MAX_LINE):
-        yield line[start : start + MAX_LINE]
+def _pieces(line: bytes) -> list[bytes]:
+    found, start = [], 0
+    while start < len(line):
+        end = start + MAX_LINE
+        # Not within a character: back to its first byte, which is no 10xxxxxx; a character has four bytes at most.
+        while start + MAX_LINE - end < 4 and end < len(line) and line[end] & 0xC0 == 0x80:
+            end -= 1
+        found.append(line[start:end])
+        start = end
+    return found

@@ -21,15 +21,19 @@ _ESCAPES = ((b"%0D", b"\r"), (b"%0A", b"\n"), (b"%25", b"%"))
 class JobLog:
     """Writes the spool; one writer a job. Whoever ships it is told of each write."""
 
-    def __init__(self, path: Path, masker: Masker, told: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, masker: Masker, told: Callable[[], None], *, make_room: Callable[[], None] = lambda: None
+    ) -> None:
         """Open the spool; numbering goes on after what is there.
 
         Args:
             path: the spool.
             masker: knows the secrets; gets the ones that steps add.
             told: called after each write.
+            make_room: called before the last words, should the disk be full.
         """
         self.masker = masker
+        self._make_room = make_room
         self._told = told
         self._file = RecordFile(path)
         self._next = next_seq(path)
@@ -37,10 +41,13 @@ class JobLog:
 
     def summary(self, text: str, *, step: str = "", level: Level = "info") -> None:
         """Write a line about the run itself."""
-        self._write([{"stream": "summary", "level": level, "stepName": step, "content": self.masker.mask(text)}])
+        name, content = self.masker.mask(step), self.masker.mask(text)
+        self._write([{"stream": "summary", "level": level, "stepName": name, "content": content}])
 
     def completed(self, status: str) -> None:
         """Write the last line."""
+        if self._lost is not None:
+            self._make_room()
         self.summary(f"Workflow completed: {status}", level="info" if status == "success" else "error")
 
     def raw(self, step: str, *, shown: bool) -> "RawOutput":

@@ -8,7 +8,9 @@ END-7f3a
 """
 
 import json
+import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +34,7 @@ def read_output(
         declared: types; what is not declared is text.
         mask: takes secrets out of a text.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE).decode("utf-8", "replace")
-    except OSError:
-        return {}, []
+    text = _read(path)
     values, problems = parse_output(text)
     kinds = {output.name: output.type for output in declared}
     masked = {mask(key): _typed(mask(value), kinds.get(key, "string")) for key, value in values.items()}
@@ -47,7 +45,7 @@ def parse_output(text: str) -> tuple[dict[str, str], list[str]]:
     """Return keys and values, the last one where a key is there twice, and what is wrong."""
     values: dict[str, str] = {}
     problems: list[str] = []
-    lines = iter(enumerate(text.splitlines(), 1))
+    lines = iter(enumerate((line.removesuffix("\r") for line in text.split("\n")), 1))
     for number, line in lines:
         if not line.strip():
             continue
@@ -59,6 +57,16 @@ def parse_output(text: str) -> tuple[dict[str, str], list[str]]:
         else:
             values[key] = _until(rest, lines)
     return values, problems
+
+
+def _read(path: Path) -> str:
+    """Return the file's text; a step may have put anything in its place, even something that never ends."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        return file.read(MAX_FILE).decode("utf-8", "replace") if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
 
 
 def fit(output: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deplite.protocol.phases import Reason
 from deplite_agent.jobs.environment import job_environment, spelled
+from deplite_agent.jobs.group import GRACE_SECONDS
 from deplite_agent.jobs.log import JobLog, Level
 from deplite_agent.jobs.order import Order
 from deplite_agent.jobs.output import read_output
@@ -35,7 +36,15 @@ class _Failure:
 class Run:
     """One job's steps, from the first to the last."""
 
-    def __init__(self, order: Order, plan: Plan, log: JobLog, starting: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        order: Order,
+        plan: Plan,
+        log: JobLog,
+        starting: Callable[[int], None],
+        *,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
         """Make a run.
 
         Args:
@@ -43,7 +52,9 @@ class Run:
             plan: what it is going to do.
             log: where everything it says goes.
             starting: told each process group before anything in it runs.
+            grace: seconds between SIGTERM and SIGKILL.
         """
+        self._grace = grace
         self._order, self._plan, self._log, self._starting = order, plan, log, starting
         self._deadline = time.monotonic() + plan.workflow.timeout_minutes * 60
         self._tries: dict[int, int] = {}
@@ -51,7 +62,7 @@ class Run:
 
     async def run(self) -> Result:
         """Run it all and return the end."""
-        folder = Path(tempfile.mkdtemp(prefix="deplite-job-"))
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(self._order)))
         try:
             environment = job_environment(
                 self._order, self._plan.workflow, self._plan.params, self._plan.secrets, folder
@@ -114,7 +125,7 @@ class Run:
         shown = self._plan.workflow.shows_raw(step, debug=self._order.debug)
         raw = self._log.raw(step.name, shown=shown)
         try:
-            ended = await run_try(command, starting=self._starting, output=raw.feed)
+            ended = await run_try(command, starting=self._starting, output=raw.feed, grace=self._grace)
         except CannotStartError as error:
             self._log.summary(str(error), step=step.name, level="error")
             ended = Ended(exit_code=_CANNOT_START)
@@ -158,6 +169,16 @@ class Run:
         code = failure.ended.exit_code
         message = f"The step {name} failed with exit code {code}."
         return Result(status="failed", reason=Reason.EXIT_CODE.value, exit_code=code, message=message, output=shown)
+
+
+def remove_leftovers(order: Order) -> None:
+    """Remove the files of a job whose agent was killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_prefix(order)}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _prefix(order: Order) -> str:
+    return f"deplite-job-{order.key}-"
 
 
 def _capital(name: str) -> str:

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.request import JOB_UID_HEADER
 from deplite_agent.errors import AwayError, RefusedError
 from deplite_agent.files import write_whole
 from deplite_agent.jobs.journal import Journal
-from deplite_agent.records import Record, read_records
+from deplite_agent.records import Record, decode_record, encode_record, read_records
 from deplite_agent.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ FIRST_FLUSH_SECONDS = 0.3
 PATIENCE_SECONDS = 15.0
 """How long the result waits for the log, should the server take the one and not the other."""
 _GONE = frozenset({404, 410})
+_TOO_MUCH = frozenset({413, 422})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class Shipment:
         self._result_sent = False
         self._dropped = False
         self._backoff = Backoff(first=0.5, most=20.0)
+        self._result_next = False
+        """Try the result before the log: the log alone was refused for a while."""
 
     def wake(self) -> None:
         """Say that there is something new."""
@@ -58,8 +62,7 @@ class Shipment:
             except AwayError as error:
                 now = asyncio.get_running_loop().time()
                 away_since = away_since if away_since is not None else now
-                if now - away_since > PATIENCE_SECONDS:
-                    await self._result_first()
+                self._result_next = now - away_since > PATIENCE_SECONDS and not self._result_next
                 await asyncio.sleep(max(self._backoff.next(), error.retry_after))
             else:
                 away_since = None
@@ -77,20 +80,22 @@ class Shipment:
         return self._dropped or (self._result_sent and not self._pending())
 
     async def _round(self) -> None:
-        if self._pending() and await self._is_time():
+        if self._result_next and self._ended and not self._result_sent:
+            await self._send_result()
+        elif self._pending():
+            await self._until_due()
             await self._send_logs(self._batch())
         elif self._ended:
             await self._send_result()
         else:
             self._more.clear()
-            if not self._pending() and not self._ended:
-                await self._more.wait()
+            await self._more.wait()
 
     @property
     def _ended(self) -> bool:
         return self.journal.life.result is not None
 
-    async def _is_time(self) -> bool:
+    async def _until_due(self) -> None:
         """Wait until a batch is full, old enough, or the last one."""
         deadline = asyncio.get_running_loop().time() + self._flush
         while not self._ended and self._pending() < MAX_BATCH_BYTES:
@@ -99,8 +104,7 @@ class Shipment:
                 async with asyncio.timeout_at(deadline):
                     await self._more.wait()
             except TimeoutError:
-                break
-        return True
+                return
 
     async def _send_logs(self, batch: Batch) -> None:
         if not batch.items:  # damaged, or the torn end of a process that was killed
@@ -114,29 +118,30 @@ class Shipment:
                 return
             log.error("log lines were refused: %s", error, extra={"action": "log_refused"})
             answer = {}
+        failpoint("agent.logs.answered")
         self._advance(batch.offset)
         flush_ms = answer.get("flushMs")
         self._flush = flush_ms / 1000 if isinstance(flush_ms, int) and 0 < flush_ms <= 60_000 else FLUSH_SECONDS
-
-    async def _result_first(self) -> None:
-        if self.journal.life.result is not None and not self._result_sent:
-            try:
-                await self._send_result()
-            except AwayError:
-                return
 
     async def _send_result(self) -> None:
         result = self.journal.life.result
         if result is None:
             raise AssertionError("a job without a result is not reported")
         try:
-            await self._call("result", result.body())
+            try:
+                await self._call("result", result.body())
+            except RefusedError as error:
+                if error.status not in _TOO_MUCH or result.output is None:
+                    raise
+                log.error("the output was refused, the result goes without: %s", error, extra={"action": "no_output"})
+                await self._call("result", replace(result, output=None).body())
         except RefusedError as error:
             if error.status in _GONE:
                 self._drop(error)
                 return
             # It ended otherwise there (409), or the server cannot use it: it has been heard, and will not change.
             log.warning("job %s: %s", self.journal.life.order.job_id, error, extra={"action": "result_refused"})
+        failpoint("agent.result.answered")
         self._result_sent = True
 
     def _drop(self, error: RefusedError) -> None:
@@ -173,14 +178,16 @@ class Shipment:
 
     def _read_offset(self) -> int:
         try:
-            return int(self.journal.shipped_path.read_text())
-        except (OSError, ValueError):
-            return 0  # the server drops what it has by seq
+            record = decode_record(self.journal.shipped_path.read_bytes().removesuffix(b"\n"))
+        except OSError:
+            record = None
+        offset = record.get("offset") if record is not None else None
+        return offset if isinstance(offset, int) else 0  # from the beginning: the server drops what it has by seq
 
     def _advance(self, offset: int) -> None:
         self._offset = offset
         try:
-            write_whole(self.journal.shipped_path, str(offset).encode())
+            write_whole(self.journal.shipped_path, encode_record({"offset": offset}))
         except OSError as error:
             log.warning("progress not kept: %s", error.strerror, extra={"action": "offset_lost"})
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deplite.failpoints import failpoint
 from deplite_agent.jobs.group import GRACE_SECONDS, signal_group, stop_group
 from deplite_agent.workflows.model import Step
 
@@ -75,8 +76,10 @@ async def run_try(
     try:
         try:
             starting(group)
+            failpoint("agent.step.starting")
             gate.write(b"go\n")
             gate.close()
+            failpoint("agent.step.started")
             async with asyncio.timeout(command.timeout):
                 await process.wait()
         except TimeoutError:
@@ -113,9 +116,11 @@ async def _spawn(command: Command) -> tuple[_Pipe, asyncio.subprocess.Process, "
             env=dict(command.environment),
             start_new_session=True,
         )
-    except (OSError, ValueError) as error:
+    except BaseException as error:
         os.close(read_end)
         os.close(stdin_write)
+        if not isinstance(error, OSError | ValueError):
+            raise
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = f"The step {command.step.name} could not be started in {command.folder}: {reason}."
         raise CannotStartError(message) from None
@@ -159,8 +164,10 @@ async def _finish(process: asyncio.subprocess.Process, gate: _Gate, pump: "async
     finally:
         signal_group(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())
-    await asyncio.wait([pump], timeout=_DRAIN_SECONDS)
-    if not pump.done():
+    try:
+        await asyncio.wait([pump], timeout=_DRAIN_SECONDS)
+    finally:
         pump.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await pump
+    await asyncio.wait([pump])  # and not the task itself: a cancel of ours must not be taken for one of it
+    if not pump.cancelled():
+        pump.result()

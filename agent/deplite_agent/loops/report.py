@@ -13,14 +13,19 @@ from deplite_agent.workflows.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
-"""How often the folder is looked at for changes."""
-
 
 class Reporter:
     """Reports at the start, when asked, and when a file has changed."""
 
-    def __init__(self, transport: Transport, inventory: Inventory) -> None:
+    def __init__(self, transport: Transport, inventory: Inventory, *, scan_seconds: float) -> None:
+        """Make it.
+
+        Args:
+            transport: signs and sends.
+            inventory: the folder.
+            scan_seconds: how often the folder is looked at for changes.
+        """
+        self._scan_seconds = scan_seconds
         self._transport = transport
         self._inventory = inventory
         self._wanted = asyncio.Event()
@@ -55,7 +60,7 @@ class Reporter:
     async def _until_changed(self, seen: Any) -> None:
         while not self._wanted.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(self._scan_seconds):
                     await self._wanted.wait()
             if await asyncio.to_thread(self._inventory.fingerprint) != seen:
                 return

@@ -126,7 +126,7 @@ class Events:
                     self._orders.revoke()
                 case "sync_workflows" | "workflows-refresh":
                     self._orders.report()
-        except ProtocolError as error:
+        except (ProtocolError, RecursionError) as error:
             log.error("a %s event is not obeyed: %s", name, error, extra={"action": "event_refused"})
 
     def _deploy(self, payload: Mapping[str, Any]) -> None:
