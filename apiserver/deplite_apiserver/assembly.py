@@ -9,24 +9,25 @@ from deplite.kube.client import KubeClient
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import MemoryNonces
 from deplite_apiserver.caches import Caches
-from deplite_apiserver.clock import SystemClock
+from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.jobs.desk import Desk
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.tokens.usage import TokenUsage
 
 log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings) -> AsyncIterator[Context]:
+async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     """Yield the context of a replica whose caches are being filled; `/readyz` tells when they are."""
     kube = await KubeClient.connect(settings.kubeconfig)
-    clock = SystemClock()
     caches = Caches(kube)
     limiter = MemoryLimiter(clock)
     server_keys = await load_server_keys(kube, settings.system_namespace)
+    usage = TokenUsage(kube, caches.tokens, clock)
     desk = Desk(settings=settings, kube=kube, caches=caches, clock=clock, limiter=limiter, server_keys=server_keys)
     context = Context(
         settings=settings,
@@ -37,9 +38,11 @@ async def assembled(settings: Settings) -> AsyncIterator[Context]:
         nonces=MemoryNonces(),
         jwt=JwtVerifier(settings.issuers),
         server_keys=server_keys,
+        usage=usage,
         desk=desk,
     )
-    tasks = [asyncio.create_task(caches.run(), name="caches"), asyncio.create_task(desk.run(), name="desk")]
+    runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run()}
+    tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
     for task in tasks:
         task.add_done_callback(_ended)
     try:
@@ -49,6 +52,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Context]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await usage.flush(all_of_them=True)
         await kube.close()
 
 

@@ -13,6 +13,7 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.tokens.usage import TokenUsage
 
 if TYPE_CHECKING:
     from deplite_apiserver.jobs.desk import Desk
@@ -30,6 +31,7 @@ class Context:
     nonces: Nonces
     jwt: JwtVerifier
     server_keys: ServerKeys
+    usage: TokenUsage
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
 

@@ -157,7 +157,7 @@ class SlowRequestError(ApiError):
     """The body did not arrive in time."""
 
     code = "request_timeout"
-    default = "The request body did not arrive in 10 seconds."
+    default = "The request body did not arrive in time."
 
 
 class UnsupportedEncodingError(ApiError):

@@ -13,6 +13,7 @@ from deplite.errors import DepliteError
 from deplite.log import configure_logging
 from deplite_apiserver.app import create_app
 from deplite_apiserver.assembly import assembled
+from deplite_apiserver.clock import Clock, SystemClock
 from deplite_apiserver.settings import Settings, load_settings
 
 GRACE_SECONDS = 8
@@ -29,12 +30,12 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def build(settings: Settings) -> FastAPI:
-    """Return the app of one replica."""
+def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Return the app of one replica; without a clock it goes by the machine's."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings) as context:
+        async with assembled(settings, clock or SystemClock()) as context:
             app.state.context = context
             yield
 

@@ -77,6 +77,8 @@ class Settings(BaseModel):
     issuers: tuple[IssuerSettings, ...] = ()
     s3: S3Settings
     log_format: Literal["json", "text"] = "json"
+    read_seconds: float = 10.0
+    """How long the body of a request may take to arrive; no variable sets it."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:

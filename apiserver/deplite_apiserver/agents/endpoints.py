@@ -7,7 +7,7 @@ from pydantic import Field
 
 from deplite_apiserver.agents import service
 from deplite_apiserver.agents.schemas import AgentPatch, AgentShape, shape_of
-from deplite_apiserver.auth.dependencies import Person, SigningAgent, require_route_role
+from deplite_apiserver.auth.dependencies import Person, SigningAgent
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import Closed, json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
@@ -38,7 +38,6 @@ async def list_agents(
     cursor: Cursor = None,
 ) -> list[AgentShape]:
     """List the organization's agents, newest first."""
-    require_route_role(request, context, caller, org_id)
     found = context.caches.agents.by("namespace", org_id)
     return [shape_of(agent) for agent in page(found, request, response, limit=limit, cursor=cursor)]
 
@@ -53,10 +52,9 @@ async def list_granted_agents(context: Ctx, caller: ReadingToken) -> list[AgentS
 
 
 @router.get("/agents/{agent_id}")
-async def get_agent(agent_id: str, context: Ctx, caller: Person, request: Request) -> AgentShape:
+async def get_agent(agent_id: str, context: Ctx, caller: Person) -> AgentShape:
     """Show one agent."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     return shape_of(agent)
 
 
@@ -65,13 +63,11 @@ async def change_agent(
     agent_id: str,
     context: Ctx,
     caller: Person,
-    request: Request,
     body: Annotated[AgentPatch, Depends(json_body(AgentPatch))],
     force: Force = False,
 ) -> AgentShape:
     """Rename or suspend an agent."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     refuse_managed_in_git(agent, force=force)
     fields: dict[str, Any] = {"displayName": body.name} if body.name is not None else {}
     fields |= {"suspended": body.suspended} if body.suspended is not None else {}
@@ -79,10 +75,9 @@ async def change_agent(
 
 
 @router.delete("/agents/{agent_id}", status_code=204)
-async def revoke_agent(agent_id: str, context: Ctx, caller: Person, request: Request) -> None:
+async def revoke_agent(agent_id: str, context: Ctx, caller: Person) -> None:
     """Revoke an agent for good; it stays listed as revoked for 30 days."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     await service.revoke(context, agent)
 
 

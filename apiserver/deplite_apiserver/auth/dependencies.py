@@ -8,12 +8,14 @@ from deplite.resources import Organization
 from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, Role, TokenCaller, UserCaller
 from deplite_apiserver.auth.credentials import Bearer, bearer_of
 from deplite_apiserver.auth.enrollment import verify_code
+from deplite_apiserver.auth.failures import failures_counted
 from deplite_apiserver.auth.roles import Kind, kinds_of, needed_role
 from deplite_apiserver.auth.signature import verify_request
 from deplite_apiserver.auth.token import verify_token
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody
 from deplite_apiserver.errors import ForbiddenError, NotFoundError, WrongCredentialError
+from deplite_apiserver.lookup import agent_by_id, trigger_by_id
 
 
 def _route(request: Request) -> tuple[str, str]:
@@ -25,12 +27,17 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def _user(context: Context, bearer: Bearer) -> UserCaller:
-    return await context.jwt.verify(bearer.text)
+async def _user(context: Context, bearer: Bearer, request: Request) -> UserCaller:
+    async with failures_counted(context.limiter, client_address(request)):
+        return await context.jwt.verify(bearer.text)
 
 
 async def _token(context: Context, bearer: Bearer, request: Request) -> TokenCaller:
-    return await verify_token(context.caches, bearer.text, address=client_address(request), now=context.clock.now())
+    address = client_address(request)
+    async with failures_counted(context.limiter, address):
+        caller = await verify_token(context.caches, bearer.text, address=address, now=context.clock.now())
+    context.usage.note(caller.token)
+    return caller
 
 
 def _allow(request: Request, *kinds: Kind) -> None:
@@ -39,12 +46,30 @@ def _allow(request: Request, *kinds: Kind) -> None:
 
 
 async def person(request: Request, context: Ctx) -> UserCaller:
-    """Return the person who calls."""
+    """Return the person who calls, once the table allows it in the organization that the path names.
+
+    Endpoints cannot forget that check, and it comes before any look at the body: a stranger learns nothing from 422.
+    """
     bearer = bearer_of(request)
     if bearer.kind != "jwt":
         raise WrongCredentialError
     _allow(request, "member", "owner")
-    return await _user(context, bearer)
+    caller = await _user(context, bearer, request)
+    if (namespace := await _named_organization(request, context)) is not None:
+        require_role(context, caller, namespace, needed_role(*_route(request)))
+    return caller
+
+
+async def _named_organization(request: Request, context: Context) -> str | None:
+    match request.path_params:
+        case {"org_id": namespace}:
+            await context.caches.find(context.caches.organizations, lambda: context.caches.organization(namespace))
+            return str(namespace)
+        case {"trigger_id": trigger_id}:
+            return (await trigger_by_id(context, trigger_id)).namespace
+        case {"agent_id": agent_id}:
+            return (await agent_by_id(context, agent_id)).namespace
+    return None
 
 
 async def api_token(request: Request, context: Ctx) -> TokenCaller:
@@ -65,7 +90,7 @@ async def person_or_token(request: Request, context: Ctx) -> UserCaller | TokenC
         _allow(request, "token")
         return await _token(context, bearer, request)
     _allow(request, "member", "owner")
-    return await _user(context, bearer)
+    return await _user(context, bearer, request)
 
 
 async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
@@ -88,7 +113,8 @@ async def enrolling(request: Request, context: Ctx) -> EnrollmentCaller:
     if bearer.kind != "enrollment":
         raise WrongCredentialError
     _allow(request, "enrollment")
-    return await verify_code(context.caches, bearer.text)
+    async with failures_counted(context.limiter, client_address(request)):
+        return await verify_code(context.caches, bearer.text)
 
 
 def require_role(context: Context, caller: UserCaller, namespace: str, role: Role) -> Organization:
@@ -106,11 +132,6 @@ def require_role(context: Context, caller: UserCaller, namespace: str, role: Rol
     if role == "owner" and member.role != "owner":
         raise ForbiddenError
     return organization
-
-
-def require_route_role(request: Request, context: Context, caller: UserCaller, namespace: str) -> Organization:
-    """Return the organization if the caller has the role that the table asks for on this route; errors as above."""
-    return require_role(context, caller, namespace, needed_role(*_route(request)))
 
 
 Person = Annotated[UserCaller, Depends(person)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from deplite.errors import DepliteError
 from deplite_apiserver.auth.callers import Role
@@ -53,6 +54,7 @@ _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
 )
 
 ACCESS: Mapping[tuple[str, str], frozenset[Kind]] = {(method, path): frozenset(kinds) for method, path, kinds in _TABLE}
+_PATTERNS = tuple((method, compile_path(path)[0]) for method, path in ACCESS)
 
 
 class RouteTableError(DepliteError):
@@ -62,6 +64,11 @@ class RouteTableError(DepliteError):
 def kinds_of(method: str, path: str) -> frozenset[Kind]:
     """Return who may call a route, by its path template."""
     return ACCESS[method, path]
+
+
+def methods_of(path: str) -> list[str]:
+    """Return the methods that a path takes, sorted: what a 405 names in `Allow`."""
+    return sorted({method for method, pattern in _PATTERNS if pattern.match(path)})
 
 
 def needed_role(method: str, path: str) -> Role:

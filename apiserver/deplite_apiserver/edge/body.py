@@ -23,7 +23,6 @@ from deplite_apiserver.errors import (
 
 MAX_BODY = 1024 * 1024
 MAX_LOG_BODY = 4 * 1024 * 1024
-READ_SECONDS = 10
 MAX_DEPTH = 32
 _MAX_DIGITS = 400
 
@@ -49,14 +48,14 @@ async def raw_body(request: Request) -> bytes:
     Raises:
         UnsupportedEncodingError: it is compressed.
         TooLargeError: it is longer than 1 MiB (4 MiB for logs); not read on.
-        SlowRequestError: it did not arrive in 10 seconds.
+        SlowRequestError: it did not arrive in the time of the settings.
     """
     if not hasattr(request.state, "raw_body"):
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise UnsupportedEncodingError
         limit = MAX_LOG_BODY if request.url.path.endswith("/logs") else MAX_BODY
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(request.app.state.context.settings.read_seconds):
                 request.state.raw_body = await _read(request, limit)
         except TimeoutError:
             raise SlowRequestError(headers={"Connection": "close"}) from None
@@ -117,7 +116,7 @@ def _check(value: Any, where: str, depth: int) -> None:
         raise ValidationFailedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
     match value:
         case float() if not math.isfinite(value):
-            raise ValidationFailedError(f"{where}: not a number that JSON has.")
+            raise ValidationFailedError(f"{printable(where)}: not a number that JSON has.")
         case dict():
             for key, item in value.items():
                 _check(item, key if where == "body" else f"{where}.{key}", depth - 1)

@@ -13,9 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from deplite.kube.errors import KubeError
-from deplite.kube.errors import UnavailableError as KubeUnavailableError
+from deplite.kube import errors as kube_errors
 from deplite_apiserver import errors
+from deplite_apiserver.auth.roles import methods_of
 from deplite_apiserver.storage.objects import StorageUnavailableError
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,13 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.RateLimitedError: 429,
     errors.UnavailableError: 503,
 }
+
+_KUBE: Mapping[type[kube_errors.KubeError], tuple[int, str, str]] = {
+    kube_errors.NotFoundError: (404, "not_found", errors.NotFoundError.default),
+    kube_errors.ConflictError: (409, "conflict", "Somebody else changed this at the same moment; try again."),
+    kube_errors.InvalidError: (422, "validation_error", "The cluster's own rules refuse these values."),
+}
+"""What the API server's refusals mean to a caller; all others mean that it cannot be used for the moment."""
 
 _PLAIN = {
     400: ("bad_request", "The request is malformed."),
@@ -69,11 +76,10 @@ def answer(
 def install_failures(app: FastAPI) -> None:
     """Make the app answer every error in the documented shape."""
     app.add_exception_handler(errors.ApiError, _refused)
-    app.add_exception_handler(KubeError, _kube)
+    app.add_exception_handler(kube_errors.KubeError, _kube)
     app.add_exception_handler(StorageUnavailableError, _storage)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _parameters)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -86,7 +92,10 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _kube(request: Request, error: Exception) -> JSONResponse:
     log.warning("the Kubernetes API: %s", error, extra={"action": "kube_error"})
-    retry_after = error.retry_after if isinstance(error, KubeUnavailableError) else 1
+    known = next((found for kind in type(error).__mro__ if (found := _KUBE.get(kind))), None)
+    if known is not None:
+        return answer(*known)
+    retry_after = error.retry_after if isinstance(error, kube_errors.UnavailableError) else 1
     message = "The cluster does not answer for the moment; try again."
     return answer(503, "unavailable", message, retry_after=retry_after)
 
@@ -99,7 +108,11 @@ def _storage(request: Request, error: Exception) -> JSONResponse:
 def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code, message = _PLAIN.get(error.status_code, ("error", "The request was refused."))
-    return answer(error.status_code, code, message, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # The framework names the methods of the first route of this path only.
+        headers["Allow"] = ", ".join(methods_of(request.scope["path"]))
+    return answer(error.status_code, code, message, headers=headers)
 
 
 def _parameters(request: Request, error: Exception) -> JSONResponse:
@@ -108,5 +121,6 @@ def _parameters(request: Request, error: Exception) -> JSONResponse:
     return answer(422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected() -> JSONResponse:
+    """Return the answer to what nobody foresaw."""
     return answer(500, "internal_error", "Something went wrong here; it has been logged under the request's id.")

@@ -5,6 +5,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deplite_apiserver.edge.failures import answer
 
 MAX_HEADER_BYTES = 16 * 1024
+"""Authorization is not among them: who checks a credential refuses one that is too long like any other bad one."""
+MAX_HEAD_BYTES = 128 * 1024
+"""All headers together."""
 
 
 class HeadMiddleware:
@@ -22,7 +25,9 @@ class HeadMiddleware:
                 message = "Send Content-Length or Transfer-Encoding, not both."
                 await answer(400, "bad_request", message, headers={"Connection": "close"})(scope, receive, send)
                 return
-            if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            whole = sum(len(name) + len(value) for name, value in headers)
+            credential = sum(len(value) for name, value in headers if name == b"authorization")
+            if whole > MAX_HEAD_BYTES or whole - credential > MAX_HEADER_BYTES:
                 message = f"The headers are longer than {MAX_HEADER_BYTES} bytes."
                 await answer(431, "headers_too_large", message, headers={"Connection": "close"})(scope, receive, send)
                 return

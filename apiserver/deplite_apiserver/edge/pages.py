@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 
 from deplite.resources.resource import Resource
+from deplite_apiserver.edge.prefixes import path_with_prefix
 from deplite_apiserver.errors import ValidationFailedError
 
 MAX_LIMIT = 200
@@ -42,7 +43,7 @@ def page(
     shown = ordered[:limit]
     if len(ordered) > limit:
         query = urlencode({"limit": limit, "cursor": _encode(order_of(shown[-1]))})
-        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        response.headers["Link"] = f'<{path_with_prefix(request.scope)}?{query}>; rel="next"'
     return shown
 
 

@@ -1,8 +1,17 @@
 """Every route answers bare, under /api and under /v1: the prefix is taken off before anything looks at the path."""
 
+from collections.abc import MutableMapping
+from typing import Any
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PREFIXES = ("/api", "/v1")
+_KEPT = "deplite.prefix"
+
+
+def path_with_prefix(scope: MutableMapping[str, Any]) -> str:
+    """Return the path as the caller spelled it, for links in answers."""
+    return f"{scope.get(_KEPT, '')}{scope['path']}"
 
 
 class PrefixMiddleware:
@@ -17,6 +26,6 @@ class PrefixMiddleware:
             path: str = scope["path"]
             for prefix in PREFIXES:
                 if path.startswith(f"{prefix}/"):
-                    scope = {**scope, "path": path[len(prefix) :], "raw_path": scope["raw_path"][len(prefix) :]}
+                    scope = {**scope, "path": path[len(prefix) :], _KEPT: prefix}
                     break
         await self._app(scope, receive, send)

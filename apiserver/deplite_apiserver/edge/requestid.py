@@ -9,8 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deplite.log import request_id
+from deplite_apiserver.edge.failures import unexpected
 
 log = logging.getLogger("deplite_apiserver.access")
+failures = logging.getLogger("deplite_apiserver.failures")
 
 HEADER = "X-Request-Id"
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,6 +45,11 @@ class RequestIdMiddleware:
 
         try:
             await self._app(scope, receive, tell)
+        except Exception:
+            failures.exception("%s %s failed", scope["method"], scope["path"], extra={"action": "request_failed"})
+            if status:
+                raise  # half an answer is out: only breaking the connection tells
+            await unexpected()(scope, receive, tell)
         finally:
             extra = {
                 "action": "request",

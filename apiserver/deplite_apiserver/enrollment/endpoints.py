@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from deplite.resources import EnrollmentToken
-from deplite_apiserver.auth.dependencies import Enrolling, Person, require_route_role
+from deplite_apiserver.auth.dependencies import Enrolling, Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
@@ -19,6 +19,7 @@ from deplite_apiserver.enrollment.schemas import (
     code_fields,
 )
 from deplite_apiserver.lookup import agent_id_of, code_by_id
+from deplite_apiserver.ownership import Force, refuse_managed_in_git
 
 router = APIRouter(tags=["Enrolment"])
 
@@ -28,11 +29,9 @@ async def mint_code(
     org_id: str,
     context: Ctx,
     caller: Person,
-    request: Request,
     body: Annotated[CodeCreate, Depends(json_body(CodeCreate))],
 ) -> MintedCodeShape:
     """Mint an enrolment code; `token` is shown this once."""
-    require_route_role(request, context, caller, org_id)
     code, credential = await service.mint_code(context, org_id, body)
     return MintedCodeShape.model_validate(code_fields(code) | {"token": credential.plain})
 
@@ -48,17 +47,16 @@ async def list_codes(
     cursor: Cursor = None,
 ) -> list[CodeShape]:
     """List the organization's enrolment codes, newest first."""
-    require_route_role(request, context, caller, org_id)
     found = context.caches.enrollments.by("namespace", org_id)
     shown = page(found, request, response, limit=limit, cursor=cursor)
     return [CodeShape.model_validate(code_fields(code)) for code in shown]
 
 
 @router.delete("/orgs/{org_id}/agents/enroll-tokens/{code_id}", status_code=204)
-async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, request: Request) -> None:
+async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, force: Force = False) -> None:
     """Revoke an enrolment code; agents that enrolled with it stay."""
-    require_route_role(request, context, caller, org_id)
     code = await code_by_id(context, org_id, code_id)
+    refuse_managed_in_git(code, force=force)
     await context.kube.delete(EnrollmentToken, *code.key, uid=code.metadata.uid)
     context.caches.enrollments.forget(*code.key)
 

@@ -99,12 +99,21 @@ async def _spend(context: Context, code: EnrollmentToken, body: EnrollRequest, k
                 version=code.metadata.resource_version,
             )
         except StaleError:
-            code = await context.kube.get(EnrollmentToken, *code.key)
+            code = await _read_again(context, code)
             continue
+        except NotFoundError:
+            raise InvalidEnrollTokenError from None
         failpoint("apiserver.enroll.spent")
         context.caches.enrollments.note(written)
         return use.agent
     raise InvalidEnrollTokenError
+
+
+async def _read_again(context: Context, code: EnrollmentToken) -> EnrollmentToken:
+    try:
+        return await context.kube.get(EnrollmentToken, *code.key)
+    except NotFoundError:
+        raise InvalidEnrollTokenError from None  # an owner has just revoked it
 
 
 async def _check_pin(context: Context, code: EnrollmentToken, pem: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from deplite_apiserver.auth.dependencies import Person, require_route_role
+from deplite_apiserver.auth.dependencies import Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
@@ -37,7 +37,6 @@ async def list_tokens(
     cursor: Cursor = None,
 ) -> list[TokenShape]:
     """List the organization's API tokens, newest first."""
-    require_route_role(request, context, caller, org_id)
     found = context.caches.tokens.by("namespace", org_id)
     return [TokenShape(**fields_of(token)) for token in page(found, request, response, limit=limit, cursor=cursor)]
 
@@ -47,11 +46,9 @@ async def issue_token(
     org_id: str,
     context: Ctx,
     caller: Person,
-    request: Request,
     body: Annotated[TokenCreate, Depends(json_body(TokenCreate))],
 ) -> MintedTokenShape:
     """Issue an API token; `plainToken` is shown this once."""
-    require_route_role(request, context, caller, org_id)
     token, credential = await service.issue(context, org_id, body)
     return MintedTokenShape(**fields_of(token), plain_token=credential.plain)
 
@@ -62,22 +59,17 @@ async def rotate_token(
     token_id: str,
     context: Ctx,
     caller: Person,
-    request: Request,
     body: Annotated[TokenRotate, Depends(json_body(TokenRotate))],
 ) -> MintedTokenShape:
     """Mint an API token anew; the old one dies at once, or after the overlap."""
-    require_route_role(request, context, caller, org_id)
     token = await token_by_id(context, org_id, token_id)
     token, credential = await service.rotate(context, token, body.overlap_seconds)
     return MintedTokenShape(**fields_of(token), plain_token=credential.plain)
 
 
 @router.delete("/orgs/{org_id}/api-tokens/{token_id}", status_code=204)
-async def revoke_token(
-    org_id: str, token_id: str, context: Ctx, caller: Person, request: Request, force: Force = False
-) -> None:
+async def revoke_token(org_id: str, token_id: str, context: Ctx, caller: Person, force: Force = False) -> None:
     """Revoke an API token."""
-    require_route_role(request, context, caller, org_id)
     token = await token_by_id(context, org_id, token_id)
     refuse_managed_in_git(token, force=force)
     await service.revoke(context, token)

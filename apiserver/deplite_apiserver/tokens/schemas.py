@@ -1,16 +1,16 @@
 """Bodies and answers of the API token endpoints; both spellings of grants."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
 from deplite.resources import ApiToken
 from deplite.resources.apitoken import Grant
 from deplite.resources.identifiers import object_id
-from deplite.resources.limits import MAX_RATE, DisplayName
+from deplite.resources.limits import MAX_RATE, Cidr, DisplayName
 from deplite_apiserver.edge.body import Closed, Shape
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
 
@@ -21,7 +21,14 @@ def _text(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc)]
 Bound = Annotated[int, Field(ge=1, le=MAX_RATE, strict=True)]
 Ids = Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
 Binding = Annotated[str, Field(min_length=1, max_length=64)]
@@ -64,7 +71,7 @@ class TokenCreate(Closed):
     rate_limit_per_hour: Bound | None = None
     rate_limit_per_day: Bound | None = None
     expires_at: Moment | None = None
-    allowed_cidrs: tuple[str, ...] = Field(default=(), max_length=50, alias="allowedCIDRs")
+    allowed_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=50, alias="allowedCIDRs")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -80,6 +87,8 @@ class TokenCreate(Closed):
         given = [bound for bound in bounds if bound is not None]
         if given != sorted(given):
             raise ValueError("a limit may not be above that of a longer window")
+        if len(set(self.allowed_cidrs)) != len(self.allowed_cidrs):
+            raise ValueError("allowedCIDRs: a network is there twice")
         for cidr in self.allowed_cidrs:
             ip_network(cidr, strict=False)
         return self

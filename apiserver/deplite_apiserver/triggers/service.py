@@ -3,11 +3,13 @@
 from typing import Any
 
 from deplite.kube.errors import ConflictError as StaleError
+from deplite.protocol.params import storable
 from deplite.resources import Trigger
 from deplite.resources.identifiers import slug_name
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
 from deplite.resources.trigger import TriggerSpec
 from deplite_apiserver.context import Context
+from deplite_apiserver.edge.body import validated
 from deplite_apiserver.errors import PreconditionFailedError, ValidationFailedError
 from deplite_apiserver.lookup import agent_names
 from deplite_apiserver.triggers.schemas import TriggerCreate, TriggerPatch, spec_problem
@@ -34,13 +36,17 @@ async def change(context: Context, trigger: Trigger, body: TriggerPatch, if_matc
         PreconditionFailedError: the version of If-Match is not the present one.
     """
     patch = _spec_fields(body)
+    if if_match is not None:
+        # The copy here may lag behind what the caller has read.
+        trigger = await context.kube.get(Trigger, *trigger.key)
     for _ in range(_TRIES):
         if if_match is not None and if_match != trigger.metadata.resource_version:
             raise PreconditionFailedError
-        _checked(_merged(trigger.spec.wire(), patch))
+        exact = _replacing_params(trigger, patch)
+        _checked(_merged(trigger.spec.wire(), exact))
         try:
             changed = await context.kube.patch(
-                Trigger, *trigger.key, {"spec": patch}, version=trigger.metadata.resource_version
+                Trigger, *trigger.key, {"spec": exact}, version=trigger.metadata.resource_version
             )
         except StaleError:
             trigger = await context.kube.get(Trigger, *trigger.key)
@@ -59,8 +65,19 @@ async def remove(context: Context, trigger: Trigger) -> None:
 def _spec_fields(body: TriggerCreate | TriggerPatch) -> dict[str, Any]:
     given = body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"agent_id"})
     fields = {_NAMES.get(key, key): value for key, value in given.items()}
+    if fields.get("params"):
+        fields["params"] = {name: storable(value) for name, value in fields["params"].items()}
+    elif fields.get("params") is not None:
+        fields["params"] = None  # a merge patch with an empty object would change nothing
     # Lists and flags have no null: leaving them out means their default.
     return fields if isinstance(body, TriggerPatch) else {k: v for k, v in fields.items() if v is not None}
+
+
+def _replacing_params(trigger: Trigger, patch: dict[str, Any]) -> dict[str, Any]:
+    """Return the patch with params that replace the present ones: a merge patch would leave those it does not name."""
+    if not patch.get("params"):
+        return patch
+    return patch | {"params": dict.fromkeys(trigger.spec.params) | patch["params"]}
 
 
 def _merged(spec: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +94,7 @@ def _merged(spec: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(fields: dict[str, Any]) -> TriggerSpec:
-    spec = TriggerSpec.model_validate(fields)
+    spec = validated(TriggerSpec, fields)
     if problem := spec_problem(spec):
         raise ValidationFailedError(f"{problem}.")
     return spec

@@ -3,15 +3,16 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
+from deplite.kube.errors import ConflictError as StaleError
 from deplite.resources import Agent
 from deplite.resources.agent import WorkflowRateLimit
 from deplite_apiserver.agents.service import write_report
-from deplite_apiserver.auth.dependencies import Person, SigningAgent, require_route_role
+from deplite_apiserver.auth.dependencies import Person, SigningAgent
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import json_body
-from deplite_apiserver.errors import NotFoundError, ValidationFailedError
+from deplite_apiserver.errors import NotFoundError, PreconditionFailedError, ValidationFailedError
 from deplite_apiserver.lookup import agent_by_id
 from deplite_apiserver.ownership import Force, refuse_managed_in_git
 from deplite_apiserver.tokens.grants import granted_workflows
@@ -28,12 +29,13 @@ from deplite_apiserver.workflows.schemas import (
 
 router = APIRouter(tags=["Workflow"])
 
+_TRIES = 5
+
 
 @router.get("/agents/{agent_id}/workflows")
-async def list_workflows(agent_id: str, context: Ctx, caller: Person, request: Request) -> list[dict[str, Any]]:
+async def list_workflows(agent_id: str, context: Ctx, caller: Person) -> list[dict[str, Any]]:
     """List what the agent reported of its workflows."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     return [shape_of(agent, workflow) for workflow in agent.status.workflows]
 
 
@@ -57,13 +59,11 @@ async def limit_workflow(
     name: str,
     context: Ctx,
     caller: Person,
-    request: Request,
     body: Annotated[RateLimitPatch, Depends(json_body(RateLimitPatch))],
     force: Force = False,
 ) -> RateLimitShape:
     """Limit the runs of one workflow, whoever starts them."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     refuse_managed_in_git(agent, force=force)
     if agent.workflow(name) is None:
         raise NotFoundError
@@ -74,22 +74,27 @@ async def limit_workflow(
 
 
 async def _write_limit(context: Context, agent: Agent, name: str, body: RateLimitPatch) -> WorkflowRateLimit:
-    limits = {limit.workflow: limit for limit in agent.spec.workflow_rate_limits}
-    present = limits.get(name) or WorkflowRateLimit(workflow=name)
-    limits[name] = present.model_copy(update=body.model_dump(exclude_unset=True))
-    kept = [limit.wire() for limit in limits.values() if limit.per_minute or limit.per_hour or limit.per_day]
-    changed = await context.kube.patch(
-        Agent, *agent.key, {"spec": {"workflowRateLimits": kept}}, version=agent.metadata.resource_version
-    )
-    context.caches.agents.note(changed)
-    return limits[name]
+    for _ in range(_TRIES):
+        limits = {limit.workflow: limit for limit in agent.spec.workflow_rate_limits}
+        present = limits.get(name) or WorkflowRateLimit(workflow=name)
+        limits[name] = present.model_copy(update=body.model_dump(exclude_unset=True))
+        kept = [limit.wire() for limit in limits.values() if limit.per_minute or limit.per_hour or limit.per_day]
+        try:
+            changed = await context.kube.patch(
+                Agent, *agent.key, {"spec": {"workflowRateLimits": kept}}, version=agent.metadata.resource_version
+            )
+        except StaleError:
+            agent = await context.kube.get(Agent, *agent.key)
+            continue
+        context.caches.agents.note(changed)
+        return limits[name]
+    raise PreconditionFailedError
 
 
 @router.post("/agents/{agent_id}/workflows/refresh", status_code=202)
-async def refresh_workflows(agent_id: str, context: Ctx, caller: Person, request: Request) -> RefreshShape:
+async def refresh_workflows(agent_id: str, context: Ctx, caller: Person) -> RefreshShape:
     """Ask the agent to look at its workflow files again; one that is away does so when it connects."""
     agent = await agent_by_id(context, agent_id)
-    require_route_role(request, context, caller, agent.namespace)
     return RefreshShape(requested=context.desk.sync_workflows(agent.key))
 
 
