@@ -14,6 +14,7 @@ from deplite.log import configure_logging
 from deplite_apiserver.app import create_app
 from deplite_apiserver.assembly import assembled
 from deplite_apiserver.clock import Clock, SystemClock
+from deplite_apiserver.edge.protocol import protocol_class
 from deplite_apiserver.settings import Settings, load_settings
 
 GRACE_SECONDS = 8
@@ -42,6 +43,24 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     return create_app(lifespan)
 
 
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn serves the app."""
+    return uvicorn.Config(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        log_config=None,
+        access_log=False,
+        http=protocol_class(settings.read_seconds),
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=4096,
+    )
+
+
 def main() -> None:
     """Run one replica until a signal ends it."""
     try:
@@ -49,19 +68,7 @@ def main() -> None:
     except DepliteError as error:
         sys.exit(f"deplite-apiserver: {error}")
     configure_logging(settings.log_format)
-    config = uvicorn.Config(
-        build(settings),
-        host=settings.listen_host,
-        port=settings.listen_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        backlog=4096,
-    )
-    Server(config).run()
+    Server(configuration(build(settings), settings)).run()
 
 
 if __name__ == "__main__":

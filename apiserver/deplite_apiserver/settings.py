@@ -78,7 +78,7 @@ class Settings(BaseModel):
     s3: S3Settings
     log_format: Literal["json", "text"] = "json"
     read_seconds: float = 10.0
-    """How long the body of a request may take to arrive; no variable sets it."""
+    """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:

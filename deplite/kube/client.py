@@ -100,7 +100,8 @@ class KubeClient:
         query: dict[str, Any] = {"limit": limit} | dict(selectors or {})
         while True:
             answer = await self.connection.request("GET", path_of(kind, namespace), query=query, accept=accept)
-            yield Page(items=answer["items"], version=int(answer["metadata"]["resourceVersion"]))
+            # An empty list of metadata has `items: null`.
+            yield Page(items=answer["items"] or [], version=int(answer["metadata"]["resourceVersion"]))
             if not (token := answer["metadata"].get("continue")):
                 return
             query = {"limit": limit, "continue": token} | dict(selectors or {})

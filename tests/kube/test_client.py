@@ -177,3 +177,8 @@ async def test_no_server_is_unavailable(control_plane: object, tmp_path: Path) -
         await client.version(Agent)
     assert unavailable.value.retry_after >= 1
     await client.close()
+
+
+async def test_an_empty_list_of_metadata_has_no_items(kube: KubeClient, organization: str) -> None:
+    pages = [page async for page in kube.pages(Agent, organization, metadata_only=True)]
+    assert [page.items for page in pages] == [[]]

@@ -1,0 +1,66 @@
+"""HTTP as bytes: what a well-behaved client would never send."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawAnswer:
+    """An answer, and whether the server closed the connection after it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    closed: bool
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """One connection; bytes go out as they are."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, base: str) -> "Wire":
+        address = urlsplit(base)
+        return cls(*await asyncio.open_connection(address.hostname, address.port))
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, timeout: float = 10) -> RawAnswer:
+        async with asyncio.timeout(timeout):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            lines = head.split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return RawAnswer(status=int(lines[0].split()[1]), headers=headers, body=body, closed=await self._closed())
+
+    async def _closed(self) -> bool:
+        try:
+            async with asyncio.timeout(0.5):
+                return await self.reader.read(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    async def close(self) -> None:
+        self.writer.close()
+
+
+async def exchange(base: str, data: bytes, *, timeout: float = 10) -> RawAnswer:
+    """Send bytes on a fresh connection and return the answer."""
+    wire = await Wire.open(base)
+    try:
+        await wire.send(data)
+        return await wire.answer(timeout=timeout)
+    finally:
+        await wire.close()

@@ -1,0 +1,48 @@
+"""Serves replicas whose clock a test can move."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import uvicorn
+
+from deplite_apiserver.clock import Clock
+from deplite_apiserver.context import Context
+from deplite_apiserver.main import build, configuration
+from deplite_apiserver.settings import Settings
+from tests.kube.jobs.conftest import Replica
+
+
+class MovableClock:
+    """The machine's clock, and however far a test has moved it."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.ahead)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@contextlib.asynccontextmanager
+async def served(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Replica]:
+    """Serve a replica on a free port, configured as the process is, until the block ends."""
+    app = build(settings, clock)
+    server = uvicorn.Server(configuration(app, settings.model_copy(update={"listen_port": 0})))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not task.done(), task.exception()
+        await asyncio.sleep(0.02)
+    base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    context: Context = app.state.context
+    await asyncio.gather(*(cache.wait_synced() for cache in context.caches.all()))
+    try:
+        yield Replica(base=base, context=context)
+    finally:
+        context.desk.stop()
+        server.should_exit = True
+        await task
