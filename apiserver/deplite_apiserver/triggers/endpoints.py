@@ -22,6 +22,13 @@ def _shown(context: Ctx, response: Response, trigger: Trigger) -> TriggerShape:
     return shape_of(trigger, context.settings.public_url)
 
 
+def _versions(if_match: str | None) -> frozenset[str] | None:
+    """Return the versions that a change may be made to; None: any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(one.strip().removeprefix("W/").strip('"') for one in if_match.split(","))
+
+
 @router.get("/orgs/{org_id}/triggers")
 async def list_triggers(
     org_id: str,
@@ -70,8 +77,7 @@ async def change_trigger(
     """Change a trigger."""
     trigger = await trigger_by_id(context, trigger_id)
     refuse_managed_in_git(trigger, force=force)
-    version = if_match.strip().removeprefix("W/").strip('"') if if_match and if_match.strip() != "*" else None
-    return _shown(context, response, await service.change(context, trigger, body, version))
+    return _shown(context, response, await service.change(context, trigger, body, _versions(if_match)))
 
 
 @router.delete("/triggers/{trigger_id}", status_code=204)

@@ -16,6 +16,7 @@ from deplite_apiserver.triggers.schemas import TriggerCreate, TriggerPatch, spec
 
 _NAMES = {"name": "displayName", "workflowName": "workflow", "scopeType": "scope"}
 """Members whose spec field is called otherwise."""
+_REMOVABLE = frozenset({"workflow", "allowedRefs", "params", "schedule", "concurrency", "timeouts"})
 _TRIES = 5
 
 
@@ -29,18 +30,18 @@ async def create(context: Context, namespace: str, body: TriggerCreate) -> Trigg
     return made
 
 
-async def change(context: Context, trigger: Trigger, body: TriggerPatch, if_match: str | None) -> Trigger:
+async def change(context: Context, trigger: Trigger, body: TriggerPatch, if_match: frozenset[str] | None) -> Trigger:
     """Change a trigger; without If-Match the last write wins.
 
     Raises:
-        PreconditionFailedError: the version of If-Match is not the present one.
+        PreconditionFailedError: the present version is none of those that If-Match names.
     """
     patch = _spec_fields(body)
     if if_match is not None:
         # The copy here may lag behind what the caller has read.
         trigger = await context.kube.get(Trigger, *trigger.key)
     for _ in range(_TRIES):
-        if if_match is not None and if_match != trigger.metadata.resource_version:
+        if if_match is not None and trigger.metadata.resource_version not in if_match:
             raise PreconditionFailedError
         exact = _replacing_params(trigger, patch)
         _checked(_merged(trigger.spec.wire(), exact))
@@ -69,8 +70,9 @@ def _spec_fields(body: TriggerCreate | TriggerPatch) -> dict[str, Any]:
         fields["params"] = {name: storable(value) for name, value in fields["params"].items()}
     elif fields.get("params") is not None:
         fields["params"] = None  # a merge patch with an empty object would change nothing
-    # Lists and flags have no null: leaving them out means their default.
-    return fields if isinstance(body, TriggerPatch) else {k: v for k, v in fields.items() if v is not None}
+    # Null takes away what may be absent, and changes nothing else: it must not let a suspended trigger go.
+    removable = _REMOVABLE if isinstance(body, TriggerPatch) else frozenset()
+    return {name: value for name, value in fields.items() if value is not None or name in removable}
 
 
 def _replacing_params(trigger: Trigger, patch: dict[str, Any]) -> dict[str, Any]:

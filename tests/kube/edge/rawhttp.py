@@ -35,13 +35,16 @@ class Wire:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, *, timeout: float = 10) -> RawAnswer:
+    async def answer(self, *, timeout: float = 10, keep_open: bool = False) -> RawAnswer:
+        """Read one answer; `keep_open`: do not wait to see whether the connection closes."""
         async with asyncio.timeout(timeout):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = head.split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
-        return RawAnswer(status=int(lines[0].split()[1]), headers=headers, body=body, closed=await self._closed())
+        return RawAnswer(
+            status=int(lines[0].split()[1]), headers=headers, body=body, closed=not keep_open and await self._closed()
+        )
 
     async def _closed(self) -> bool:
         try:
@@ -56,11 +59,11 @@ class Wire:
         self.writer.close()
 
 
-async def exchange(base: str, data: bytes, *, timeout: float = 10) -> RawAnswer:
+async def exchange(base: str, data: bytes, *, timeout: float = 10, keep_open: bool = False) -> RawAnswer:
     """Send bytes on a fresh connection and return the answer."""
     wire = await Wire.open(base)
     try:
         await wire.send(data)
-        return await wire.answer(timeout=timeout)
+        return await wire.answer(timeout=timeout, keep_open=keep_open)
     finally:
         await wire.close()
