@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
+from deplite.resources import Agent
 from deplite_apiserver.agents import service
 from deplite_apiserver.agents.schemas import AgentPatch, AgentShape, shape_of
 from deplite_apiserver.auth.dependencies import Person, SigningAgent
-from deplite_apiserver.context import Ctx
+from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import Closed, json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
 from deplite_apiserver.lookup import agent_by_id
@@ -27,6 +28,10 @@ class Identity(Closed):
     agent_version: str | None = Field(default=None, max_length=64)
 
 
+def _shown(context: Context, agent: Agent) -> AgentShape:
+    return shape_of(agent, context.desk.presence.last_seen(agent.key))
+
+
 @router.get("/orgs/{org_id}/agents")
 async def list_agents(
     org_id: str,
@@ -39,7 +44,7 @@ async def list_agents(
 ) -> list[AgentShape]:
     """List the organization's agents, newest first."""
     found = context.caches.agents.by("namespace", org_id)
-    return [shape_of(agent) for agent in page(found, request, response, limit=limit, cursor=cursor)]
+    return [_shown(context, agent) for agent in page(found, request, response, limit=limit, cursor=cursor)]
 
 
 @router.get("/agents")
@@ -48,14 +53,16 @@ async def list_granted_agents(context: Ctx, caller: ReadingToken) -> list[AgentS
     namespace = caller.token.namespace
     granted = granted_workflows(caller.token, context.caches.triggers.by("namespace", namespace))
     found = [agent for agent in context.caches.agents.by("namespace", namespace) if agent.name in granted]
-    return sorted(map(shape_of, found), key=lambda shape: (str(shape.created_at), shape.id), reverse=True)
+    return sorted(
+        (_shown(context, agent) for agent in found), key=lambda shape: (str(shape.created_at), shape.id), reverse=True
+    )
 
 
 @router.get("/agents/{agent_id}")
 async def get_agent(agent_id: str, context: Ctx, caller: Person) -> AgentShape:
     """Show one agent."""
     agent = await agent_by_id(context, agent_id)
-    return shape_of(agent)
+    return _shown(context, agent)
 
 
 @router.patch("/agents/{agent_id}")
@@ -71,7 +78,7 @@ async def change_agent(
     refuse_managed_in_git(agent, force=force)
     fields: dict[str, Any] = {"displayName": body.name} if body.name is not None else {}
     fields |= {"suspended": body.suspended} if body.suspended is not None else {}
-    return shape_of(await service.change(context, agent, fields) if fields else agent)
+    return _shown(context, await service.change(context, agent, fields) if fields else agent)
 
 
 @router.delete("/agents/{agent_id}", status_code=204)

@@ -41,8 +41,13 @@ class AgentShape(Shape):
     created_at: datetime | None
 
 
-def shape_of(agent: Agent) -> AgentShape:
-    """Return an agent as REST shows it."""
+def shape_of(agent: Agent, heard_at: datetime | None) -> AgentShape:
+    """Return an agent as REST shows it.
+
+    Args:
+        agent: the agent; its status tells of the last contact only as of its last change of state.
+        heard_at: when this replica heard of it last.
+    """
     status = agent.status
     return AgentShape(
         id=agent_id_of(*agent.key),
@@ -52,7 +57,7 @@ def shape_of(agent: Agent) -> AgentShape:
         agent_version=status.agent_version,
         status="revoked" if agent.spec.revoked else _WORDS[status.state],
         suspended=agent.spec.suspended,
-        last_seen_at=status.last_seen_at,
+        last_seen_at=max((at for at in (status.last_seen_at, heard_at) if at is not None), default=None),
         enrolled_at=status.enrolled_at,
         created_at=agent.metadata.creation_timestamp,
     )

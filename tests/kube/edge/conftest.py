@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,23 @@ async def abroad(
     yield organized
     await organized.agent.close()
     await delete_namespace(kube, namespace)
+
+
+Newcomer = Callable[[str], Awaitable[PublishedAgent]]
+
+
+@pytest_asyncio.fixture
+async def newcomer(kube: KubeClient, replica: Replica) -> AsyncIterator[Newcomer]:
+    """Enrols an agent in an organization, and closes it in the end."""
+    made: list[PublishedAgent] = []
+
+    async def enrolled(namespace: str) -> PublishedAgent:
+        made.append(await enroll(kube, namespace, replica.base))
+        return made[-1]
+
+    yield enrolled
+    for agent in made:
+        await agent.close()
 
 
 async def declare_agent(kube: KubeClient, namespace: str, name: str, **spec: Any) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
@@ -46,3 +46,14 @@ async def served(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         context.desk.stop()
         server.should_exit = True
         await task
+
+
+async def until(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = 10) -> None:
+    """Ask again and again until the answer is the wanted one."""
+    found: object = None
+    try:
+        async with asyncio.timeout(seconds):
+            while (found := await ask()) != wanted:
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"{found!r} instead of {wanted!r} after {seconds} s") from None

@@ -15,9 +15,9 @@ from deplite.kube.client import KubeClient
 from deplite.resources import Agent
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
-from tests.kube.edge.conftest import Organized
+from tests.kube.edge.conftest import Newcomer, Organized
 from tests.kube.edge.serving import MovableClock, served
-from tests.kube.jobs.conftest import Replica, agent_name, enroll
+from tests.kube.jobs.conftest import Replica, agent_name
 from tests.published.agent import PublishedAgent
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -98,13 +98,12 @@ async def test_a_nonce_is_spent_only_once_its_signature_has_verified(agent: Publ
     await stranger.close()
 
 
-async def test_two_agents_may_use_the_same_nonce(kube: KubeClient, home: Organized, agent: PublishedAgent) -> None:
-    other = await enroll(kube, home.namespace, home.base)
+async def test_two_agents_may_use_the_same_nonce(newcomer: Newcomer, home: Organized, agent: PublishedAgent) -> None:
+    other = await newcomer(home.namespace)
     nonce = os.urandom(16).hex()
     assert (await agent.call(*BEAT, nonce=nonce)).status_code == 204
     assert (await other.call(*BEAT, nonce=nonce)).status_code == 204
     refused(await other.call(*BEAT, nonce=nonce), 401, "nonce_replayed")
-    await other.close()
 
 
 @pytest.mark.parametrize(
@@ -201,11 +200,10 @@ async def test_an_agent_that_nobody_enrolled_is_401(agent: PublishedAgent, agent
     refused(await beat(agent, agent.signed(*BEAT, b"") | {"X-Agent-Id": agent_id}), 401, "unknown_agent")
 
 
-async def test_an_agent_cannot_sign_for_another_one(kube: KubeClient, home: Organized, agent: PublishedAgent) -> None:
-    other = await enroll(kube, home.namespace, home.base)
+async def test_an_agent_cannot_sign_for_another_one(newcomer: Newcomer, home: Organized, agent: PublishedAgent) -> None:
+    other = await newcomer(home.namespace)
     headers = other.signed(*BEAT, b"") | {"X-Agent-Id": agent.agent_id}
     refused(await beat(agent, headers), 401, "bad_signature")
-    await other.close()
 
 
 @pytest.mark.parametrize("instance", ["", "a b", "x" * 65, "ä", "a/b"])
@@ -215,9 +213,9 @@ async def test_an_instance_of_another_shape_is_422(agent: PublishedAgent, instan
 
 
 async def test_a_revoked_agent_is_told_so_and_others_are_not(
-    kube: KubeClient, http: httpx.AsyncClient, home: Organized, owner: dict[str, str]
+    newcomer: Newcomer, http: httpx.AsyncClient, home: Organized, owner: dict[str, str]
 ) -> None:
-    agent = await enroll(kube, home.namespace, home.base)
+    agent = await newcomer(home.namespace)
     assert (await http.delete(f"/agents/{agent.agent_id}", headers=owner)).status_code == 204
     refused(await agent.call(*BEAT), 401, "agent_revoked")
     stranger = PublishedAgent(agent.base)
@@ -225,7 +223,6 @@ async def test_a_revoked_agent_is_told_so_and_others_are_not(
     refused(await stranger.call(*BEAT), 401, "bad_signature")
     shown = (await http.get(f"/agents/{agent.agent_id}", headers=owner)).json()
     assert shown["status"] == "revoked"
-    await agent.close()
     await stranger.close()
 
 
@@ -244,9 +241,9 @@ async def other_replica(settings: Settings) -> AsyncIterator[Replica]:
     ],
 )
 async def test_after_a_restart_a_replay_of_an_older_report_is_refused(
-    kube: KubeClient, home: Organized, other_replica: Replica, method: str, path: str, bodies: Any
+    kube: KubeClient, newcomer: Newcomer, home: Organized, other_replica: Replica, method: str, path: str, bodies: Any
 ) -> None:
-    agent = await enroll(kube, home.namespace, home.base)
+    agent = await newcomer(home.namespace)
     now = int(time.time())
     old, new = (json.dumps(body).encode() for body in bodies)
     recorded = agent.signed(method, path, old, timestamp=str(now + 30))
@@ -260,7 +257,6 @@ async def test_after_a_restart_a_replay_of_an_older_report_is_refused(
     kept = await kube.get(Agent, home.namespace, await agent_name(kube, home.namespace, agent.agent_id))
     assert kept.status.hostname == ("new" if "identity" in path else "h1")
     assert [one["name"] for one in kept.status.workflows] == (["newer"] if "report" in path else ["deploy-prod"])
-    await agent.close()
 
 
 async def test_the_clock_of_the_replica_decides(settings: Settings, home: Organized) -> None:

@@ -150,8 +150,9 @@ async def changing(http: httpx.AsyncClient, kube: KubeClient, org: str, owner: d
     [
         ({}, {}),
         ({"name": "New"}, {"name": "New"}),
-        ({"name": None}, {"name": "Deploy Prod"}),
+        ({"name": None}, {}),
         ({"suspended": True}, {"suspended": True}),
+        ({"suspended": None, "type": None, "scopeType": None, "responseMode": None}, {}),
         ({"responseMode": "sync", "type": "manual"}, {"responseMode": "sync", "type": "manual"}),
         ({"allowedRefs": []}, {"allowedRefs": []}),
         ({"allowedRefs": None}, {"allowedRefs": []}),
