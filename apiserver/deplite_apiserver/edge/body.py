@@ -112,7 +112,7 @@ def _integer(digits: str) -> int | float:
 
 
 def _check(value: Any, where: str, depth: int) -> None:
-    if depth < 0:
+    if depth == 0 and isinstance(value, dict | list):
         raise ValidationFailedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
     match value:
         case float() if not math.isfinite(value):

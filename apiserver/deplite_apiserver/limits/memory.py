@@ -16,6 +16,7 @@ class MemoryLimiter:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts: dict[tuple[str, str, int], int] = {}
+        self._prune_at = _PRUNE_AT
 
     async def reserve(self, quotas: Sequence[Quota]) -> Reservation | Exceeded:
         """As `Limiter.reserve`."""
@@ -26,7 +27,7 @@ class MemoryLimiter:
             return exceeded
         for key in keys:
             self._counts[key] = self._counts.get(key, 0) + 1
-        if len(self._counts) > _PRUNE_AT:
+        if len(self._counts) > self._prune_at:
             self._prune(now)
         return Reservation(counted=keys)
 
@@ -47,3 +48,5 @@ class MemoryLimiter:
         self._counts = {
             key: count for key, count in self._counts.items() if key[2] + WINDOW_SECONDS[key[1]] > moment and count
         }
+        # Where most of them are still counting, looking at all of them again at every use would be slow.
+        self._prune_at = max(_PRUNE_AT, 2 * len(self._counts))

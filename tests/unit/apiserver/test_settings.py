@@ -1,0 +1,84 @@
+"""Settings from the environment; a wrong one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from deplite_apiserver.settings import Settings, SettingsError, load_settings
+
+S3 = {
+    "DEPLITE_S3_ENDPOINT": "http://127.0.0.1:9000",
+    "DEPLITE_S3_BUCKET": "logs",
+    "DEPLITE_S3_ACCESS_KEY_FILE": "access",
+    "DEPLITE_S3_SECRET_KEY_FILE": "secret",
+}
+
+
+def test_the_defaults() -> None:
+    settings = load_settings(S3)
+    assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8080)
+    assert settings.public_url == "http://127.0.0.1:8080"
+    assert (settings.system_namespace, settings.log_format) == ("deplite-system", "json")
+    assert (settings.kubeconfig, settings.issuers, settings.s3.region) == (None, (), "us-east-1")
+
+
+def test_every_variable(tmp_path: Path) -> None:
+    issuers = tmp_path / "issuers.json"
+    issuers.write_text('[{"issuer": "https://a", "audience": "b", "jwks": "https://a/keys"}]')
+    settings = load_settings(
+        S3
+        | {
+            "DEPLITE_LISTEN": "[::]:9",
+            "DEPLITE_PUBLIC_URL": "https://deplite.example.org/",
+            "DEPLITE_SYSTEM_NAMESPACE": "parts",
+            "DEPLITE_JWT_ISSUERS": str(issuers),
+            "DEPLITE_S3_REGION": "eu",
+            "DEPLITE_LOG_FORMAT": "text",
+            "KUBECONFIG": "/k",
+        }
+    )
+    assert (settings.listen_host, settings.listen_port) == ("::", 9)
+    assert settings.public_url == "https://deplite.example.org"
+    assert (settings.system_namespace, settings.s3.region, settings.log_format) == ("parts", "eu", "text")
+    assert (settings.kubeconfig, settings.issuers[0].jwks) == (Path("/k"), "https://a/keys")
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({name: value for name, value in S3.items() if name != "DEPLITE_S3_BUCKET"}, "DEPLITE_S3_BUCKET"),
+        ({}, "DEPLITE_S3_ENDPOINT"),
+        (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
+        (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),
+        (S3 | {"DEPLITE_LOG_FORMAT": "xml"}, "log_format"),
+        (S3 | {"DEPLITE_JWT_ISSUERS": "/does/not/exist"}, "DEPLITE_JWT_ISSUERS"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load_settings(environment)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[{}]",
+        '[{"issuer": "a", "audience": "b", "jwks": "http://a/keys"}]',
+        '[{"issuer": "a", "audience": "b", "jwks": "file:///etc/passwd"}]',
+        '[{"issuer": "a", "audience": "b", "jwks": "keys", "algorithms": ["none"]}]',
+    ],
+)
+def test_issuers_that_nobody_should_believe_are_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "issuers.json"
+    path.write_text(content)
+    with pytest.raises(SettingsError, match="DEPLITE_JWT_ISSUERS"):
+        load_settings(S3 | {"DEPLITE_JWT_ISSUERS": str(path)})
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings(S3)
+    assert Settings.model_config["frozen"]
+    with pytest.raises(ValueError, match="frozen"):
+        settings.listen_port = 1
