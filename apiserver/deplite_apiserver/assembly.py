@@ -19,6 +19,9 @@ from deplite_apiserver.tokens.usage import TokenUsage
 
 log = logging.getLogger(__name__)
 
+FLUSH_SECONDS = 2.0
+"""How long the end waits for last uses of tokens to be written: they are not worth more."""
+
 
 @contextlib.asynccontextmanager
 async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
@@ -52,7 +55,9 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await usage.flush(all_of_them=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await usage.flush(all_of_them=True)
         await kube.close()
 
 

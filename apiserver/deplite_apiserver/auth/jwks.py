@@ -4,13 +4,13 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError
+from jwt.exceptions import PyJWTError
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +23,21 @@ _MAX_DOCUMENT = 256 * 1024
 class KeySet:
     """The JWKS of one issuer."""
 
-    def __init__(self, source: str) -> None:
-        """Make a set that is fetched when first needed; `source` is a path or an https URL."""
-        self._source = source
+    def __init__(self, source: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Make a set that is fetched when first needed.
+
+        Args:
+            source: a path or an https URL.
+            monotonic: seconds of a clock that never goes back.
+        """
+        self._source, self._monotonic = source, monotonic
         self._keys: Mapping[str, PyJWK] = {}
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def find(self, key_id: str | None) -> PyJWK | None:
         """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown."""
-        if time.monotonic() - self._tried_at > FRESH_SECONDS or self._pick(key_id) is None:
+        if self._monotonic() - self._tried_at > FRESH_SECONDS or self._pick(key_id) is None:
             await self._refetch()
         return self._pick(key_id)
 
@@ -43,12 +48,12 @@ class KeySet:
 
     async def _refetch(self) -> None:
         async with self._lock:
-            if time.monotonic() - self._tried_at < REFETCH_SECONDS:
+            if self._monotonic() - self._tried_at < REFETCH_SECONDS:
                 return
-            self._tried_at = time.monotonic()
+            self._tried_at = self._monotonic()
             try:
                 self._keys = _parse(await self._read())
-            except (OSError, ValueError, httpx.HTTPError) as error:
+            except (OSError, ValueError, RecursionError, httpx.HTTPError) as error:
                 # Old keys go on being good while the issuer is away.
                 log.warning("keys of %s: %s", self._source, type(error).__name__, extra={"action": "jwks_failed"})
 
@@ -64,11 +69,14 @@ class KeySet:
 def _parse(document: bytes) -> dict[str, PyJWK]:
     if len(document) > _MAX_DOCUMENT:
         raise ValueError("the key set is too long")
+    found: Any = json.loads(document)
+    members = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ValueError("this is no key set")
     keys: dict[str, PyJWK] = {}
-    members: list[dict[str, Any]] = json.loads(document)["keys"]
     for number, member in enumerate(members):
         try:
             keys[str(member.get("kid", f"#{number}"))] = PyJWK.from_dict(member)
-        except PyJWKError:
-            continue  # a key of a kind that we do not know is no reason to refuse the others
+        except (PyJWTError, ValueError, TypeError, KeyError):
+            continue  # a key that is damaged, or of a kind that we do not know, is no reason to refuse the others
     return keys

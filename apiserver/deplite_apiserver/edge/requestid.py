@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deplite.log import request_id
+from deplite_apiserver.edge.body import printable
 from deplite_apiserver.edge.failures import unexpected
 
 log = logging.getLogger("deplite_apiserver.access")
@@ -32,6 +33,7 @@ class RequestIdMiddleware:
         given = Headers(scope=scope).get(HEADER, "")
         found = given if _USABLE.fullmatch(given) else secrets.token_hex(8)
         token, began, status = request_id.set(found), time.monotonic(), 0
+        path = printable(scope["path"])  # decoded, it may hold line ends that would forge a line of the log
 
         async def tell(message: Message) -> None:
             nonlocal status
@@ -46,7 +48,7 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, tell)
         except Exception:
-            failures.exception("%s %s failed", scope["method"], scope["path"], extra={"action": "request_failed"})
+            failures.exception("%s %s failed", scope["method"], path, extra={"action": "request_failed"})
             if status:
                 raise  # half an answer is out: only breaking the connection tells
             await unexpected()(scope, receive, tell)
@@ -54,9 +56,9 @@ class RequestIdMiddleware:
             extra = {
                 "action": "request",
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": path,
                 "status": status,
                 "milliseconds": round((time.monotonic() - began) * 1000, 1),
             }
-            log.info("%s %s %s", scope["method"], scope["path"], status, extra=extra)
+            log.info("%s %s %s", scope["method"], path, status, extra=extra)
             request_id.reset(token)

@@ -96,6 +96,14 @@ async def test_a_wrong_parameter_is_422(http: httpx.AsyncClient) -> None:
     assert answer.json()["message"].startswith("number: ")
 
 
+async def test_a_path_cannot_forge_a_line_of_the_log(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        await http.get("/x%0aINFO%20forged%1b[2J")
+    (line,) = [record for record in caplog.records if record.name == "deplite_apiserver.access"]
+    assert line.getMessage() == "GET /x?INFO forged?[2J 404"
+    assert vars(line)["path"] == "/x?INFO forged?[2J"
+
+
 async def test_an_answer_that_has_begun_is_broken_off(http: httpx.AsyncClient) -> None:
     with pytest.raises(KeyError):
         await http.get("/half")

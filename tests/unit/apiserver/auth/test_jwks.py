@@ -1,0 +1,87 @@
+"""The keys of an issuer: asked for seldom, by one at a time, and kept while it is away."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.utils import base64url_encode
+
+from deplite_apiserver.auth.jwks import FRESH_SECONDS, REFETCH_SECONDS, KeySet
+from tests.unit.apiserver.clocks import StillClock
+
+
+def jwk(key_id: str | None) -> dict[str, str]:
+    raw = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    key = {"kty": "OKP", "crv": "Ed25519", "x": base64url_encode(raw).decode()}
+    return key | ({} if key_id is None else {"kid": key_id})
+
+
+class Issuer:
+    """A file of keys."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.clock = folder / "jwks.json", StillClock()
+        self.keys = KeySet(str(self.path), self.clock.monotonic)
+
+    def publish(self, *keys: Any) -> None:
+        self.path.write_text(json.dumps({"keys": keys}))
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Issuer:
+    return Issuer(tmp_path)
+
+
+async def test_a_new_key_is_found_but_asked_for_only_every_ten_seconds(issuer: Issuer) -> None:
+    issuer.publish(jwk("old"))
+    assert await issuer.keys.find("old") is not None
+    assert await issuer.keys.find("new") is None
+    issuer.publish(jwk("old"), jwk("new"))
+    found = await asyncio.gather(*(issuer.keys.find("new") for _ in range(100)))
+    assert found == [None] * 100
+    issuer.clock.advance(REFETCH_SECONDS)
+    found = await asyncio.gather(*(issuer.keys.find("new") for _ in range(100)))
+    assert None not in found
+
+
+async def test_a_key_that_was_taken_back_is_believed_no_longer_than_five_minutes(issuer: Issuer) -> None:
+    issuer.publish(jwk("old"))
+    assert await issuer.keys.find("old") is not None
+    issuer.publish(jwk("new"))
+    issuer.clock.advance(FRESH_SECONDS)
+    assert await issuer.keys.find("old") is not None
+    issuer.clock.advance(1)
+    assert await issuer.keys.find("old") is None
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', "x" * 300_000])
+async def test_old_keys_go_on_while_the_issuer_is_away_or_talks_nonsense(issuer: Issuer, content: str | None) -> None:
+    issuer.publish(jwk("old"))
+    assert await issuer.keys.find("old") is not None
+    if content is None:
+        issuer.path.unlink()
+    else:
+        issuer.path.write_text(content)
+    for _ in range(5):
+        issuer.clock.advance(FRESH_SECONDS + 1)
+        assert await issuer.keys.find("old") is not None
+
+
+async def test_a_key_of_an_unknown_kind_hides_no_other(issuer: Issuer) -> None:
+    damaged = {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}
+    short = {"kty": "RSA", "n": "AQ", "e": "AQAB"}
+    others = [{"kty": "new-kind", "kid": "a"}, {"kid": "b"}, damaged, short, {"kty": "EC", "crv": "P-256"}, {"kty": 1}]
+    issuer.publish(*others, jwk("c"))
+    assert await issuer.keys.find("c") is not None
+    assert await issuer.keys.find("a") is None
+
+
+async def test_without_a_key_id_the_only_key_is_meant(issuer: Issuer) -> None:
+    issuer.publish(jwk(None))
+    assert await issuer.keys.find(None) is not None
+    issuer.publish(jwk(None), jwk("other"))
+    issuer.clock.advance(FRESH_SECONDS + 1)
+    assert await issuer.keys.find(None) is None
