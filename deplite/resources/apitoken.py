@@ -29,7 +29,7 @@ class ApiTokenSpec(Spec):
     allowed_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=50, alias="allowedCIDRs")
     secret_name: ObjectName | None = None
     """The Secret (keys `token`, `url`) that the operator mints the token into."""
-    rotation: int = Field(default=0, ge=0)
+    rotation: int = Field(default=0, ge=0, le=1_000_000_000)
     """Raise it to have the token minted anew."""
     minted_by: Literal["api", "operator"] = "operator"
 

@@ -31,7 +31,7 @@ def _scalars(value: Any) -> Any:
     }
 
 
-Params = Annotated[dict[str, ParamValue], BeforeValidator(_scalars), Field(max_length=100)]
+Params = Annotated[dict[str, ParamValue], Field(max_length=100), BeforeValidator(_scalars)]
 """At most 100 scalars; 4 KiB each and 8 KiB together are checked where they are accepted and again before sending."""
 
 

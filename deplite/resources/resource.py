@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 GROUP = "deplite.io"
@@ -22,8 +22,16 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
-Time = Annotated[datetime, BeforeValidator(_aware), PlainSerializer(utc, when_used="json")]
-"""A moment with its zone, written in whole seconds."""
+def _in_utc(value: datetime) -> datetime:
+    """Return the moment in UTC; the last hours of the year 9999 in the west have none, and become its very end."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, BeforeValidator(_aware), AfterValidator(_in_utc), PlainSerializer(utc, when_used="json")]
+"""A moment in UTC, written in whole seconds."""
 
 
 class Record(BaseModel):

@@ -7,13 +7,16 @@ from pydantic import Field
 from deplite.resources.limits import ObjectName
 from deplite.resources.resource import Resource, Spec, Status, Time
 
+MAX_FILE_BYTES = 5 * 2**40
+"""What S3 takes for one object."""
+
 
 class StoredFileSpec(Spec):
     """What the uploader declared."""
 
     filename: str | None = Field(default=None, max_length=255)
     content_type: str | None = Field(default=None, max_length=255)
-    size: int | None = Field(default=None, ge=1)
+    size: int | None = Field(default=None, ge=1, le=MAX_FILE_BYTES)
     """Bytes; absent where the client did not say."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     cleanup_rule: Literal["ttl", "persistent", "on_job_end"] = "ttl"
