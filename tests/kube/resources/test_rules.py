@@ -1,0 +1,135 @@
+"""Every rule across fields (CEL): at least one object that it refuses and one that it lets pass."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from deplite.kube.errors import InvalidError
+from tests.kube.resources.conftest import Door, refusal
+from tests.unit.resources.schemas import definitions, schema_of, walk
+
+HASH = "a" * 64
+JOB = {"agent": "web", "workflow": "deploy"}
+TRIGGER = {"agent": "web", "workflow": "deploy"}
+GRANTS = {"grants": [{"type": "agent", "agents": ["web"]}]}
+CRON = {"cron": "0 3 * * *"}
+
+NAME_RULE = "an Organization must be named organization"
+REVOKED_RULE = "a revoked agent stays revoked; enrol a new one"
+SECRET_RULE = "secretName needs mintedBy: operator"
+MINTED_RULE = "mintedBy is immutable"
+ROTATION_RULE = "rotation only rises"
+AGENT_GRANT = "a grant of type agent names agents"
+TRIGGER_GRANT = "a grant of type trigger names triggers"
+STORAGE_GRANT = "a grant of type storage names permissions"
+IMMUTABLE_JOB = "the spec of a DeployJob is immutable but for cancel"
+CANCEL_RULE = "cancel is set once"
+TTL_RULE = "a job made with an idempotency key stays at least 48 hours (172800)"
+IMMUTABLE_FILE = "the spec of a StoredFile is immutable"
+SCOPE_WORKFLOW = "scope workflow needs a workflow"
+SCOPE_AGENT = "scope agent takes no workflow: the caller names it"
+TYPE_SCHEDULE = "type schedule needs a schedule"
+ONLY_SCHEDULE = "schedule needs type schedule"
+SCHEDULE_WORKFLOW = "type schedule needs a workflow"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spec, and perhaps a merge patch of it; `rule` is what the API server says, None where it takes it."""
+
+    kind: str
+    spec: dict[str, Any]
+    rule: str | None = None
+    patch: dict[str, Any] | None = None
+    name: str | None = field(default=None, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.rule or 'taken'}"
+
+
+CASES = [
+    Case("Organization", {}, NAME_RULE, name="organisation"),
+    Case("Organization", {}),
+    Case("Agent", {"revoked": True}, REVOKED_RULE, {"revoked": False}),
+    Case("Agent", {"revoked": True}, REVOKED_RULE, {"revoked": None}),
+    Case("Agent", {"revoked": True}, None, {"suspended": True}),
+    Case("Agent", {"suspended": True}, None, {"suspended": False, "revoked": True}),
+    Case("ApiToken", GRANTS | {"mintedBy": "api", "secretName": "s"}, SECRET_RULE),
+    Case("ApiToken", GRANTS | {"secretName": "s"}),
+    Case("ApiToken", GRANTS | {"mintedBy": "api"}),
+    Case("ApiToken", GRANTS | {"mintedBy": "api"}, SECRET_RULE, {"secretName": "s"}),
+    Case("ApiToken", GRANTS, MINTED_RULE, {"mintedBy": "api"}),
+    Case("ApiToken", GRANTS | {"mintedBy": "api"}, MINTED_RULE, {"mintedBy": None}),
+    Case("ApiToken", GRANTS | {"mintedBy": "api"}, None, {"mintedBy": "api", "displayName": "CI"}),
+    Case("ApiToken", GRANTS | {"rotation": 2}, ROTATION_RULE, {"rotation": 1}),
+    Case("ApiToken", GRANTS | {"rotation": 2}, ROTATION_RULE, {"rotation": None}),
+    Case("ApiToken", GRANTS | {"rotation": 2}, None, {"rotation": 3}),
+    Case("ApiToken", {"grants": [{"type": "agent"}]}, AGENT_GRANT),
+    Case("ApiToken", {"grants": [{"type": "agent", "agents": []}]}, AGENT_GRANT),
+    Case("ApiToken", {"grants": [{"type": "agent", "triggers": ["deploy"]}]}, AGENT_GRANT),
+    Case("ApiToken", {"grants": [{"type": "agent", "agents": ["web"]}, {"type": "trigger"}]}, TRIGGER_GRANT),
+    Case("ApiToken", {"grants": [{"type": "trigger", "triggers": ["deploy"]}]}),
+    Case("ApiToken", {"grants": [{"type": "storage", "bindings": ["a"]}]}, STORAGE_GRANT),
+    Case("ApiToken", {"grants": [{"type": "storage", "permissions": ["read"]}]}),
+    Case("DeployJob", JOB, None, {"cancel": {"by": "olga"}}),
+    Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"by": "mika"}}),
+    Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"reason": "superseded"}}),
+    Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": None}),
+    Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, None, {"cancel": {"by": "olga"}}),
+    Case("DeployJob", JOB, IMMUTABLE_JOB, {"cancel": {"by": "olga"}, "ref": "main"}),
+    Case("DeployJob", JOB | {"fingerprint": HASH, "ttlSecondsAfterFinished": 172_799}, TTL_RULE),
+    Case("DeployJob", JOB | {"fingerprint": HASH, "ttlSecondsAfterFinished": 172_800}),
+    Case("DeployJob", JOB | {"ttlSecondsAfterFinished": 60}),
+    Case("EnrollmentToken", {"mintedBy": "api", "secretName": "s"}, SECRET_RULE),
+    Case("EnrollmentToken", {"secretName": "s"}),
+    Case("EnrollmentToken", {"mintedBy": "api"}, MINTED_RULE, {"mintedBy": "operator"}),
+    Case("EnrollmentToken", {"mintedBy": "api"}, None, {"uses": 2}),
+    Case("StoredFile", {"size": 1}, IMMUTABLE_FILE, {"size": 2}),
+    Case("StoredFile", {}, IMMUTABLE_FILE, {"filename": "a"}),
+    Case("StoredFile", {"filename": "a"}, None, {"filename": "a"}),
+    Case("Trigger", {"agent": "web"}, SCOPE_WORKFLOW),
+    Case("Trigger", TRIGGER),
+    Case("Trigger", TRIGGER, SCOPE_WORKFLOW, {"workflow": None}),
+    Case("Trigger", TRIGGER | {"scope": "agent"}, SCOPE_AGENT),
+    Case("Trigger", {"agent": "web", "scope": "agent"}),
+    Case("Trigger", TRIGGER, None, {"scope": "agent", "workflow": None}),
+    Case("Trigger", TRIGGER | {"type": "schedule"}, TYPE_SCHEDULE),
+    Case("Trigger", TRIGGER | {"schedule": CRON}, ONLY_SCHEDULE),
+    Case("Trigger", TRIGGER | {"type": "manual", "schedule": CRON}, ONLY_SCHEDULE),
+    Case("Trigger", TRIGGER | {"type": "schedule", "schedule": CRON}),
+    Case("Trigger", {"agent": "web", "scope": "agent", "type": "schedule", "schedule": CRON}, SCHEDULE_WORKFLOW),
+]
+
+
+def test_every_rule_of_every_kind_has_a_case() -> None:
+    rules = {
+        (kind, rule["message"])
+        for kind, definition in definitions().items()
+        for _, node in walk(schema_of(definition))
+        for rule in node.get("x-kubernetes-validations", ())
+    }
+    assert rules == {(case.kind, case.rule) for case in CASES if case.rule}
+    assert {case.kind for case in CASES if case.rule is None} >= {kind for kind, _ in rules}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.rule is None], ids=str)
+async def test_what_keeps_the_rules_is_taken(door: Door, case: Case) -> None:
+    stored = await door.create(case.kind, case.spec, name=case.name)
+    name = stored["metadata"]["name"]
+    if case.patch is not None:
+        stored = await door.patch(case.kind, name, {"spec": case.patch})
+    assert (await door.load(case.kind, name)).wire()["spec"].keys() >= stored["spec"].keys()
+    await door.remove(case.kind, name)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.rule], ids=str)
+async def test_what_breaks_a_rule_is_refused(door: Door, case: Case) -> None:
+    if case.patch is None:
+        with pytest.raises(InvalidError) as caught:
+            await door.create(case.kind, case.spec, name=case.name)
+    else:
+        name = (await door.create(case.kind, case.spec, name=case.name))["metadata"]["name"]
+        with pytest.raises(InvalidError) as caught:
+            await door.patch(case.kind, name, {"spec": case.patch})
+    assert str(case.rule) in refusal(caught)
