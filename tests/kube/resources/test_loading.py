@@ -84,7 +84,7 @@ async def test_reported_workflows_of_any_form_are_loaded(door: Door) -> None:
     name = (await door.create("Agent", {}))["metadata"]["name"]
     workflows: list[dict[str, Any]] = [
         {"name": "a", "params": "no list", "steps": {"deep": [None]}},
-        {"name": "b" * 128, "": None},
+        {"name": "b" * 128, "": 1.5},
     ]
     await door.patch("Agent", name, {"status": {"workflows": workflows}}, status=True)
     loaded = await door.load("Agent", name)
