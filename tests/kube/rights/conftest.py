@@ -1,0 +1,59 @@
+"""The parts' own ServiceAccounts with real tokens, and organizations with and without their RoleBindings."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.local.accounts import Accounts
+from deplite.local.cluster import Cluster
+from deplite.local.controlplane import ControlPlane
+from deplite.rights import PARTS, account_name, cluster_manifests
+from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a right may hold: in an organization, in a namespace without RoleBindings, in the parts' own."""
+
+    bound: str
+    unbound: str
+    system: str = SYSTEM_NAMESPACE
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        return self.bound, self.unbound, self.system
+
+
+@pytest_asyncio.fixture(scope="session")
+async def parts(control_plane: ControlPlane, session_folder: Path) -> AsyncIterator[dict[str, KubeClient]]:
+    """A client of each part, as it connects in production: a token of its ServiceAccount and nothing more."""
+    cluster = await Cluster.connect(control_plane.kubeconfig)
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
+    for part in PARTS:
+        metadata = {"name": account_name(part), "namespace": SYSTEM_NAMESPACE}
+        await cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    await cluster.apply_all(cluster_manifests(SYSTEM_NAMESPACE))
+    folder = session_folder / "rights-accounts"
+    folder.mkdir(mode=0o700)
+    accounts = Accounts(cluster, folder, control_plane.kubeconfig)
+    clients = {part: await KubeClient.connect((await accounts.issue(account_name(part))).kubeconfig) for part in PARTS}
+    yield clients
+    for client in clients.values():
+        await client.close()
+    await cluster.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def places(kube: KubeClient, parts: dict[str, KubeClient]) -> AsyncIterator[Places]:
+    """Two fresh namespaces beside the parts' own."""
+    found = Places(bound=f"org-{secrets.token_hex(5)}", unbound=f"org-{secrets.token_hex(5)}")
+    await create_organization(kube, found.bound)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": found.unbound}}
+    await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
+    yield found
+    for name in (found.bound, found.unbound):
+        await delete_namespace(kube, name)
