@@ -20,12 +20,15 @@ def canonical_json(value: Any) -> bytes:
     """Return the canonical bytes of a JSON value.
 
     Raises:
-        UnsignableError: for a fraction, an integer beyond ±(2^53-1), a lone surrogate or a type JSON does not have.
+        UnsignableError: for a fraction, an integer beyond ±(2^53-1), a lone surrogate, a type JSON does not have, or
+            nesting deeper than Python's stack.
     """
     try:
         return _encode(value).encode()
     except UnicodeEncodeError as error:
         raise UnsignableError("A lone surrogate has no UTF-8 form; send well-formed text.") from error
+    except RecursionError:
+        raise UnsignableError("The value is nested too deeply.") from None
 
 
 def _encode(value: Any) -> str:
@@ -43,11 +46,17 @@ def _encode(value: Any) -> str:
         case str():
             return f'"{value.translate(_ESCAPES)}"'
         case Mapping():
-            items = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be", "surrogatepass"))
+            items = sorted(value.items(), key=_code_units)
             return "{" + ",".join(f"{_encode(key)}:{_encode(item)}" for key, item in items) + "}"
-        case Sequence():
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return "[" + ",".join(map(_encode, value)) + "]"
     raise UnsignableError(f"{type(value).__name__} is not a JSON type.")
+
+
+def _code_units(item: tuple[Any, Any]) -> bytes:
+    if not isinstance(item[0], str):
+        raise UnsignableError(f"{item[0]!r} is no key of a JSON object.")
+    return item[0].encode("utf-16-be", "surrogatepass")
 
 
 def _integer(value: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from deplite.protocol.canonical import canonical_json
-from deplite.protocol.errors import BadSignatureError
+from deplite.protocol.errors import BadSignatureError, UnsignableError
 from deplite.protocol.keys import sign, verify
 
 
@@ -29,10 +29,18 @@ def unseal(key: Ed25519PublicKey, envelope: Any) -> dict[str, Any]:
     """Return the payload of an envelope whose signature verifies.
 
     Raises:
-        BadSignatureError: the envelope has another shape, or its signature does not verify.
+        BadSignatureError: the envelope has another shape, holds what nobody can have signed, or its signature does
+            not verify.
     """
     match envelope:
         case {"payload": dict(payload), "signature": str(signature)}:
-            verify(key, canonical_json(payload), signature)
+            verify(key, _signed_bytes(payload), signature)
             return payload
     raise BadSignatureError("The event is not a signed envelope.")
+
+
+def _signed_bytes(payload: dict[str, Any]) -> bytes:
+    try:
+        return canonical_json(payload)
+    except UnsignableError as error:
+        raise BadSignatureError(f"The payload cannot have been signed: {error}") from error

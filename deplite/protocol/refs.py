@@ -1,7 +1,8 @@
 """Git refs: the grammar of `git check-ref-format --allow-onelevel`, and the patterns of `allowedRefs`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from deplite.protocol.errors import InvalidRefError
@@ -39,10 +40,45 @@ def ref_allowed(ref: str | None, allowed: Sequence[str]) -> bool:
     if ref is None:
         return False
     short = ref.removeprefix("refs/heads/")
-    return any(_pattern(pattern.removeprefix("refs/heads/")).fullmatch(short) for pattern in allowed)
+    return any(_glob(pattern.removeprefix("refs/heads/")).matches(short) for pattern in allowed)
 
 
-@lru_cache(maxsize=4096)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*)", pattern)
-    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts), re.DOTALL)
+@dataclass(frozen=True, kw_only=True)
+class _Glob:
+    """A pattern as a bit set automaton: bit i says that the first i parts of the pattern have been matched.
+
+    Not a regular expression: six stars in one took 18 seconds on a ref of 120 characters, and a pattern is somebody
+    else's program. This takes a few operations for each character, whatever the pattern.
+    """
+
+    letters: Mapping[str, int]
+    """For each letter, the parts that are this letter."""
+    stars: int
+    deep: int
+    """The parts that are `*` or `**`, and those that are `**`."""
+    length: int
+
+    def matches(self, text: str) -> bool:
+        states = self._past_stars(1)
+        for letter in text:
+            waiting = states & (self.deep if letter == "/" else self.stars)
+            states = self._past_stars(waiting | (states & self.letters.get(letter, 0)) << 1)
+        return bool(states >> self.length & 1)
+
+    def _past_stars(self, states: int) -> int:
+        """A star may match nothing; two never stand side by side."""
+        return states | (states & self.stars) << 1
+
+
+@lru_cache(maxsize=1024)
+def _glob(pattern: str) -> _Glob:
+    parts = re.findall(r"\*+|[^*]", pattern, re.DOTALL)
+    letters: dict[str, int] = {}
+    stars = deep = 0
+    for position, part in enumerate(parts):
+        if part[0] == "*":
+            stars |= 1 << position
+            deep |= (len(part) > 1) << position
+        else:
+            letters[part] = letters.get(part, 0) | 1 << position
+    return _Glob(letters=letters, stars=stars, deep=deep, length=len(parts))
