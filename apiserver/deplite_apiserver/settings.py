@@ -79,6 +79,8 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = "json"
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
+    sync_seconds: float = 55.0
+    """How long a sync caller waits, for published clients give up after 60 s; no variable sets it."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -26,6 +26,7 @@ class PublishedAgent:
 
     def __init__(self, base: str) -> None:
         self.base = base
+        self.time = time.time
         self.key = Ed25519PrivateKey.generate()
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
         self.agent_id = ""
@@ -51,7 +52,7 @@ class PublishedAgent:
 
     def signed(self, method: str, path: str, body: bytes, **override: str) -> dict[str, str]:
         """Return the four headers; keyword arguments replace what the signature covers."""
-        timestamp = override.get("timestamp", str(int(time.time())))
+        timestamp = override.get("timestamp", str(int(self.time())))
         nonce = override.get("nonce", os.urandom(16).hex())
         digest = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
         covered = "\n".join((timestamp, nonce, override.get("method", method), override.get("path", path), digest))
@@ -62,18 +63,20 @@ class PublishedAgent:
             "X-Signature": base64.b64encode(self.key.sign(covered.encode())).decode(),
         }
 
-    async def call(self, method: str, path: str, body: Any = None, **override: str) -> httpx.Response:
-        """Send one signed call; `body` is JSON, or bytes as they are, or nothing."""
+    async def call(
+        self, method: str, path: str, body: Any = None, *, extra: dict[str, str] | None = None, **override: str
+    ) -> httpx.Response:
+        """Send one signed call; `body` is JSON, or bytes as they are, or nothing; `extra` are headers of ours."""
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = self.signed(method, path, raw, **override)
+        headers = self.signed(method, path, raw, **override) | (extra or {})
         if raw:
             headers["Content-Type"] = "application/json"
         return await self.http.request(method, self.base + path, content=raw, headers=headers)
 
     @asynccontextmanager
-    async def stream(self) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+    async def stream(self, *, extra: dict[str, str] | None = None) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
         """Open the job stream; yields `(event, data)`."""
-        headers = self.signed("GET", "/agent/stream", b"") | {"Accept": "text/event-stream"}
+        headers = self.signed("GET", "/agent/stream", b"") | {"Accept": "text/event-stream"} | (extra or {})
         async with self.http.stream("GET", f"{self.base}/agent/stream", headers=headers) as answer:
             if answer.status_code != 200:
                 await answer.aread()

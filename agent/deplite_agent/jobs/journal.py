@@ -103,11 +103,18 @@ class Journal:
         """
         folder = jobs / order.key
         cls.discard(folder)  # nothing that can be read was there
-        journal = cls(folder, Life(order=order, instance=instance))
+        journal = cls(folder, Life(order=order, instance=instance, touched_at=time.time()))
         try:
             make_private(folder)
             reserve(folder / "reserve", RESERVED_BYTES)
-            journal._write({"state": State.ACCEPTED, "order": order.record(), "instance": instance})
+            journal._put(
+                {
+                    "state": State.ACCEPTED,
+                    "order": order.record(),
+                    "instance": instance,
+                    "at": journal.life.touched_at,
+                }
+            )
             sync_folder(jobs)
         except OSError:
             journal.remove()
@@ -190,19 +197,21 @@ class Journal:
 
     def _write(self, record: dict[str, Any]) -> None:
         stamped = record | {"at": time.time()}
+        self._put(stamped)
+        self.life = advance(self.life, stamped)
+
+    def _put(self, record: dict[str, Any]) -> None:
         path = self.folder / "journal"
         if self._sound is not None:
             # In one step: what was damaged said that the job must not run, until this record says how it ended.
-            write_whole(path, self._sound + encode_record(stamped))
+            write_whole(path, self._sound + encode_record(record))
             self._sound = None
-            self.life = advance(self.life, stamped)
             return
         if self._file is None:
             self._file = RecordFile(path)
             sync_folder(self.folder)
-        self._file.append([stamped])
+        self._file.append([record])
         self._file.sync()
-        self.life = advance(self.life, stamped)
 
 
 def _following(life: Life | None, record: Mapping[str, Any] | None) -> Life:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from deplite_agent.jobs.lines import LineSplitter
+from deplite_agent.jobs.lines import MAX_LINE, LineSplitter
 from deplite_agent.jobs.masking import Masker
 from deplite_agent.records import Record, RecordFile, read_records
 
 log = logging.getLogger(__name__)
 
 Level = Literal["info", "warn", "error"]
-_ADD_MASK = re.compile(rb"^::add-mask::(.+?)\r?\n?$")
+_COMMAND = b"::add-mask::"
+_ADD_MASK = re.compile(rb"::add-mask::(.+?)\r?\n?\Z")
 _ESCAPES = ((b"%0D", b"\r"), (b"%0A", b"\n"), (b"%25", b"%"))
 
 
@@ -99,28 +100,54 @@ class RawOutput:
         self._log = job_log
         self._step = step
         self._shown = shown
-        self._incoming = LineSplitter()
-        self._outgoing = LineSplitter()
+        self._held = b""
+        """The beginning of a line that may become a command."""
+        self._fresh = True
+        """Whether a line begins with what comes next."""
+        self._lines = LineSplitter()
 
     def feed(self, data: bytes) -> None:
         """Take what the step printed."""
-        self._take(list(self._incoming.feed(data)))
+        text = self._held + data
+        start = text.rfind(b"\n") + 1
+        may_be_command = start > 0 or self._fresh
+        self._held = text[start:] if may_be_command and _begins_command(text[start:]) else b""
+        self._take(text[: len(text) - len(self._held)])
 
     def close(self) -> None:
         """The step has printed all it ever will."""
-        self._take(list(self._incoming.flush()))
+        rest, self._held = self._held, b""
+        self._take(rest)
         if self._shown:
-            rest = [*self._outgoing.feed(self._log.masker.flush()), *self._outgoing.flush()]
-            self._log.write_raw(self._step, rest)
+            self._log.write_raw(self._step, [*self._lines.feed(self._log.masker.flush()), *self._lines.flush()])
 
-    def _take(self, lines: list[bytes]) -> None:
-        shown: list[bytes] = []
-        for line in lines:
-            if found := _ADD_MASK.match(line):
-                self._log.masker.add(_unescaped(found[1]))
-            elif self._shown:
-                shown += self._outgoing.feed(self._log.masker.feed(line))
-        self._log.write_raw(self._step, shown)
+    def _take(self, text: bytes) -> None:
+        if _COMMAND in text:
+            for line in _lines(text):
+                self._line(line)
+        elif text:
+            self._show(text)
+            self._fresh = text.endswith(b"\n")
+
+    def _line(self, line: bytes) -> None:
+        if self._fresh and (found := _ADD_MASK.match(line)):
+            self._log.masker.add(_unescaped(found[1]))
+        else:
+            self._show(line)
+        self._fresh = line.endswith(b"\n")
+
+    def _show(self, text: bytes) -> None:
+        if self._shown:
+            self._log.write_raw(self._step, list(self._lines.feed(self._log.masker.feed(text))))
+
+
+def _begins_command(end: bytes) -> bool:
+    return 0 < len(end) <= MAX_LINE and (end.startswith(_COMMAND) or _COMMAND.startswith(end))
+
+
+def _lines(text: bytes) -> list[bytes]:
+    *whole, rest = text.split(b"\n")
+    return [line + b"\n" for line in whole] + ([rest] if rest else [])
 
 
 def next_seq(path: Path) -> int:

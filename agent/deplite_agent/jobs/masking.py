@@ -7,6 +7,7 @@ clear. What is not found is written in docs/workflow-file.md (Masking).
 import base64
 import html
 import json
+import re
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -19,22 +20,22 @@ MIN_LINE = 6
 """A line of a secret of several lines is masked by itself from so many bytes on."""
 MIN_FORM = 4
 """Shorter encodings would be found everywhere."""
+_SHELL_SPECIAL = re.compile(rb"[^A-Za-z0-9_@%+=:,./\x80-\xff-]")
+_IN_DOUBLE_QUOTES = re.compile(rb'[\\"$`]')
 
 
 def forms(secret: bytes) -> set[bytes]:
     """Return what to look for: the secret, its encodings, and the longer ones of its lines with theirs."""
     found = {secret, *_encodings(secret)}
-    lines = secret.splitlines()
+    lines = re.split(rb"[\r\n]+", secret)
     if len(lines) > 1:
         for line in (one.strip() for one in lines):
             if len(line) >= MIN_LINE:
                 found |= {line, *_encodings(line)}
-        found |= _encoded(secret.rstrip(b"\r\n"))
+    # Around what a file or a variable holds there is often white space that a program does not print.
+    if len(bare := secret.strip()) >= MIN_FORM:
+        found |= {bare, *_encodings(bare)}
     return {form for form in found if form.strip()}
-
-
-def _encoded(secret: bytes) -> set[bytes]:
-    return {secret, *_encodings(secret)} if secret else set()
 
 
 def _encodings(secret: bytes) -> Iterator[bytes]:
@@ -56,20 +57,29 @@ def _base64(secret: bytes) -> Iterator[bytes]:
 def _texts(secret: bytes) -> Iterator[bytes]:
     percent = quote(secret, safe="")
     yield from (percent.encode(), quote(secret).encode(), quote_plus(secret).encode(), _lower_percent(percent).encode())
+    yield _SHELL_SPECIAL.sub(rb"\\\g<0>", secret)  # printf %q
+    yield _IN_DOUBLE_QUOTES.sub(rb"\\\g<0>", secret)
+    yield secret.replace(b"'", b"''")  # SQL, PowerShell
     try:
         text = secret.decode()
     except UnicodeDecodeError:
         return
-    plain = json.dumps(text, ensure_ascii=False)[1:-1]
-    yield plain.encode()
-    yield json.dumps(text)[1:-1].encode()
-    yield plain.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}).encode()
-    yield plain.replace("/", "\\/").encode()
+    yield from _json(text)
     yield shlex.quote(text).encode()
     yield text.replace("'", "'\\''").encode()
     yield text.encode("unicode_escape").replace(b"'", b"\\'")
-    yield html.escape(text).encode()
-    yield html.escape(text, quote=False).encode()
+    markup = html.escape(text, quote=False)
+    for double, single in (("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&#39;"), ("&quot;", "&apos;")):
+        yield markup.replace('"', double).replace("'", single).encode()
+    yield markup.encode()
+
+
+def _json(text: str) -> Iterator[bytes]:
+    for ascii_only in (False, True):
+        plain = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield plain.encode()
+        yield plain.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}).encode()
+        yield plain.replace("/", "\\/").encode()
 
 
 def _lower_percent(text: str) -> str:

@@ -120,8 +120,9 @@ class Dispatcher:
                 elif job.queued and job.cancel is not None:
                     self._end_cancelled(job)
             case Change(old=LiveJob() as old, new=FinishedJob() as new):
+                known = not old.queued or self._sent.age(old) is not None
                 self._sent.forget(old)
-                if not old.queued and new.reason in _STOPPED_BY_SERVER:
+                if known and new.reason in _STOPPED_BY_SERVER:
                     self._stop(old, new.reason)
             case Change(old=LiveJob() as old, new=None):
                 self._sent.forget(old)
@@ -193,5 +194,8 @@ class Dispatcher:
 
 
 def _concerns_agent(old: LiveJob, new: LiveJob) -> bool:
-    """Whether something changed that the agent is to hear of: sent once on arrival, and once when cancelled."""
-    return old.uid != new.uid or (old.cancel is None and new.cancel is not None)
+    """Whether something changed that the agent is to hear of: the job is new, or to be stopped.
+
+    A claim that wins against a cancel makes the stop known again: while the job was queued, nobody was told.
+    """
+    return old.uid != new.uid or (new.cancel is not None and (old.cancel is None or (old.queued and not new.queued)))

@@ -30,15 +30,15 @@ class Hearing:
         self._monotonic = monotonic
         self.since = self._ticked_at = monotonic()
 
-    def tick(self, heard_at: float) -> None:
+    def tick(self, deaf: float) -> None:
         """Look whether hearing went on.
 
         Args:
-            heard_at: monotonic time of the last word from the Kubernetes API.
+            deaf: seconds since the last word from the Kubernetes API.
         """
         now = self._monotonic()
         paused = now - self._ticked_at > MAX_PAUSE_SECONDS
-        if paused or now - heard_at > MAX_DEAF_SECONDS:
+        if paused or deaf > MAX_DEAF_SECONDS:
             self.since = now
         self._ticked_at = now
 

@@ -47,6 +47,7 @@ class Desk:
         reports: takes what agents report.
         logs: takes and gives log lines.
         streams: the agents' open streams.
+        hearing: since when we have been able to hear agents.
         presence: when agents were last heard of.
         dispatcher: sends jobs, and asks agents to report their workflows.
         waiters: requests that wait for the end of a job.
@@ -86,17 +87,19 @@ class Desk:
         transitions = Transitions(kube, jobs.note)
         archive = Archive(store)
         self._sent = Sent(clock.monotonic)
-        self._hearing = Hearing(clock.monotonic)
+        self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic)
         self.waiters = Waiters(jobs)
         self.streams = Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
-        self.runs = Runs(store=kube, jobs=jobs, limiter=limiter, waiters=self.waiters)
+        self.runs = Runs(
+            store=kube, jobs=jobs, limiter=limiter, waiters=self.waiters, sync_seconds=settings.sync_seconds
+        )
         self.presence = Presence(
             store=kube,
             streams=self.streams,
-            hearing=self._hearing,
+            hearing=self.hearing,
             monotonic=clock.monotonic,
             now=clock.now,
             note=agents.note,
@@ -126,7 +129,7 @@ class Desk:
             lease=self._lease,
             jobs=self._caches.jobs,
             agents=self._caches.agents,
-            hearing=self._hearing,
+            hearing=self.hearing,
             presence=self.presence,
             sent=self._sent,
             transitions=transitions,
@@ -178,7 +181,7 @@ class Desk:
 
     async def _listen(self) -> None:
         while True:
-            self._hearing.tick(max(cache.heard_at for cache in self._caches.all()))
+            self.hearing.tick(self._caches.silence)
             await asyncio.sleep(TICK_SECONDS)
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:

@@ -26,8 +26,6 @@ from deplite_apiserver.limits.windows import Exceeded
 
 log = logging.getLogger(__name__)
 
-SYNC_SECONDS = 55.0
-"""How long a sync caller waits; published clients give up after 60 s."""
 MAX_TRIES = 3
 """How often a create is tried while an older job of the same name disappears."""
 
@@ -109,7 +107,7 @@ class Runs:
         jobs: NotedJobs,
         limiter: Limiter,
         waiters: Waiters,
-        sync_seconds: float = SYNC_SECONDS,
+        sync_seconds: float,
     ) -> None:
         """Make the service.
 

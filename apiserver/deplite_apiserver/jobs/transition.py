@@ -107,14 +107,18 @@ def decide(job: DeployJob, event: Event) -> Decision:
     """Say what an event does to a job as it is now."""
     match event:
         case Claimed():
-            return _claim(job.status, event)
+            return _claim(job, event)
         case Reported():
             return _report(job, _explained(job, event))
         case Ended():
             return _end(job.status, event)
 
 
-def _claim(status: DeployJobStatus, event: Claimed) -> Decision:
+def _claim(job: DeployJob, event: Claimed) -> Decision:
+    status = job.status
+    if status.phase is Phase.QUEUED and job.spec.cancel is not None and not event.implied:
+        end = _end(status, Ended(reason=Reason(job.spec.cancel.reason), at=event.at))
+        return replace(end, verdict=Verdict.JOB_FINISHED)
     if status.phase is Phase.QUEUED:
         patch = {"phase": Phase.RUNNING.value, "startedAt": utc(event.at)}
         return _applied(patch | ({"instance": event.instance} if event.instance else {}))

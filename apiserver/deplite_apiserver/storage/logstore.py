@@ -1,6 +1,8 @@
 """Logs of jobs in the object store: a batch is stored once it is one object, and read back merged by seq."""
 
 import asyncio
+import logging
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +11,8 @@ from deplite.failpoints import failpoint
 from deplite_apiserver.logs.lines import LogLine, SeqSet, encode, merge
 from deplite_apiserver.storage.objects import ObjectStore, StorageUnavailableError
 from deplite_apiserver.storage.pieces import LogName, Piece, chunks_of, pack, part_key, parts_of
+
+log = logging.getLogger(__name__)
 
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page of lines ends here, whatever its limit."""
@@ -138,14 +142,23 @@ class LogStore:
         data = await self._store.get(piece.key, offset=piece.offset, length=piece.length)
         if data is None:  # merged and deleted since it was listed, or lost: either way this view is not the log
             raise StorageUnavailableError
-        return list(piece.decode(data))
+        try:
+            return list(piece.decode(data))
+        except (ValueError, OSError, EOFError, zlib.error) as error:
+            log.error("the log object %s is damaged", piece.key, extra={"action": "log_damaged"})
+            raise StorageUnavailableError from error
 
     async def _learn(self, name: LogName, tracked: _Tracked, first: int, last: int) -> None:
         """Read those older pieces that could hold a seq of the batch."""
         if tracked.unread is None:
             tracked.unread = await self._pieces(name)
         for piece in [piece for piece in tracked.unread if piece.first <= last and piece.last >= first]:
-            for one in await self._load(piece):
+            try:
+                lines = await self._load(piece)
+            except StorageUnavailableError:
+                tracked.unread = None  # it may have been merged away since: the next try lists again
+                raise
+            for one in lines:
                 tracked.known.add(one["seq"])
             tracked.unread.remove(piece)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deplite_apiserver.logs.lines import LogLine, decode, digest, encode
-from deplite_apiserver.storage.objects import Stored
+from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
 
 CHUNK_BYTES = 262_144
 """A merged chunk holds about so many bytes of lines: what a page of a log reads at least."""
@@ -89,14 +89,21 @@ def parts_of(listing: Iterable[Stored]) -> list[Piece]:
 
 
 def chunks_of(index: bytes | None) -> list[Piece]:
-    """Return the chunks that an index names; they rank before every part."""
+    """Return the chunks that an index names; they rank before every part.
+
+    Raises:
+        StorageUnavailableError: the index is damaged.
+    """
     if index is None:
         return []
-    body = json.loads(index)
-    return [
-        Piece(first=first, last=last, key=body["object"], offset=offset, length=length)
-        for first, last, offset, length in body["chunks"]
-    ]
+    try:
+        body = json.loads(index)
+        return [
+            Piece(first=first, last=last, key=body["object"], offset=offset, length=length)
+            for first, last, offset, length in body["chunks"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageUnavailableError from error
 
 
 def pack(name: LogName, lines: Sequence[LogLine]) -> Merged:

@@ -30,7 +30,18 @@ class Facts:
 
 def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """Return why a job ends now, if it does; the first duty that says so wins."""
-    return revoked(job, facts) or expired(job, facts, now) or timed_out(job, facts, now) or lost(job, facts)
+    return (
+        cancelled(job)
+        or revoked(job, facts)
+        or expired(job, facts, now)
+        or timed_out(job, facts, now)
+        or lost(job, facts)
+    )
+
+
+def cancelled(job: LiveJob) -> Reason | None:
+    """A queued job that somebody cancelled ends; the dispatcher does it at once, but may have failed to write it."""
+    return Reason(job.cancel.reason) if job.queued and job.cancel is not None else None
 
 
 def revoked(job: LiveJob, facts: Facts) -> Reason | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from deplite.kube.cache import Cache
-from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import KubeError, UnavailableError
 from deplite.kube.lease import LeaseLostError
 from deplite.resources.agent import Agent
 from deplite_apiserver.dispatch.hearing import Hearing
@@ -117,7 +117,10 @@ class Sweeper:
                     ended = await self._transitions.apply(
                         job.namespace, job.name, Ended(reason=reason, at=self._now()), uid=job.uid
                     )
-                except NotFoundError:
+                except UnavailableError:
+                    raise
+                except KubeError as error:  # gone, or this one cannot be written: the others still can
+                    log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
                     continue
                 if ended is Verdict.APPLIED:
                     log.info("job %s ended: %s", job.name, reason, extra={"action": "job_ended", "reason": reason})
@@ -143,4 +146,6 @@ async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
             await duty()
         except (KubeError, StorageUnavailableError) as error:
             log.warning("sweep: %s", error, extra={"action": "sweep_failed"})
+        except Exception:  # one object that nobody foresaw must not end the duties that keep all others going
+            log.exception("a sweep failed", extra={"action": "sweep_failed"})
         await asyncio.sleep(seconds)

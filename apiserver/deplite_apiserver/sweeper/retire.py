@@ -20,8 +20,8 @@ from deplite_apiserver.sweeper.retirement import Duty, Progress, duty
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 100
-"""Steps of one round; the next round goes on."""
+RETRY_AFTER = 300.0
+"""Seconds for which a job whose step failed is left alone: one that cannot be retired must not hold up the others."""
 _YIELD_EVERY = 1000
 _FRESH = Progress()
 _MERGED = Progress(merged_at=0.0, discarded=True)
@@ -56,24 +56,29 @@ class Retirement:
         self._now, self._monotonic = now, monotonic
         self._progress: dict[Key, Progress] = {}
         self._parts: dict[Key, list[str]] = {}
+        self._failed_at: dict[Key, float] = {}
         jobs.subscribe(self._changed)
         logs.subscribe(self._appended)
 
     async def round(self) -> None:
-        """Do what is due, at most 100 steps."""
-        done = 0
+        """Do what is due, until a step fails: the store or the cluster may be away."""
         for number, job in enumerate(self._jobs.values()):
             if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await asyncio.sleep(0)  # a long list must not keep requests waiting
             if not isinstance(job, FinishedJob):
                 continue
             due = duty(job, self._progress.get(_key(job), _FRESH), self._now(), self._monotonic())
-            if due is Duty.NOTHING:
+            if due is Duty.NOTHING or self._waits(job):
                 continue
-            await self._do(due, job)
-            done += 1
-            if done >= AT_ONCE:
-                return
+            try:
+                await self._do(due, job)
+            except Exception:
+                self._failed_at[_key(job)] = self._monotonic()
+                raise
+
+    def _waits(self, job: FinishedJob) -> bool:
+        failed_at = self._failed_at.get(_key(job))
+        return failed_at is not None and self._monotonic() - failed_at < RETRY_AFTER
 
     async def _do(self, due: Duty, job: FinishedJob) -> None:
         key = _key(job)
@@ -120,6 +125,7 @@ class Retirement:
         if isinstance(change.old, FinishedJob) and (change.new is None or change.new.uid8 != change.old.uid8):
             self._progress.pop(_key(change.old), None)
             self._parts.pop(_key(change.old), None)
+            self._failed_at.pop(_key(change.old), None)
 
     def _appended(self, name: LogName, last: int) -> None:
         """Merge again what got late lines."""

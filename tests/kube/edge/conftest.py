@@ -15,9 +15,9 @@ from deplite.resources import Agent, Organization, Trigger
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import ISSUER, People
-from tests.kube.edge.serving import served
 from tests.kube.jobs.conftest import Replica, agent_name, enroll, make_token
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
+from tests.kube.serving import served
 from tests.organizations import create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
@@ -51,13 +51,13 @@ def settings(settings_of_jobs: Settings, people: People) -> Settings:  # noqa: F
     return settings_of_jobs.model_copy(update={"issuers": (people.settings(),), "read_seconds": 1.0})
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def replica(settings: Settings) -> AsyncIterator[Replica]:
     async with served(settings) as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def http(replica: Replica) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=30) as client:
         yield client

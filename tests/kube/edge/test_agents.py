@@ -11,8 +11,8 @@ from deplite.kube.client import KubeClient
 from deplite.resources import Agent
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Newcomer, Organized, declare_agent
-from tests.kube.edge.serving import until
 from tests.kube.jobs.conftest import Replica, agent_name
+from tests.kube.serving import until
 
 
 async def test_a_pending_agent_and_a_connected_one(

@@ -19,8 +19,8 @@ from deplite_apiserver.tokens.usage import TokenUsage
 from tests.faults.proxy import FaultProxy
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized
-from tests.kube.edge.serving import MovableClock, served, until
 from tests.kube.jobs.conftest import Replica
+from tests.kube.serving import MovableClock, served, until
 from tests.organizations import delete_namespace
 
 

@@ -18,8 +18,8 @@ from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import declare_agent
 from tests.kube.edge.keys import UNUSABLE, WEAK, good_pem
-from tests.kube.edge.serving import MovableClock, served
 from tests.kube.jobs.conftest import Replica
+from tests.kube.serving import MovableClock, served
 from tests.published.agent import PublishedAgent
 
 

@@ -16,8 +16,8 @@ from deplite.resources import Agent
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Newcomer, Organized
-from tests.kube.edge.serving import MovableClock, served
 from tests.kube.jobs.conftest import Replica, agent_name
+from tests.kube.serving import MovableClock, served
 from tests.published.agent import PublishedAgent
 
 ORDER = 2**252 + 27742317777372353535851937790883648493

@@ -13,8 +13,8 @@ from deplite.resources.resource import utc
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized
-from tests.kube.edge.serving import MovableClock, served
 from tests.kube.jobs.conftest import make_token
+from tests.kube.serving import MovableClock, served
 
 LATER = utc(datetime.now(UTC) + timedelta(days=30))
 

@@ -1,6 +1,5 @@
 """One replica of the apiserver for each test module, in this process, on the real API server and object store."""
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -9,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-import uvicorn
 
 from deplite.kube.client import KubeClient
 from deplite.local.controlplane import ControlPlane
@@ -17,9 +15,8 @@ from deplite.local.objectstore import ObjectStore
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Trigger
 from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
-from deplite_apiserver.context import Context
-from deplite_apiserver.main import build
 from deplite_apiserver.settings import S3Settings, Settings
+from tests.kube.serving import Replica, served
 from tests.organizations import SYSTEM_NAMESPACE
 from tests.published.agent import PublishedAgent
 
@@ -27,14 +24,6 @@ WORKFLOW: dict[str, Any] = {
     "name": "deploy-prod",
     "params": [{"name": "replicas", "type": "number", "default": 2, "min": 1, "max": 20}],
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replica:
-    """A served app."""
-
-    base: str
-    context: Context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +52,6 @@ class Bench:
 
     async def get(self, path: str) -> httpx.Response:
         return await self.http.get(path, headers={"Authorization": f"Bearer {self.token}"})
-
-
-@contextlib.asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[Replica]:
-    """Serve a replica on a free port until the block ends."""
-    app = build(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=3))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not task.done(), task.exception()
-        await asyncio.sleep(0.02)
-    base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    context: Context = app.state.context
-    await asyncio.gather(*(cache.wait_synced() for cache in context.caches.all()))
-    try:
-        yield Replica(base=base, context=context)
-    finally:
-        context.desk.stop()
-        server.should_exit = True
-        await task
 
 
 @pytest_asyncio.fixture(scope="session")

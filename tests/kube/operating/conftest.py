@@ -95,7 +95,7 @@ async def operator(operator_kubeconfig: Path, session_folder: Path) -> AsyncIter
     await operator.wait_ready()
     yield operator
     if operator.process is not None and operator.process.poll() is None:
-        assert await operator.stop() == 0
+        assert await operator.stop() == 0, operator.log.read_text()
     text = operator.log.read_text()
     assert "Traceback" not in text
     assert re.search(r"(tk|enr)_[0-9A-Za-z]{30}", text) is None

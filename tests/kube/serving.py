@@ -1,9 +1,10 @@
-"""Serves replicas whose clock a test can move."""
+"""Serves replicas of the apiserver in this process, with a clock that a test can move."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
@@ -12,7 +13,14 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.main import build, configuration
 from deplite_apiserver.settings import Settings
-from tests.kube.jobs.conftest import Replica
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """A served app."""
+
+    base: str
+    context: Context
 
 
 class MovableClock:
@@ -26,6 +34,10 @@ class MovableClock:
 
     def monotonic(self) -> float:
         return time.monotonic() + self.ahead
+
+    def time(self) -> float:
+        """Return unix seconds, for agents that live by this clock."""
+        return time.time() + self.ahead
 
 
 @contextlib.asynccontextmanager
