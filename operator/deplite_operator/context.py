@@ -7,6 +7,7 @@ from datetime import datetime
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
 from deplite_operator.settings import Settings
+from deplite_operator.stopping import Stopping
 from deplite_operator.world import World
 
 
@@ -19,5 +20,6 @@ class Context:
     settings: Settings
     lease: Lease
     """Nothing is written unless it is held."""
+    stopping: Stopping
     now: Callable[[], datetime]
     """The present moment, UTC."""

@@ -13,7 +13,6 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from deplite.kube.lease import Lease
 from deplite_operator.context import Context
 from deplite_operator.probes import Probes
 from deplite_operator.settings import Settings
+from deplite_operator.stopping import Stopping
 from deplite_operator.watching import kopf_settings, registry_of
 from deplite_operator.world import World
 
@@ -59,7 +59,7 @@ async def operate(settings: Settings) -> int:
     probes = Probes(settings.probe_host, settings.probe_port, lambda: context.lease.held and context.world.synced)
     try:
         await probes.start()
-        return await _lead(context) if await _wait_to_lead(context.lease) else 0
+        return await _lead(context) if await _wait_to_lead(context) else 0
     finally:
         await context.lease.release()
         await probes.stop()
@@ -78,17 +78,23 @@ def _context(kube: KubeClient, settings: Settings) -> Context:
         renew=times.renew,
         retry=times.retry,
     )
-    return Context(kube=kube, world=World(kube), settings=settings, lease=lease, now=lambda: datetime.now(UTC))
+    return Context(
+        kube=kube,
+        world=World(kube),
+        settings=settings,
+        lease=lease,
+        stopping=Stopping(),
+        now=lambda: datetime.now(UTC),
+    )
 
 
-async def _wait_to_lead(lease: Lease) -> bool:
+async def _wait_to_lead(context: Context) -> bool:
     """Wait for the Lease; False if told to stop before it came."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)  # kopf puts its own in place when it starts
-    acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stopped.wait())
+    context.stopping.listen()
+    acquiring = asyncio.create_task(context.lease.acquire())
+    stopping = asyncio.create_task(context.stopping.told.wait())
     await asyncio.wait((acquiring, stopping), return_when=asyncio.FIRST_COMPLETED)
-    leads = acquiring.done() and not stopped.is_set()
+    leads = acquiring.done() and not context.stopping.told.is_set()
     for task in (acquiring, stopping):
         task.cancel()
     await asyncio.gather(acquiring, stopping, return_exceptions=True)
@@ -99,7 +105,13 @@ async def _lead(context: Context) -> int:
     # The renewing task is there before kopf starts: at its end kopf cancels every task that came after it.
     holding = asyncio.create_task(context.lease.hold(), name="lease")
     operating = asyncio.create_task(
-        kopf.operator(registry=registry_of(context), settings=kopf_settings(), standalone=True, clusterwide=True),
+        kopf.operator(
+            registry=registry_of(context),
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=True,
+            stop_flag=context.stopping.told,
+        ),
         name="kopf",
     )
     await asyncio.wait((holding, operating), return_when=asyncio.FIRST_COMPLETED)
@@ -110,12 +122,15 @@ async def _lead(context: Context) -> int:
     if not ended:
         log.error("the lease is lost, so this process ends", extra={"action": "lease_lost"})
         return 1
-    return _outcome(operating)
+    return _outcome(operating, told=context.stopping.told.is_set())
 
 
-def _outcome(operating: "asyncio.Task[None]") -> int:
+def _outcome(operating: "asyncio.Task[None]", *, told: bool) -> int:
     error = None if operating.cancelled() else operating.exception()
     if error is None:
+        return 0
+    if told:
+        log.info("stopped while kopf was still starting", extra={"action": "stopped"})
         return 0
     log.error("kopf ended: %s", error, exc_info=error, extra={"action": "kopf_ended"})
     return 1

@@ -58,6 +58,7 @@ def _start(registry: kopf.OperatorRegistry, context: Context, queue: WorkQueue) 
     @kopf.on.startup(registry=registry, id="startup")
     async def startup(**_: Any) -> None:
         await first_list(context)
+        context.stopping.listen()
         tasks.append(asyncio.create_task(queue.run(), name="queue"))
         tasks.append(asyncio.create_task(resync(context, queue), name="resync"))
 
