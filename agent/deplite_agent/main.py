@@ -24,7 +24,7 @@ _HELP = """\
 Run the workflow files of this machine when the server asks for it. Settings come from the environment: DEPLITE_URL;
 DEPLITE_TOKEN, the enrolment code (first start only); DEPLITE_STATE_DIR; DEPLITE_WORKFLOWS_DIR; DEPLITE_SECRETS_DIR;
 DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS; DEPLITE_GRACE_SECONDS; DEPLITE_SCAN_SECONDS;
-DEPLITE_LOG_FORMAT (text or json)."""
+DEPLITE_HEARTBEAT_SECONDS; DEPLITE_SILENCE_SECONDS; DEPLITE_LOG_FORMAT (text or json)."""
 
 
 def main() -> int:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Coroutine
 from typing import Any
 
+from deplite.failpoints import skewed
 from deplite.protocol.request import RequestSigner
 from deplite_agent.errors import RevokedError
 from deplite_agent.identity import Identity, StateFolder
@@ -40,7 +42,9 @@ class Process:
         signer = RequestSigner(agent_id=agent_id, key=identity.key)
         self._settings, self._state = settings, state
         self._greeting = greeting
-        self._transport = Transport(settings.url, signer, instance)
+        self._transport = Transport(
+            settings.url, signer, instance, silence=settings.silence_seconds, clock=skewed(time.time, "agent")
+        )
         inventory = Inventory(settings.workflows)
         self._reporter = Reporter(self._transport, inventory, scan_seconds=settings.scan_seconds)
         tools = Tools(
@@ -70,7 +74,7 @@ class Process:
             for work in (
                 tend(self._desk),
                 self._reporter.run(),
-                beat(self._transport),
+                beat(self._transport, self._settings.heartbeat_seconds),
                 hold_stream(self._transport, self._events, self._connected),
                 self._greet(),
             )

@@ -33,6 +33,10 @@ class Settings:
     """Between SIGTERM and SIGKILL of a step that is stopped."""
     scan_seconds: float
     """How often the workflows folder is looked at for changes."""
+    heartbeat_seconds: float
+    """How often the server is told that this agent lives."""
+    silence_seconds: float
+    """A stream that shows nothing for so long is dead; the server sends a comment every ten seconds."""
     log_format: Literal["json", "text"]
 
 
@@ -66,6 +70,8 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
         concurrency=_whole(environment, "DEPLITE_CONCURRENCY", 16, 1),
         grace_seconds=float(_whole(environment, "DEPLITE_GRACE_SECONDS", 10, 0)),
         scan_seconds=float(_whole(environment, "DEPLITE_SCAN_SECONDS", 5, 1)),
+        heartbeat_seconds=float(_whole(environment, "DEPLITE_HEARTBEAT_SECONDS", 60, 1)),
+        silence_seconds=float(_whole(environment, "DEPLITE_SILENCE_SECONDS", 40, 15)),
         log_format="json" if log_format == "json" else "text",
     )
 

@@ -17,8 +17,6 @@ from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError, RevokedError
 
 CALL_SECONDS = 20.0
-SILENCE_SECONDS = 40.0
-"""A stream that shows not even a comment for so long is dead, whatever TCP says."""
 _RETRIABLE = frozenset({408, 425, 429})
 _CLOCK_TRIES = 2
 MAX_LINE_BYTES = 512 * 1024
@@ -34,6 +32,7 @@ class Transport:
         signer: RequestSigner | None,
         instance: str,
         *,
+        silence: float = 40.0,
         clock: Callable[[], float] = time.time,
         client: httpx.AsyncClient | None = None,
     ) -> None:
@@ -43,12 +42,14 @@ class Transport:
             base_url: the server's address, with or without a prefix; the signed path never has it.
             signer: None while the agent has not enrolled.
             instance: this process; the server lets one process alone claim a job.
+            silence: a stream that shows not even a comment for so many seconds is dead, whatever TCP says.
             clock: unix seconds.
             client: another HTTP client.
         """
         self._base = base_url
         self._signer = signer
         self._instance = instance
+        self._silence = silence
         self._clock = clock
         self._skew = 0.0
         self._http = client or httpx.AsyncClient(
@@ -126,7 +127,7 @@ class Transport:
         """
         path = "/agent/stream"
         headers = self._headers("GET", path, b"", None) | {"Accept": "text/event-stream"}
-        timeout = httpx.Timeout(CALL_SECONDS, connect=5.0, read=SILENCE_SECONDS)
+        timeout = httpx.Timeout(CALL_SECONDS, connect=5.0, read=self._silence)
         try:
             async with self._http.stream("GET", self._base + path, headers=headers, timeout=timeout) as answer:
                 if not answer.is_success:

@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from deplite.failpoints import skewed
+
 
 class Clock(Protocol):
     """What time it is."""
@@ -18,9 +20,12 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of this machine."""
 
+    def __init__(self) -> None:
+        self._seconds = skewed(time.time, "apiserver")
+
     def now(self) -> datetime:
         """Return the wall clock, in UTC."""
-        return datetime.now(UTC)
+        return datetime.fromtimestamp(self._seconds(), UTC)
 
     def monotonic(self) -> float:
         """Return seconds since some fixed moment."""

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
@@ -77,6 +77,9 @@ class Settings(BaseModel):
     issuers: tuple[IssuerSettings, ...] = ()
     s3: S3Settings
     log_format: Literal["json", "text"] = "json"
+    lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
+    """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
+    the default that is 180 s, and all is settled by 240 s. Agents call at least once a minute unless told otherwise."""
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
@@ -104,6 +107,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
                 "issuers": _issuers(environment),
                 "s3": _s3(environment),
                 "log_format": environment.get("DEPLITE_LOG_FORMAT", "json"),
+                "lost_seconds": environment.get("DEPLITE_LOST_SECONDS") or 210.0,
             }
         )
     except ValidationError as error:

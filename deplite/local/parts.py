@@ -15,6 +15,8 @@ from deplite.local.process import Program, clean_environment
 AGENT_NAME = "local"
 LEASE_SECONDS = "6/4/1"
 """Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end."""
+_LIMITS = ("DEPLITE_LOST_SECONDS",)
+"""Settings of the apiserver that `deplite up` passes on."""
 _GRACE = 15.0
 """Seconds that a part of ours may take to end: the agent tells its steps to stop first."""
 
@@ -49,6 +51,7 @@ def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storag
             DEPLITE_S3_ACCESS_KEY_FILE=str(storage.access_key_file),
             DEPLITE_S3_SECRET_KEY_FILE=str(storage.secret_key_file),
             DEPLITE_LOG_FORMAT="text",
+            **{name: os.environ[name] for name in _LIMITS if name in os.environ},
         ),
         _answers(port, "/readyz"),
         address=url,

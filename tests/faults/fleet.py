@@ -26,6 +26,13 @@ class FleetAgent:
     agent_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
+    state: Path | None = None
+    """Its state folder, where that is not in its own one."""
+
+    @property
+    def state_folder(self) -> Path:
+        """Key, journals and spools."""
+        return self.state or self.folder / "state"
 
     @property
     def log(self) -> Path:
@@ -36,9 +43,11 @@ class FleetAgent:
         """Start the process, and wait until the server knows what it offers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_")} | {
             "DEPLITE_URL": self.proxy.url,
-            "DEPLITE_STATE_DIR": str(self.folder / "state"),
+            "DEPLITE_STATE_DIR": str(self.state_folder),
             "DEPLITE_WORKFLOWS_DIR": str(self.folder / "workflows"),
             "DEPLITE_CONCURRENCY": "200",
+            "DEPLITE_HEARTBEAT_SECONDS": "3",  # for a server that gives up on silent agents soon
+            "DEPLITE_SILENCE_SECONDS": "15",
             "DEPLITE_FAILPOINTS": str(self.site.failpoints),
             **({"DEPLITE_TOKEN": code} if code else {}),
             **self.environment,

@@ -25,7 +25,7 @@ steps:
       while [ "$i" -lt "$PARAM_LINES" ]; do
         echo "line $i of $DEPLITE_JOB_ID"
         i=$((i + 1))
-        sleep "$PARAM_PAUSE" || true
+        test "$PARAM_PAUSE" = 0 || sleep "$PARAM_PAUSE" || true
       done
       echo "$DEPLITE_JOB_ID $PARAM_CODE" >> "$LEDGER/ends"
       exit "$PARAM_CODE"

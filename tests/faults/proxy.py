@@ -1,6 +1,7 @@
 """A TCP proxy that misbehaves on demand: refuses, cuts, falls silent, eats answers."""
 
 import asyncio
+import re
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -19,14 +20,18 @@ class _Connection:
     up: asyncio.StreamWriter
     eaten: bool = False
     """What the server says is not passed on any more."""
+    is_stream: bool = False
+    """Whether it carries the job stream."""
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def cut(self) -> None:
         for writer in (self.down, self.up):
             found: socket.socket | None = writer.get_extra_info("socket")
-            if found is not None:
+            if found is not None and found.fileno() >= 0:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
+        for task in self.tasks:
+            task.cancel()
 
 
 class FaultProxy:
@@ -42,6 +47,13 @@ class FaultProxy:
         self._silent_down = asyncio.Event()
         self._silent_down.set()
         self._eat: list[bytes] = []
+        self._cut_within: list[bytes] = []
+        self._hold: list[tuple[bytes, float]] = []
+        self._serving: set[asyncio.Task[None]] = set()
+        self._delivering: set[asyncio.Task[None]] = set()
+        self.upwards = bytearray()
+        """All that clients sent, once `listen_in` was called."""
+        self._listening = False
         self.delay = 0.0
         """Seconds by which everything the client sends is late."""
 
@@ -70,6 +82,10 @@ class FaultProxy:
             self._server.close()
             self._server = None
         self.cut()
+        for task in self._delivering:
+            task.cancel()
+        if waiting := self._serving | self._delivering:
+            await asyncio.wait(waiting)
 
     def cut(self) -> None:
         """Reset every connection; new ones are welcome."""
@@ -93,7 +109,32 @@ class FaultProxy:
         """Let the next requests that hold these bytes through, and reset instead of answering."""
         self._eat += [request] * times
 
+    def cut_within(self, request: bytes, times: int = 1) -> None:
+        """Cut the connections of the next requests that hold these bytes in the middle of their bodies."""
+        self._cut_within += [request] * times
+
+    def hold(self, request: bytes, seconds: float, times: int = 1) -> None:
+        """Let the next requests that hold these bytes arrive late, even if whoever sent them has given up."""
+        self._hold += [(request, seconds)] * times
+
+    def listen_in(self) -> None:
+        """Begin to remember what clients send."""
+        self._listening = True
+        self.upwards.clear()
+
+    def inject(self, event: bytes) -> bool:
+        """Put an event of our own into the open job stream; says whether there is one."""
+        for connection in self._connections:
+            if connection.is_stream and not connection.eaten:
+                connection.down.write(b"%x\r\n%s\r\n" % (len(event), event))
+                return True
+        return False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)  # the loop itself would let it be collected
+        task.add_done_callback(self._serving.discard)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
         except OSError:
@@ -120,15 +161,51 @@ class FaultProxy:
                 await self._flowing.wait()
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                hit = next((wanted for wanted in self._eat if wanted in data), None)
-                if hit is not None:
-                    self._eat.remove(hit)
+                if data.startswith(b"GET /agent/stream "):
+                    connection.is_stream = True
+                if _taken(self._eat, data):
                     connection.eaten = True
+                if _taken(self._cut_within, data):
+                    await self._send_half(data, reader, connection)
+                    return
+                late = next((one for one in self._hold if one[0] in data), None)
+                if late is not None:
+                    self._hold.remove(late)
+                    await self._send_late(data, late[1], reader, connection)
+                    return
+                if self._listening:
+                    self.upwards += data
                 connection.up.write(data)
                 await connection.up.drain()
             connection.up.write_eof()
         except OSError:
             connection.cut()
+
+    async def _send_half(self, data: bytes, reader: asyncio.StreamReader, connection: _Connection) -> None:
+        data, end_of_head = await _whole(data, reader)
+        connection.up.write(data[: (end_of_head + len(data)) // 2])
+        await connection.up.drain()
+        connection.cut()
+
+    async def _send_late(
+        self, data: bytes, seconds: float, reader: asyncio.StreamReader, connection: _Connection
+    ) -> None:
+        """Collect one request, let go of the client, and deliver it later on a connection of its own."""
+        data, _ = await _whole(data, reader)
+        task = asyncio.create_task(self._deliver(data, seconds))
+        self._delivering.add(task)
+        task.add_done_callback(self._delivering.discard)
+        connection.cut()
+
+    async def _deliver(self, request: bytes, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+            writer.write(request)
+            await reader.read(_CHUNK)
+            writer.transport.abort()
+        except OSError:
+            return
 
     async def _downwards(self, reader: asyncio.StreamReader, connection: _Connection) -> None:
         try:
@@ -143,3 +220,21 @@ class FaultProxy:
             connection.down.write_eof()
         except OSError:
             connection.cut()
+
+
+async def _whole(data: bytes, reader: asyncio.StreamReader) -> tuple[bytes, int]:
+    """Return the whole request that begins with these bytes, and where its body begins."""
+    while (end := data.find(b"\r\n\r\n") + 4) < 4:
+        data += await reader.read(_CHUNK)
+    length = re.search(rb"(?i)content-length: *(\d+)", data[:end])
+    while length is not None and len(data) < end + int(length[1]):
+        data += await reader.read(_CHUNK)
+    return data, end
+
+
+def _taken(wanted: list[bytes], data: bytes) -> bool:
+    """Take the first of the wanted that the data holds off the list; says whether there was one."""
+    hit = next((one for one in wanted if one in data), None)
+    if hit is not None:
+        wanted.remove(hit)
+    return hit is not None

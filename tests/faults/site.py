@@ -13,6 +13,8 @@ import httpx
 
 from tests.e2e.conftest import read_env
 
+LOST_SECONDS = 30
+"""An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
 DEPLITE = str(Path(sys.executable).parent / "deplite")
 
 
@@ -32,7 +34,7 @@ class Site:
         """Start everything in a folder, with failpoints that nobody has armed yet."""
         data, failpoints = folder / "data", folder / "failpoints"
         failpoints.mkdir(parents=True)
-        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints)}
+        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints), "DEPLITE_LOST_SECONDS": str(LOST_SECONDS)}
         process = await asyncio.create_subprocess_exec(
             DEPLITE,
             *("up", "--detach", "--data", str(data)),

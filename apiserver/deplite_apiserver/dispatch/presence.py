@@ -35,15 +35,16 @@ class AgentStore(Protocol):
         """Merge into the agent's status."""
 
 
-def state_of(*, has_stream: bool, silence: float, alone: float) -> State:
+def state_of(*, has_stream: bool, silence: float, alone: float, silent_after: float = SILENT_SECONDS) -> State:
     """Say what an agent is.
 
     Args:
         has_stream: whether its stream is open here.
         silence: seconds since its last call that could have been heard.
         alone: seconds since it last had a stream, as far as we could see.
+        silent_after: silence after which it is disconnected, though its stream seems open.
     """
-    if silence >= SILENT_SECONDS or (not has_stream and alone >= DISCONNECTED_SECONDS):
+    if silence >= silent_after or (not has_stream and alone >= DISCONNECTED_SECONDS):
         return "Disconnected"
     return "Connected"
 
@@ -60,6 +61,7 @@ class Presence:
         monotonic: Callable[[], float],
         now: Callable[[], datetime],
         note: Callable[[Resource], None],
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         """Make an empty record of contacts.
 
@@ -70,9 +72,10 @@ class Presence:
             monotonic: seconds of a clock that never goes back.
             now: the present moment in UTC.
             note: is told each Agent that was written.
+            silent_seconds: silence after which an agent is disconnected, though its stream seems open.
         """
         self._store, self._streams, self._hearing, self._note = store, streams, hearing, note
-        self._monotonic, self._now = monotonic, now
+        self._monotonic, self._now, self._silent_seconds = monotonic, now, silent_seconds
         self._contacts: dict[AgentKey, tuple[float, datetime]] = {}
         self._streamed_at: dict[AgentKey, float] = {}
         self._wanted: asyncio.Queue[AgentKey] = asyncio.Queue()
@@ -94,13 +97,15 @@ class Presence:
 
     def connected(self, agent: AgentKey) -> bool:
         """Whether the agent holds a stream here and was heard of lately."""
-        return self._streams.of(agent) is not None and self.silence(agent) < SILENT_SECONDS
+        return self._streams.of(agent) is not None and self.silence(agent) < self._silent_seconds
 
     def state(self, agent: AgentKey) -> State:
         """Say what the agent is, as far as this replica can see."""
         has_stream = self._streams.of(agent) is not None
         alone = 0.0 if has_stream else self._hearing.silence(self._streamed_at.get(agent))
-        return state_of(has_stream=has_stream, silence=self.silence(agent), alone=alone)
+        return state_of(
+            has_stream=has_stream, silence=self.silence(agent), alone=alone, silent_after=self._silent_seconds
+        )
 
     def forget(self, agent: AgentKey) -> None:
         """Drop what is remembered of an agent that no longer exists."""

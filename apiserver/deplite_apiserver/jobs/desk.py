@@ -103,6 +103,7 @@ class Desk:
             monotonic=clock.monotonic,
             now=clock.now,
             note=agents.note,
+            silent_seconds=settings.lost_seconds * 6 / 7,
         )
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
@@ -110,7 +111,7 @@ class Desk:
             store=kube, jobs=jobs, logs=self.logs, archive=archive, now=clock.now, monotonic=clock.monotonic
         )
         leftovers = Leftovers(store=kube, credentials=self._credentials, now=clock.now)
-        self.sweeper = self._sweeper(transitions, retirement, leftovers)
+        self.sweeper = self._sweeper(transitions, retirement, leftovers, settings.lost_seconds)
 
     def _dispatcher(self, transitions: Transitions, server_keys: ServerKeys) -> Dispatcher:
         return Dispatcher(
@@ -124,7 +125,9 @@ class Desk:
             now=self._clock.now,
         )
 
-    def _sweeper(self, transitions: Transitions, retirement: Retirement, leftovers: Leftovers) -> Sweeper:
+    def _sweeper(
+        self, transitions: Transitions, retirement: Retirement, leftovers: Leftovers, lost_seconds: float
+    ) -> Sweeper:
         return Sweeper(
             lease=self._lease,
             jobs=self._caches.jobs,
@@ -137,6 +140,7 @@ class Desk:
             retirement=retirement,
             leftovers=leftovers,
             now=self._clock.now,
+            lost_seconds=lost_seconds,
         )
 
     def heard(self, agent: AgentKey) -> None:

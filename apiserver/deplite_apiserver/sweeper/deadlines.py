@@ -26,6 +26,8 @@ class Facts:
     """Seconds since the job was first sent to an open stream; None where it never was."""
     listening: float
     """Seconds for which we have been able to hear without a break."""
+    lost_after: float = LOST_SECONDS
+    """Seconds of silence after which a running job counts as lost."""
 
 
 def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
@@ -74,4 +76,4 @@ def timed_out(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
 
 def lost(job: LiveJob, facts: Facts) -> Reason | None:
     """A running job of an agent that fell silent ends, unless it was us who could not hear."""
-    return Reason.AGENT_LOST if not job.queued and facts.silence >= LOST_SECONDS else None
+    return Reason.AGENT_LOST if not job.queued and facts.silence >= facts.lost_after else None

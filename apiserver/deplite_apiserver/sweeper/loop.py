@@ -17,7 +17,7 @@ from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
-from deplite_apiserver.sweeper.deadlines import Facts, verdict
+from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, verdict
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.tally import Tally
@@ -63,6 +63,7 @@ class Sweeper:
         retirement: Retirement,
         leftovers: Leftovers,
         now: Callable[[], datetime],
+        lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
     ) -> None:
         """Make the loop; `run` starts it.
@@ -79,12 +80,13 @@ class Sweeper:
             retirement: takes care of finished jobs.
             leftovers: removes what was left half made.
             now: the present moment in UTC.
+            lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
         """
         self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
         self._presence, self._sent, self._transitions = presence, sent, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
-        self._now, self._periods = now, periods or Periods()
+        self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
         """Act whenever the Lease is ours, for ever."""
@@ -136,6 +138,7 @@ class Sweeper:
             silence=self._presence.silence((job.namespace, job.agent)),
             sent_age=self._sent.age(job),
             listening=self._hearing.silence(None),
+            lost_after=self._lost_seconds,
         )
 
 
