@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults lint format unit lock clean
+.PHONY: help setup up down status test faults bench lint format unit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about half an hour)
 	@$(BIN)/deplite setup
 	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults)
+
+bench: $(VENV)/.local ## dispatch latency and accepted runs, beside the floor of the same machine
+	@$(BIN)/deplite setup
+	@$(BIN)/python -m bench $(ARGS)
 
 format: $(VENV)/.dev ## put the code into its one form
 	@$(BIN)/ruff format .

@@ -1,0 +1,94 @@
+"""The two measurements, each beside its floor."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bench.floor import Bare, dispatch
+from bench.site import Site
+
+CALLERS = (1, 8, 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Seconds from request to running process, one by one, sorted."""
+
+    floor: list[float]
+    ours: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Requests a second with so many callers, each of which waits for its answer."""
+
+    callers: int
+    floor: float
+    ours: float
+
+
+async def latency(site: Site, client: Bare, samples: int) -> Latency:
+    """Measure one dispatch at a time, ours and the floor's in turn, so that noise meets both."""
+    url, token = await site.webhook(site.online)
+    created: asyncio.Queue[str] = asyncio.Queue()
+    watching = asyncio.create_task(client.watch(created))
+    floor, ours = [], []
+    try:
+        for number in range(-10, samples):
+            bare, whole = await dispatch(client, created, site.starts), await _webhook(site, url, token)
+            if number >= 0:  # the first ones warm both up
+                floor.append(bare)
+                ours.append(whole)
+    finally:
+        watching.cancel()
+    return Latency(floor=sorted(floor), ours=sorted(ours))
+
+
+async def rates(site: Site, client: Bare, seconds: float) -> list[Rate]:
+    """Measure how many runs are accepted for an agent that is away, and how many objects a bare client creates."""
+    url, token = await site.webhook(site.away)
+
+    async def fire() -> None:
+        await _run(site, url, token)
+
+    found = []
+    for callers in CALLERS:
+        floor = await _rate(client.create, callers, seconds)
+        found.append(Rate(callers=callers, floor=floor, ours=await _rate(fire, callers, seconds)))
+    return found
+
+
+async def _rate(call: Callable[[], Awaitable[object]], callers: int, seconds: float) -> float:
+    done = 0
+    end = time.monotonic() + seconds
+
+    async def caller() -> None:
+        nonlocal done
+        while time.monotonic() < end:
+            await call()
+            done += 1
+
+    began = time.monotonic()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return done / (time.monotonic() - began)
+
+
+async def _run(site: Site, url: str, token: str) -> str:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with site.http.post(url, json={"ref": "main", "params": {"replicas": "3"}}, headers=headers) as answer:
+        assert answer.status == 202, await answer.text()
+        job: str = (await answer.json())["jobId"]
+        return job
+
+
+async def _webhook(site: Site, url: str, token: str) -> float:
+    began = time.monotonic()
+    job = await _run(site, url, token)
+    took = await site.starts.of(job) - began
+    while True:  # the next one begins on a machine at rest
+        headers = {"Authorization": f"Bearer {site.jwt}"}
+        async with site.http.get(f"{site.url}/jobs/{job}", headers=headers) as answer:
+            if (await answer.json())["status"] in ("success", "failed"):
+                return took
+        await asyncio.sleep(0.02)
