@@ -12,6 +12,7 @@ from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Tr
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
 
@@ -100,10 +101,17 @@ class Caches:
 
         Objects made a moment ago through another replica or kubectl are found so. Misses of junk cannot flood the API
         server: a few such waits a second are all that is asked of it.
+
+        Raises:
+            UnavailableError: the cache is still being filled: what it does not hold may well exist.
         """
         found = look()
-        if found is not None or not self._may_wait():
+        if found is not None:
             return found
+        if not cache.synced:
+            raise UnavailableError(retry_after=1)
+        if not self._may_wait():
+            return None
         try:
             async with asyncio.timeout(FRESH_SECONDS):
                 await cache.catch_up()

@@ -141,11 +141,18 @@ class KubeClient:
             body["metadata"] = dict(body.get("metadata", {})) | {"resourceVersion": version}
         return kind.model_validate(await self.connection.request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
-    async def delete(self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None) -> None:
-        """Delete the object, if `uid` is given only that very one."""
+    async def delete(
+        self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        """Delete the object; if `uid` is given only that very one, if `version` is given only as it was then.
+
+        Raises:
+            ConflictError: it is another one, or was changed since.
+        """
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
-        if uid is not None:
-            body["preconditions"] = {"uid": uid}
+        wanted = {"uid": uid, "resourceVersion": version}
+        if preconditions := {key: value for key, value in wanted.items() if value is not None}:
+            body["preconditions"] = preconditions
         await self.connection.request("DELETE", path_of(kind, namespace, name), body=body)
 
     async def watch(

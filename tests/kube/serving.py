@@ -52,6 +52,8 @@ async def served(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     context: Context = app.state.context
     await asyncio.gather(*(cache.wait_synced() for cache in context.caches.all()))
+    while not context.desk.runs.admits:
+        await asyncio.sleep(0.01)
     try:
         yield Replica(base=base, context=context)
     finally:

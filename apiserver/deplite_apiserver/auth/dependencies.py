@@ -14,7 +14,7 @@ from deplite_apiserver.auth.signature import verify_request
 from deplite_apiserver.auth.token import verify_token
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody
-from deplite_apiserver.errors import ForbiddenError, NotFoundError, WrongCredentialError
+from deplite_apiserver.errors import ForbiddenError, NotFoundError, UnavailableError, WrongCredentialError
 from deplite_apiserver.lookup import agent_by_id, trigger_by_id
 
 
@@ -123,8 +123,11 @@ def require_role(context: Context, caller: UserCaller, namespace: str, role: Rol
     Raises:
         NotFoundError: there is no such organization, or the caller is no member of it: both look alike.
         ForbiddenError: the caller is a member, but not an owner.
+        UnavailableError: who belongs to it is not known yet.
     """
     organization = context.caches.organization(namespace)
+    if organization is None and not context.caches.organizations.synced:
+        raise UnavailableError(retry_after=1)
     members = organization.spec.members if organization else ()
     member = next((m for m in members if (m.issuer, m.subject) == (caller.issuer, caller.subject)), None)
     if organization is None or member is None:

@@ -19,7 +19,7 @@ async def live() -> dict[str, str]:
 @router.get("/readyz")
 async def ready(context: Ctx, response: Response) -> dict[str, str]:
     """Say whether the caches are filled and the API server is heard."""
-    if not context.caches.synced:
+    if not context.caches.synced or not context.desk.runs.admits:
         response.status_code = 503
         return {"status": "starting"}
     if context.caches.silence > MAX_SILENCE_SECONDS:

@@ -16,6 +16,7 @@ from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import KEYED_TTL_SECONDS, DeployJob, DeployJobSpec, Requester
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
 from deplite.resources.trigger import Trigger
+from deplite_apiserver.edge.body import printable
 from deplite_apiserver.errors import RefusedError, TokenScopeError, ValidationFailedError
 from deplite_apiserver.jobs.request import RunRequest
 
@@ -61,7 +62,8 @@ def accept(facts: Facts, request: RunRequest, naming: Naming) -> DeployJob:
     workflow = _workflow_name(trigger, request.workflow_name)
     reported = agent.workflow(workflow)
     if reported is None:
-        raise ValidationFailedError(f"The agent has not reported a workflow named {workflow}.", code="unknown_workflow")
+        message = f"The agent has not reported a workflow named {printable(workflow)}."
+        raise ValidationFailedError(message, code="unknown_workflow")
     params = _params(trigger.spec.params, request.params, reported.get("params"))
     return _job(facts, request, naming, workflow=workflow, ref=ref, params=params)
 

@@ -6,7 +6,7 @@ from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import require_role
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.context import Context
-from deplite_apiserver.errors import ApiError
+from deplite_apiserver.errors import NotFoundError
 from deplite_apiserver.jobs.lookup import Reader
 from deplite_apiserver.limits.limiter import Limiter, refusal
 from deplite_apiserver.limits.windows import Exceeded, Quota
@@ -41,7 +41,7 @@ def is_member(context: Context, caller: UserCaller, namespace: str) -> bool:
     """Whether a person belongs to an organization."""
     try:
         require_role(context, caller, namespace, "member")
-    except ApiError:
+    except NotFoundError:
         return False
     return True
 

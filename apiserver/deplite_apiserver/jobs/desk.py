@@ -30,6 +30,7 @@ from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import ObjectStore
 from deplite_apiserver.storage.s3 import S3Store
+from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.loop import Sweeper
 from deplite_apiserver.sweeper.retire import Retirement
@@ -139,6 +140,7 @@ class Desk:
             tally=self._tally,
             retirement=retirement,
             leftovers=leftovers,
+            crowds=Crowds(self.logs, self._clock.monotonic),
             now=self._clock.now,
             lost_seconds=lost_seconds,
         )
@@ -161,6 +163,7 @@ class Desk:
         self._running = asyncio.current_task()
         await asyncio.gather(*(cache.wait_synced() for cache in self._caches.all()))
         seed(self._caches.jobs.values(), self._limiter.seed, self._clock.now())
+        self.runs.admit()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self.presence.run(self._caches.agents.get))

@@ -104,7 +104,7 @@ def _output(output: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _storable(value: Any, depth: int) -> Any:
     """Return a value in the form in which it comes back from Kubernetes, so that an equal report is seen to be equal.
 
-    A merge patch takes null for "remove", and integers beyond what JSON parsers agree on lose digits.
+    A merge patch takes null for "remove", and whole numbers beyond what JSON parsers agree on lose digits.
     """
     if depth < 0:
         raise ValidationFailedError(f"output is nested deeper than {MAX_OUTPUT_DEPTH} levels.")
@@ -119,6 +119,8 @@ def _storable(value: Any, depth: int) -> Any:
             return value
         case int() if abs(value) > MAX_SAFE_INTEGER:
             return str(value)
+        case float() if value.is_integer() and abs(value) > MAX_SAFE_INTEGER:
+            return repr(value)
     return value
 
 

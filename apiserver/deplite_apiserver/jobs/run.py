@@ -120,6 +120,16 @@ class Runs:
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
         self._sync_seconds = sync_seconds
+        self._admits = False
+
+    @property
+    def admits(self) -> bool:
+        """Whether runs are accepted already."""
+        return self._admits
+
+    def admit(self) -> None:
+        """Begin to accept runs: the rate windows know by now what happened before this process started."""
+        self._admits = True
 
     async def run(self, call: Call) -> Run:
         """Start a run, or find the one that the same request has started.
@@ -140,6 +150,8 @@ class Runs:
     async def _start(self, call: Call) -> Run:
         facts = call.facts
         check_granted(facts)
+        if not self._admits:
+            raise UnavailableError(retry_after=1)
         try:
             asked = call.read()
             naming = name_of(facts, asked)

@@ -18,6 +18,8 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page of lines ends here, whatever its limit."""
 MAX_MERGE_BYTES = 256 * 1024 * 1024
 """Logs beyond this stay in parts: merging holds a log in memory."""
+MAX_PARTS = 500
+"""A log of more parts is merged before its job ends: every reader has to list them all."""
 MAX_TRACKED = 4096
 FOLLOWED_SECONDS = 10.0
 """A log read so recently counts as followed: its agent is asked to send sooner."""
@@ -32,6 +34,8 @@ class _Tracked:
     unread: list[Piece] | None = None
     """Pieces written before this process knew the log; None: not listed yet."""
     read_at: float = float("-inf")
+    parts: int = 0
+    """Parts that it has, as far as this process has seen."""
 
 
 class LogStore:
@@ -52,6 +56,8 @@ class LogStore:
         self._monotonic = monotonic
         self._tracked: OrderedDict[LogName, _Tracked] = OrderedDict()
         self._followers: list[Callable[[LogName, int], None]] = []
+        self._merging = asyncio.Lock()
+        """Held while objects are merged or deleted: two merges of one log at once could each drop the other's lines."""
 
     def subscribe(self, callback: Callable[[LogName, int], None]) -> Callable[[], None]:
         """Call back with a log and its last seq when lines were stored; returns the function that ends it."""
@@ -84,6 +90,7 @@ class LogStore:
             failpoint("apiserver.logs.stored")
             for one in fresh:
                 tracked.known.add(one["seq"])
+            tracked.parts += 1
         for callback in tuple(self._followers):
             callback(name, fresh[-1]["seq"])
         return len(fresh)
@@ -111,11 +118,22 @@ class LogStore:
                 return _page(found, following, limit)
         return _page(found, None, limit)
 
+    def crowded(self) -> list[LogName]:
+        """Return the logs that have more than 500 parts, as far as this process has seen; each once for every 500."""
+        found = [name for name, tracked in self._tracked.items() if tracked.parts > MAX_PARTS]
+        for name in found:
+            self._tracked[name].parts = 0
+        return found
+
     async def merge(self, name: LogName) -> list[str]:
         """Merge the parts of a log into one object, and return the keys that a minute later may be deleted.
 
         Nothing happens, and nothing may be deleted, where there are no parts or more than 256 MiB of them.
         """
+        async with self._merging:
+            return await self._merge(name)
+
+    async def _merge(self, name: LogName) -> list[str]:
         listing = await self._store.list(name.prefix)
         parts = sorted(parts_of(listing), key=lambda piece: piece.rank)
         if not parts or sum(one.size for one in listing) > MAX_MERGE_BYTES:
@@ -131,7 +149,8 @@ class LogStore:
     async def discard(self, keys: Sequence[str]) -> None:
         """Delete what `merge` named."""
         failpoint("apiserver.logs.discarding")
-        await self._store.delete(keys)
+        async with self._merging:
+            await self._store.delete(keys)
 
     async def _pieces(self, name: LogName) -> list[Piece]:
         listing = await self._store.list(name.prefix)
@@ -152,6 +171,7 @@ class LogStore:
         """Read those older pieces that could hold a seq of the batch."""
         if tracked.unread is None:
             tracked.unread = await self._pieces(name)
+            tracked.parts = sum(not piece.length for piece in tracked.unread)
         for piece in [piece for piece in tracked.unread if piece.first <= last and piece.last >= first]:
             try:
                 lines = await self._load(piece)

@@ -61,8 +61,16 @@ class Piece:
     rank: tuple[float, str] = (0.0, "")
 
     def decode(self, data: bytes) -> list[dict[str, Any]]:
-        """Return the lines of its bytes."""
-        return decode(gzip.decompress(data) if self.length else data)
+        """Return the lines of its bytes.
+
+        Raises:
+            ValueError, OSError, EOFError, zlib.error: they are not the bytes that were stored.
+        """
+        if self.length:
+            return decode(gzip.decompress(data))
+        if not self.key.endswith(digest(data)):
+            raise ValueError("a part is named by its bytes, and these are others")
+        return decode(data)
 
 
 @dataclass(frozen=True, kw_only=True)

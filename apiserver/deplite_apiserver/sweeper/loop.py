@@ -17,6 +17,7 @@ from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, verdict
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
@@ -34,6 +35,7 @@ class Periods:
     tally: float = 1.0
     retirement: float = 15.0
     leftovers: float = 60.0
+    crowds: float = 15.0
 
 
 class Held(Protocol):
@@ -62,6 +64,7 @@ class Sweeper:
         tally: Tally,
         retirement: Retirement,
         leftovers: Leftovers,
+        crowds: Crowds,
         now: Callable[[], datetime],
         lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
@@ -79,6 +82,7 @@ class Sweeper:
             tally: writes the counters of triggers.
             retirement: takes care of finished jobs.
             leftovers: removes what was left half made.
+            crowds: merges the logs of many parts.
             now: the present moment in UTC.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
@@ -86,6 +90,7 @@ class Sweeper:
         self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
         self._presence, self._sent, self._transitions = presence, sent, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
+        self._crowds = crowds
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
@@ -108,6 +113,7 @@ class Sweeper:
             (periods.tally, self._tally.flush),
             (periods.retirement, self._retirement.round),
             (periods.leftovers, self._leftovers.round),
+            (periods.crowds, self._crowds.round),
         ]
 
     async def end_overdue(self) -> None:

@@ -35,8 +35,10 @@ class JobStore(Protocol):
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
         """Return the job."""
 
-    async def delete(self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None) -> None:
-        """Delete one very object."""
+    async def delete(
+        self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        """Delete one very object, as it was read."""
 
 
 class Retirement:
@@ -57,6 +59,9 @@ class Retirement:
         self._progress: dict[Key, Progress] = {}
         self._parts: dict[Key, list[str]] = {}
         self._failed_at: dict[Key, float] = {}
+        self._archived: dict[Key, str] = {}
+        """The resourceVersion that was archived."""
+        self._merging: Key | None = None
         jobs.subscribe(self._changed)
         logs.subscribe(self._appended)
 
@@ -84,9 +89,7 @@ class Retirement:
         key = _key(job)
         match due:
             case Duty.MERGE_LOG:
-                parts = await self._logs.merge(LogName(organization=job.namespace, storage_key=job.storage_key))
-                self._parts[key] = parts
-                self._progress[key] = Progress(merged_at=self._monotonic()) if parts else _MERGED
+                await self._merge(job)
             case Duty.DISCARD_PARTS:
                 await self._logs.discard(self._parts.pop(key, []))
                 self._progress[key] = _MERGED
@@ -95,20 +98,33 @@ class Retirement:
             case Duty.DELETE:
                 await self._delete(job)
 
+    async def _merge(self, job: FinishedJob) -> None:
+        key = self._merging = _key(job)
+        parts = await self._logs.merge(LogName(organization=job.namespace, storage_key=job.storage_key))
+        self._parts[key] = parts
+        if self._merging == key:  # else lines came meanwhile: once more
+            self._progress[key] = Progress(merged_at=self._monotonic()) if parts else _MERGED
+        self._merging = None
+
     async def _keep(self, job: FinishedJob) -> None:
         whole = await self._read(job)
         if whole is not None:
             failpoint("apiserver.job.archiving")
             await self._archive.put(whole)
+            self._archived[_key(job)] = whole.metadata.resource_version
             self._progress[_key(job)] = replace(_MERGED, archived_at=self._monotonic())
 
     async def _delete(self, job: FinishedJob) -> None:
         whole = await self._read(job)
         if whole is None:
             return
+        version = whole.metadata.resource_version
+        if version != self._archived.get(_key(job)):  # a late result came since: it is to be archived, too
+            await self._keep(job)
+            return
         failpoint("apiserver.job.deleting")
         try:
-            await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid)
+            await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid, version=version)
             log.info("job %s archived and deleted", job.name, extra={"action": "job_retired"})
         except (NotFoundError, ConflictError):
             return
@@ -126,11 +142,15 @@ class Retirement:
             self._progress.pop(_key(change.old), None)
             self._parts.pop(_key(change.old), None)
             self._failed_at.pop(_key(change.old), None)
+            self._archived.pop(_key(change.old), None)
 
     def _appended(self, name: LogName, last: int) -> None:
         """Merge again what got late lines."""
         job_id, _, uid8 = name.storage_key.rpartition("-")
-        self._progress.pop((name.organization, job_id, uid8), None)
+        key = name.organization, job_id, uid8
+        self._progress.pop(key, None)
+        if self._merging == key:
+            self._merging = None
 
 
 def _key(job: FinishedJob) -> Key:

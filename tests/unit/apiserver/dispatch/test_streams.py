@@ -1,0 +1,88 @@
+"""Which agents can be reached: one stream each, the newest."""
+
+import logging
+
+import pytest
+
+from deplite_apiserver.dispatch.streams import MAX_WAITING, Stream, StreamEvent, Streams
+
+KEY = ("org-a", "web")
+
+
+def event(number: int = 0) -> StreamEvent:
+    return StreamEvent(event="ping", data={"n": number})
+
+
+async def drained(stream: Stream) -> list[int]:
+    return [one.data["n"] async for one in stream.events()]
+
+
+@pytest.fixture
+def streams() -> Streams:
+    return Streams()
+
+
+async def test_what_was_put_in_before_the_end_is_sent_and_nothing_after(streams: Streams) -> None:
+    stream = streams.open(KEY, "ag-x", None)
+    assert stream.send(event(1))
+    assert stream.send(event(2))
+    stream.close()
+    stream.close()
+    assert not stream.send(event(3))
+    assert await drained(stream) == [1, 2]
+
+
+def test_an_agent_has_one_stream_the_newest(streams: Streams) -> None:
+    assert streams.of(KEY) is None
+    older = streams.open(KEY, "ag-x", None)
+    newer = streams.open(KEY, "ag-x", None)
+    assert (older.closed, newer.closed, streams.of(KEY)) == (True, False, newer)
+    assert newer.number > older.number
+    streams.close(older)  # its connection ends later, and takes nothing with it
+    assert streams.of(KEY) is newer
+    assert streams.agents() == [KEY]
+    streams.close(newer)
+    assert (streams.of(KEY), streams.agents()) == (None, [])
+
+
+def test_those_who_care_hear_of_each_opening_and_of_the_last_end(streams: Streams) -> None:
+    told: list[tuple[str, int]] = []
+    streams.subscribe(opened=lambda one: told.append(("opened", one.number)))
+    streams.subscribe(
+        opened=lambda one: told.append(("seen", one.number)), closed=lambda one: told.append(("closed", one.number))
+    )
+    older, newer = streams.open(KEY, "ag-x", None), streams.open(KEY, "ag-x", None)
+    streams.close(older)
+    streams.close(newer)
+    streams.close(newer)
+    a, b = older.number, newer.number
+    assert told == [("opened", a), ("seen", a), ("opened", b), ("seen", b), ("closed", b)]
+
+
+async def test_an_agent_that_does_not_read_loses_its_stream_and_gets_what_fitted(streams: Streams) -> None:
+    stream = streams.open(KEY, "ag-x", None)
+    assert [stream.send(event(number)) for number in range(MAX_WAITING + 2)] == [True] * MAX_WAITING + [False] * 2
+    assert streams.of(KEY) is None
+    assert await drained(stream) == list(range(MAX_WAITING))
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "said"),
+    [("one", "two", True), ("one", "one", False), (None, "two", False), ("one", None, False), (None, None, False)],
+)
+def test_two_processes_with_one_identity_are_said(
+    streams: Streams, caplog: pytest.LogCaptureFixture, older: str | None, newer: str | None, said: bool
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        streams.open(KEY, "ag-x", older)
+        streams.open(KEY, "ag-x", newer)
+    assert ("two processes" in caplog.text) is said
+
+
+async def test_when_the_process_ends_all_streams_do_and_later_ones_at_once(streams: Streams) -> None:
+    one, other = streams.open(KEY, "ag-x", None), streams.open(("org-a", "db"), "ag-y", None)
+    streams.stop()
+    late = streams.open(("org-a", "new"), "ag-z", None)
+    assert [stream.closed for stream in (one, other, late)] == [True] * 3
+    assert [await drained(stream) for stream in (one, other, late)] == [[], [], []]
+    assert streams.agents() == []
