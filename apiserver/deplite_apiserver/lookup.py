@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from deplite.kube.cache import Cache
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, Trigger
+from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Resource, Trigger
 from deplite.resources.identifiers import ID_PATTERN, object_id
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
@@ -20,6 +20,21 @@ async def agent_by_id(context: Context, agent_id: str) -> Agent:
 async def trigger_by_id(context: Context, trigger_id: str) -> Trigger:
     """Return a trigger, or raise `NotFoundError`."""
     return await _by_id(context, context.caches.triggers, trigger_id)
+
+
+async def trigger_of(context: Context, job: DeployJob) -> Trigger:
+    """Return the trigger that a job was started by.
+
+    Raises:
+        ValidationFailedError: `unknown_trigger`: it had none, or that was deleted since.
+    """
+    triggers, name = context.caches.triggers, job.spec.trigger
+    found = None
+    if name is not None:
+        found = await context.caches.find(triggers, lambda: triggers.get(job.namespace, name))
+    if found is None or found.metadata.deletion_timestamp is not None:
+        raise ValidationFailedError("The job's trigger does not exist any more.", code="unknown_trigger")
+    return found
 
 
 async def token_by_id(context: Context, namespace: str, token_id: str) -> ApiToken:

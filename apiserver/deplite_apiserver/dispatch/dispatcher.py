@@ -49,6 +49,7 @@ class Dispatcher:
         triggers: Cache[Trigger],
         streams: Streams,
         sent: Sent,
+        told: Sent,
         keys: Keys,
         transitions: Transitions,
         now: Callable[[], datetime],
@@ -61,12 +62,13 @@ class Dispatcher:
             triggers: the cache of triggers.
             streams: the open streams.
             sent: remembers what was sent when.
+            told: remembers who was told when to stop which job.
             keys: the server's keys.
             transitions: ends jobs that must not be sent.
             now: the present moment in UTC.
         """
         self._jobs, self._agents, self._triggers = jobs, agents, triggers
-        self._streams, self._sent, self._keys = streams, sent, keys
+        self._streams, self._sent, self._told, self._keys = streams, sent, told, keys
         self._transitions, self._now = transitions, now
         self._refused: asyncio.Queue[tuple[LiveJob, Ended]] = asyncio.Queue()
         jobs.subscribe(self._job_changed)
@@ -121,11 +123,11 @@ class Dispatcher:
                     self._end_cancelled(job)
             case Change(old=LiveJob() as old, new=FinishedJob() as new):
                 known = not old.queued or self._sent.age(old) is not None
-                self._sent.forget(old)
+                self._forget(old)
                 if known and new.reason in _STOPPED_BY_SERVER:
                     self._stop(old, new.reason)
             case Change(old=LiveJob() as old, new=None):
-                self._sent.forget(old)
+                self._forget(old)
                 self._stop(old, Reason.CANCELLED)
 
     def _agent_changed(self, change: Change[Agent]) -> None:
@@ -137,8 +139,8 @@ class Dispatcher:
             self._end_cancelled(job)
         elif job.queued:
             self._send(job, agent, stream)
-        elif job.cancel is not None:
-            self._stop(job, Reason(job.cancel.reason), actor=job.cancel.by)
+        elif job.cancel is not None and self._stop(job, Reason(job.cancel.reason), actor=job.cancel.by):
+            self._told.note(job)
 
     def _send(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
         key = self._key(agent)
@@ -155,14 +157,15 @@ class Dispatcher:
             self._sent.note(job)
             log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
 
-    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None) -> None:
+    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None) -> bool:
+        """Tell the agent to stop a job; says whether it is connected here."""
         stream = self._streams.of((job.namespace, job.agent))
         agent = self._agents.get(job.namespace, job.agent)
         key = self._key(agent) if agent is not None else None
         if stream is None or key is None:
-            return
+            return False
         said = Reason.CANCELLED if reason is None else reason
-        stream.send(
+        return stream.send(
             cancel(
                 key,
                 job_id=job.name,
@@ -173,6 +176,10 @@ class Dispatcher:
                 issued_at=self._issued_at(),
             )
         )
+
+    def _forget(self, job: LiveJob) -> None:
+        self._sent.forget(job)
+        self._told.forget(job)
 
     def _end_cancelled(self, job: LiveJob) -> None:
         reason = Reason(job.cancel.reason) if job.cancel else Reason.CANCELLED

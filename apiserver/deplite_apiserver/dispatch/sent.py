@@ -1,4 +1,4 @@
-"""Which unclaimed jobs were sent to an open stream, and when first. Sending again after a restart restores it."""
+"""Which jobs were sent over an open stream, and when first; doing so again after a restart restores the knowledge."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from deplite_apiserver.jobs.view import LiveJob
 
 
 class Sent:
-    """First sendings of jobs that have not ended."""
+    """First times of jobs that have not ended."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Make an empty memory.
@@ -18,11 +18,11 @@ class Sent:
         self._first: dict[tuple[str, str, str], float] = {}
 
     def note(self, job: LiveJob) -> None:
-        """Note that a job was just sent."""
+        """Note that it just happened to a job."""
         self._first.setdefault(_key(job), self._monotonic())
 
     def age(self, job: LiveJob) -> float | None:
-        """Return how many seconds ago the job was first sent; None where it never was."""
+        """Return how many seconds ago it first happened to the job; None where it never did."""
         first = self._first.get(_key(job))
         return None if first is None else self._monotonic() - first
 

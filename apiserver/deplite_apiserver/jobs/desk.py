@@ -17,6 +17,7 @@ from deplite_apiserver.dispatch.hearing import TICK_SECONDS, Hearing
 from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
+from deplite_apiserver.jobs.cancel import Cancels
 from deplite_apiserver.jobs.lookup import Lookup
 from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.jobs.reports import Reports
@@ -45,6 +46,7 @@ class Desk:
     Attributes:
         runs: accepts runs.
         lookup: finds jobs.
+        cancels: takes the wish that a job stops.
         reports: takes what agents report.
         logs: takes and gives log lines.
         streams: the agents' open streams.
@@ -87,7 +89,8 @@ class Desk:
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
         transitions = Transitions(kube, jobs.note)
         archive = Archive(store)
-        self._sent = Sent(clock.monotonic)
+        self.cancels = Cancels(kube, jobs.note)
+        self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic)
         self.waiters = Waiters(jobs)
@@ -121,6 +124,7 @@ class Desk:
             triggers=self._caches.triggers,
             streams=self.streams,
             sent=self._sent,
+            told=self._told,
             keys=server_keys,
             transitions=transitions,
             now=self._clock.now,
@@ -136,6 +140,7 @@ class Desk:
             hearing=self.hearing,
             presence=self.presence,
             sent=self._sent,
+            told=self._told,
             transitions=transitions,
             tally=self._tally,
             retirement=retirement,

@@ -1,25 +1,28 @@
-"""Runs and jobs over REST: `/triggers/:id/run`, `/triggers/:id/run-manual`, `/jobs/:id`, `/agent/jobs/:id/result`."""
+"""Runs and jobs over REST: `/triggers/:id/run` and `/run-manual`, `/jobs/:id`, its `/cancel` and `/rerun`, results."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from deplite.protocol.request import JOB_UID_HEADER
+from deplite.resources.deployjob import Cancel, DeployJob
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody, json_body, json_value, validated
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
-from deplite_apiserver.jobs.accept import Facts
+from deplite_apiserver.jobs.accept import MAX_CALLER_ID, Facts
 from deplite_apiserver.jobs.callers import charge_read, reader_of, requester_of
+from deplite_apiserver.jobs.cancel import refuse_finished
 from deplite_apiserver.jobs.idempotency import usable_key
-from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.request import NothingAsked, RunRequest
 from deplite_apiserver.jobs.result import ResultReport
 from deplite_apiserver.jobs.run import Asked, Call
-from deplite_apiserver.jobs.schemas import detail
-from deplite_apiserver.lookup import trigger_by_id
+from deplite_apiserver.jobs.schemas import acknowledgement, detail
+from deplite_apiserver.lookup import trigger_by_id, trigger_of
 
 router = APIRouter()
 
@@ -48,6 +51,32 @@ async def show(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str, An
     return detail(await context.desk.lookup.whole(reader_of(context, caller), job_id))
 
 
+@router.post("/jobs/{job_id}/cancel", status_code=202)
+async def cancel(
+    context: Ctx,
+    caller: PersonOrToken,
+    job_id: str,
+    body: Annotated[NothingAsked, Depends(json_body(NothingAsked))],
+) -> dict[str, Any]:
+    """Stop a job: this answers when the wish is stored; `GET /jobs/:id` tells when it has ended."""
+    await charge_read(context.limiter, caller)
+    job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    refuse_finished(job)
+    wish = Cancel(by=caller.id[:MAX_CALLER_ID])
+    return acknowledgement(await context.desk.cancels.ask(job.namespace, job.name, job.metadata.uid, wish))
+
+
+@router.post("/jobs/{job_id}/rerun", status_code=202)
+async def rerun(context: Ctx, caller: PersonOrToken, job_id: str, request: Request, raw: RawBody) -> Response:
+    """Start the same run again as a new job, under all rules of a new run."""
+    await charge_read(context.limiter, caller)
+    job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    trigger = await trigger_of(context, job)
+    call = await _call(context, caller, trigger, lambda: _asked_again(request, raw, job))
+    ran = await context.desk.runs.start(call)
+    return JSONResponse(ran.wire(), status_code=ran.status_code)
+
+
 @router.post("/agent/jobs/{job_id}/result", status_code=204)
 async def result(
     context: Ctx,
@@ -64,6 +93,13 @@ async def result(
 async def _run(
     context: Context, caller: UserCaller | TokenCaller, trigger: Trigger, request: Request, raw: bytes
 ) -> Response:
+    ran = await context.desk.runs.run(await _call(context, caller, trigger, lambda: _asked(request, raw)))
+    return JSONResponse(ran.wire(), status_code=ran.status_code)
+
+
+async def _call(
+    context: Context, caller: UserCaller | TokenCaller, trigger: Trigger, read: Callable[[], Asked]
+) -> Call:
     token = caller.token if isinstance(caller, TokenCaller) else None
     agents = context.caches.agents
     facts = Facts(
@@ -73,12 +109,16 @@ async def _run(
         grants=token.spec.grants if token else None,
         manual=token is None,
     )
-    ran = await context.desk.runs.run(Call(facts=facts, token=token, read=lambda: _asked(request, raw)))
-    return JSONResponse(ran.wire(), status_code=ran.status_code)
+    return Call(facts=facts, token=token, read=read)
 
 
 def _asked(request: Request, raw: bytes) -> Asked:
     return Asked(request=validated(RunRequest, json_value(raw)), key=_key(request))
+
+
+def _asked_again(request: Request, raw: bytes, job: DeployJob) -> Asked:
+    validated(NothingAsked, json_value(raw))
+    return Asked(request=RunRequest.again(job.spec), key=_key(request), body={"rerun": job.name})
 
 
 def _key(request: Request) -> str | None:

@@ -1,10 +1,15 @@
 """What a caller may ask of a run: the body of `POST /triggers/:id/run` and `/run-manual`."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, StrictBool, StrictStr
 
+from deplite.resources.deployjob import DeployJobSpec
 from deplite_apiserver.edge.body import Closed
+
+
+class NothingAsked(Closed):
+    """The body of routes that take none: empty, or `{}`."""
 
 
 class RunRequest(Closed):
@@ -14,6 +19,12 @@ class RunRequest(Closed):
     ref: StrictStr | None = None
     debug: StrictBool = False
     params: Any = Field(default_factory=dict)
+
+    @classmethod
+    def again(cls, spec: DeployJobSpec) -> Self:
+        """Return the request that asks for the same run once more."""
+        said = {"workflowName": spec.workflow, "debug": spec.debug, "params": dict(spec.params)}
+        return cls.model_validate(said if spec.ref is None else said | {"ref": spec.ref})
 
     def body(self) -> dict[str, Any]:
         """Return what was sent, for the fingerprint."""

@@ -4,7 +4,7 @@ The object's name is a hash of (trigger, caller, key): the Kubernetes API server
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,6 +54,8 @@ class Asked:
     request: RunRequest
     key: str | None
     """The `Idempotency-Key`."""
+    body: Mapping[str, Any] | None = None
+    """What a repeat with the key must say again; None: the request itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ class Runs:
             ApiError: the run is refused; `deplite_apiserver.jobs.accept` has the order.
             KubeError: the Kubernetes API did not store the job: nothing is promised.
         """
-        run = await self._start(call)
+        run = await self.start(call)
         if call.facts.trigger.spec.response_mode == "async":
             return run
         job = run.job
@@ -147,7 +149,8 @@ class Runs:
             job = await self._again(job)
         return Run(job=job, idempotent=run.idempotent, sync=True, timed_out=not job.status.phase.finished)
 
-    async def _start(self, call: Call) -> Run:
+    async def start(self, call: Call) -> Run:
+        """As `run`, without waiting for the end."""
         facts = call.facts
         check_granted(facts)
         if not self._admits:
@@ -222,7 +225,7 @@ def name_of(facts: Facts, asked: Asked) -> Naming:
         return Naming(job_id=random_job_id(), fingerprint=None)
     trigger_id = object_id("tr", *facts.trigger.key)
     try:
-        fingerprint = fingerprint_of(asked.request.body())
+        fingerprint = fingerprint_of(asked.request.body() if asked.body is None else asked.body)
     except UnsignableError as error:
         raise ValidationFailedError(str(error)) from None
     return Naming(job_id=keyed_job_id(trigger_id, facts.requester.id, asked.key), fingerprint=fingerprint)

@@ -30,6 +30,11 @@ def detail(job: DeployJob) -> dict[str, Any]:
     }
 
 
+def acknowledgement(job: DeployJob) -> dict[str, Any]:
+    """Return the answer to a cancel: where the job stands, and where to see it end."""
+    return {"jobId": job.name, "status": job.status.phase.wire, "statusUrl": f"/api/jobs/{job.name}"}
+
+
 def _rejection(rejection: Rejection) -> dict[str, Any]:
     return {
         "reason": rejection.reason,

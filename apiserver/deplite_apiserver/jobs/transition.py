@@ -30,6 +30,12 @@ ENDINGS: Mapping[Reason, str] = {
 }
 """What the server says when it ends a job itself; by this, such an end is told from an agent's own report."""
 
+UNANSWERED: Mapping[Reason, str] = {
+    Reason.CANCELLED: "The job was cancelled; its agent was told, and has not said that it stopped.",
+    Reason.SUPERSEDED: "A newer run took the job's place; its agent was told, and has not said that it stopped.",
+}
+"""What the server says when it ends a job that an agent runs, was told to stop, and says nothing of."""
+
 _ENDS_FROM: Mapping[Reason, frozenset[Phase]] = {
     Reason.EXPIRED: frozenset({Phase.QUEUED}),
     Reason.AGENT_REVOKED: frozenset({Phase.QUEUED}),
@@ -75,6 +81,8 @@ class Ended:
     at: datetime
     message: str | None = None
     """Another sentence than that of `ENDINGS`."""
+    unanswered: bool = False
+    """The agent that runs it was told to stop long ago; only a running job ends so."""
 
 
 Event = Claimed | Reported | Ended
@@ -165,17 +173,20 @@ def _late(status: DeployJobStatus, event: Reported) -> Decision:
 
 
 def _end(status: DeployJobStatus, event: Ended) -> Decision:
-    if status.phase not in _ENDS_FROM[event.reason]:
+    phases = frozenset({Phase.RUNNING}) if event.unanswered else _ENDS_FROM[event.reason]
+    if status.phase not in phases:
         return _plain(Verdict.UNCHANGED)
-    message = event.message or ENDINGS.get(event.reason)
+    message = event.message or (UNANSWERED if event.unanswered else ENDINGS).get(event.reason)
     patch = {"phase": Phase.FAILED.value, "reason": event.reason.value, "finishedAt": utc(event.at)}
     return _applied(patch | ({"message": message} if message else {}))
 
 
 def ended_by_server(status: DeployJobStatus) -> bool:
     """Whether the job was ended without a report of its agent."""
-    said = ENDINGS.get(status.reason) if status.reason is not None else None
-    return status.phase is Phase.FAILED and status.exit_code is None and said is not None and status.message == said
+    if status.reason is None or status.message is None or status.exit_code is not None:
+        return False
+    said = (ENDINGS.get(status.reason), UNANSWERED.get(status.reason))
+    return status.phase is Phase.FAILED and status.message in said
 
 
 def _ending(status: DeployJobStatus) -> dict[str, Any]:

@@ -14,6 +14,9 @@ LOST_SECONDS = 210.0
 """Silence after which a running job counts as lost: its agent was shown as disconnected at 180 s, all is settled
 by 240 s."""
 
+UNANSWERED_SECONDS = 300.0
+"""After an agent was told to stop a job: SIGTERM, ten seconds, SIGKILL, and its log is delivered well before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -28,6 +31,8 @@ class Facts:
     """Seconds for which we have been able to hear without a break."""
     lost_after: float = LOST_SECONDS
     """Seconds of silence after which a running job counts as lost."""
+    told_age: float | None = None
+    """Seconds since its agent was first told over an open stream to stop the job; None where it never was."""
 
 
 def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
@@ -72,6 +77,17 @@ def timed_out(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
         began = job.started_at or job.created_at
         over = (now - began).total_seconds() >= job.job_seconds
     return Reason.TIMEOUT if over else None
+
+
+def unanswered(job: LiveJob, facts: Facts) -> Reason | None:
+    """A running job whose agent was told to stop it, and says nothing of it, ends as what was asked for.
+
+    The agent may be silent for good reasons, so all of the time counts while we could have heard it.
+    """
+    if job.queued or job.cancel is None or facts.told_age is None:
+        return None
+    over = min(facts.told_age, facts.listening) >= UNANSWERED_SECONDS
+    return Reason(job.cancel.reason) if over else None
 
 
 def lost(job: LiveJob, facts: Facts) -> Reason | None:

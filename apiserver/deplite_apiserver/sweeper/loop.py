@@ -18,7 +18,7 @@ from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.sweeper.crowds import Crowds
-from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, verdict
+from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, unanswered, verdict
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.tally import Tally
@@ -60,6 +60,7 @@ class Sweeper:
         hearing: Hearing,
         presence: Presence,
         sent: Sent,
+        told: Sent,
         transitions: Transitions,
         tally: Tally,
         retirement: Retirement,
@@ -78,6 +79,7 @@ class Sweeper:
             hearing: the clock of silence.
             presence: when agents were last heard of.
             sent: what was sent when.
+            told: what agents were told to stop when.
             transitions: ends jobs.
             tally: writes the counters of triggers.
             retirement: takes care of finished jobs.
@@ -88,7 +90,7 @@ class Sweeper:
             periods: how often.
         """
         self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
-        self._presence, self._sent, self._transitions = presence, sent, transitions
+        self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
         self._crowds = crowds
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
@@ -120,18 +122,26 @@ class Sweeper:
         """End the jobs whose time is over, or whose agent is gone."""
         now = self._now()
         for job in self._jobs.by("unfinished", True):
-            if isinstance(job, LiveJob) and (reason := verdict(job, self._facts(job), now)) is not None:
+            if isinstance(job, LiveJob) and (end := self._end(job, now)) is not None:
                 try:
-                    ended = await self._transitions.apply(
-                        job.namespace, job.name, Ended(reason=reason, at=self._now()), uid=job.uid
-                    )
+                    ended = await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
                 except UnavailableError:
                     raise
                 except KubeError as error:  # gone, or this one cannot be written: the others still can
                     log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
                     continue
                 if ended is Verdict.APPLIED:
-                    log.info("job %s ended: %s", job.name, reason, extra={"action": "job_ended", "reason": reason})
+                    log.info(
+                        "job %s ended: %s", job.name, end.reason, extra={"action": "job_ended", "reason": end.reason}
+                    )
+
+    def _end(self, job: LiveJob, now: datetime) -> Ended | None:
+        facts = self._facts(job)
+        if (reason := verdict(job, facts, now)) is not None:
+            return Ended(reason=reason, at=self._now())
+        if (reason := unanswered(job, facts)) is not None:
+            return Ended(reason=reason, at=self._now(), unanswered=True)
+        return None
 
     async def settle_agents(self) -> None:
         """Write the state of the agents that came or went."""
@@ -145,6 +155,7 @@ class Sweeper:
             sent_age=self._sent.age(job),
             listening=self._hearing.silence(None),
             lost_after=self._lost_seconds,
+            told_age=self._told.age(job),
         )
 
 

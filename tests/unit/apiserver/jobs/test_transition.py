@@ -10,7 +10,17 @@ from deplite.kube.errors import ConflictError
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources import DeployJob
 from deplite.resources.deployjob import DeployJobStatus
-from deplite_apiserver.jobs.transition import ENDINGS, Claimed, Ended, Event, Reported, Transitions, Verdict, decide
+from deplite_apiserver.jobs.transition import (
+    ENDINGS,
+    UNANSWERED,
+    Claimed,
+    Ended,
+    Event,
+    Reported,
+    Transitions,
+    Verdict,
+    decide,
+)
 from tests.unit.apiserver.jobs.builders import NAMESPACE, NOW, UID, job
 
 RUNNING = {"phase": "Running", "instance": "one", "startedAt": "2026-05-31T13:42:19Z"}
@@ -50,6 +60,8 @@ CLAIM = Claimed(instance="one", at=NOW)
         ({}, Ended(reason=Reason.AGENT_LOST, at=NOW), Verdict.UNCHANGED, Phase.QUEUED),
         (RUNNING, Ended(reason=Reason.AGENT_LOST, at=NOW), Verdict.APPLIED, Phase.FAILED),
         (RUNNING, Ended(reason=Reason.CANCELLED, at=NOW), Verdict.UNCHANGED, Phase.RUNNING),
+        (RUNNING, Ended(reason=Reason.CANCELLED, at=NOW, unanswered=True), Verdict.APPLIED, Phase.FAILED),
+        ({}, Ended(reason=Reason.CANCELLED, at=NOW, unanswered=True), Verdict.UNCHANGED, Phase.QUEUED),
         ({}, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.APPLIED, Phase.FAILED),
         (RUNNING, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.APPLIED, Phase.FAILED),
         ({"phase": "Succeeded"}, Ended(reason=Reason.TIMEOUT, at=NOW), Verdict.UNCHANGED, Phase.SUCCEEDED),
@@ -80,9 +92,12 @@ def test_an_equal_result_again_is_unchanged_and_another_one_conflicts() -> None:
     assert decide(ended, report(exit_code=0, output={"url": "y"})).verdict is Verdict.RESULT_CONFLICT
 
 
-@pytest.mark.parametrize("reason", [Reason.AGENT_LOST, Reason.TIMEOUT])
-def test_a_result_after_the_servers_own_end_is_kept_beside_it(reason: Reason) -> None:
-    ended = after(job(**RUNNING), Ended(reason=reason, at=NOW))
+@pytest.mark.parametrize(
+    ("reason", "unanswered"),
+    [(Reason.AGENT_LOST, False), (Reason.TIMEOUT, False), (Reason.CANCELLED, True), (Reason.SUPERSEDED, True)],
+)
+def test_a_result_after_the_servers_own_end_is_kept_beside_it(reason: Reason, unanswered: bool) -> None:
+    ended = after(job(**RUNNING), Ended(reason=reason, at=NOW, unanswered=unanswered))
     decision = decide(ended, report(exit_code=0))
     assert decision.verdict is Verdict.LATE
     late = after(ended, report(exit_code=0))
@@ -124,6 +139,7 @@ events = st.one_of(
         exit_code=st.sampled_from([None, 0, 1]),
     ),
     st.builds(Ended, reason=st.sampled_from([*ENDINGS, Reason.REJECTED]), at=st.just(NOW)),
+    st.builds(Ended, reason=st.sampled_from([*UNANSWERED]), at=st.just(NOW), unanswered=st.just(True)),
 )
 
 

@@ -1,0 +1,99 @@
+"""Asking for a job to stop: the wish is stored in its spec; the dispatcher, the agent and the sweeper do the rest."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from deplite.failpoints import failpoint
+from deplite.kube.errors import ConflictError as StaleError
+from deplite.kube.errors import NotFoundError as KubeNotFoundError
+from deplite.resources.deployjob import Cancel, DeployJob
+from deplite.resources.resource import Resource
+from deplite_apiserver.errors import ConflictError, NotFoundError
+
+log = logging.getLogger(__name__)
+
+MAX_TRIES = 5
+"""How often it is decided anew when somebody else wrote in between."""
+
+
+class JobStore(Protocol):
+    """What is needed of `KubeClient`."""
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        """Return the job."""
+
+    async def patch(
+        self, kind: type[DeployJob], namespace: str, name: str, body: Mapping[str, Any], *, version: str | None = None
+    ) -> DeployJob:
+        """Merge into the job where `version` is still the present one."""
+
+
+class Cancels:
+    """The only writer of `DeployJob.spec.cancel`, but for people with kubectl."""
+
+    def __init__(self, store: JobStore, note: Callable[[Resource], None]) -> None:
+        """Make the writer.
+
+        Args:
+            store: where jobs are.
+            note: is told each job that was written: the dispatcher acts on it.
+        """
+        self._store, self._note = store, note
+
+    async def ask(self, namespace: str, name: str, uid: str, cancel: Cancel) -> DeployJob:
+        """Store the wish in a job that has not ended, and return the job; one that has a wish already keeps it.
+
+        Args:
+            namespace: the organization.
+            name: the job's id.
+            uid: the beginning of the uid of the object that is meant.
+            cancel: who asks, and why.
+
+        Raises:
+            NotFoundError: there is no such job any more.
+            ConflictError: `job_finished`: it has ended.
+            KubeError: nothing was stored.
+        """
+        for attempt in range(1, MAX_TRIES + 1):
+            job = await self._present(namespace, name, uid)
+            if job.spec.cancel is not None:
+                return job
+            try:
+                return await self._write(job, cancel)
+            except StaleError:
+                if attempt == MAX_TRIES:
+                    raise
+        raise AssertionError("the loop above returns or raises")
+
+    async def _present(self, namespace: str, name: str, uid: str) -> DeployJob:
+        try:
+            job = await self._store.get(DeployJob, namespace, name)
+        except KubeNotFoundError:
+            raise NotFoundError from None
+        if not job.metadata.uid.startswith(uid):
+            raise NotFoundError
+        refuse_finished(job)
+        return job
+
+    async def _write(self, job: DeployJob, cancel: Cancel) -> DeployJob:
+        failpoint("apiserver.cancel.decided")
+        version = job.metadata.resource_version
+        body = {"spec": {"cancel": cancel.wire()}}
+        written = await self._store.patch(DeployJob, job.namespace, job.name, body, version=version)
+        failpoint("apiserver.cancel.written")
+        self._note(written)
+        log.info(
+            "job %s is to stop: %s", job.name, cancel.reason, extra={"action": "cancel_asked", "reason": cancel.reason}
+        )
+        return written
+
+
+def refuse_finished(job: DeployJob) -> None:
+    """Check that a job can still be stopped.
+
+    Raises:
+        ConflictError: `job_finished`.
+    """
+    if job.status.phase.finished:
+        raise ConflictError("The job has ended; there is nothing to cancel.", code="job_finished")
