@@ -1,30 +1,38 @@
 """Loopback ports: chosen once, kept in the state, and checked before anything is started on them."""
 
+import random
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from deplite.local.errors import LocalError
 
 HOST = "127.0.0.1"
+_FIRST, _LAST = 20_000, 32_767
+"""Below the ports that systems hand out to outgoing connections and to servers that ask for any."""
 
 
 def choose(purposes: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
     """Return a port for each purpose: the one kept, or a free one.
 
-    A program that asks for "any port" gets one above 32768, so a port chosen a moment ago is hardly ever taken again.
+    Seconds may pass before a program listens there. Nobody is handed such a port meanwhile, and two of us who choose
+    at once hardly ever choose the same.
+
+    Raises:
+        LocalError: there is no free port.
     """
     chosen = dict(kept)
-    sockets = []
-    try:
-        for purpose in purposes:
-            if purpose not in chosen:
-                sockets.append(socket.create_server((HOST, 0)))
-                chosen[purpose] = sockets[-1].getsockname()[1]
-    finally:
-        # Held until all are chosen: or the system might hand out the same one twice.
-        for held in sockets:
-            held.close()
+    free = _free(set(chosen.values()))
+    for purpose in purposes:
+        if purpose not in chosen:
+            chosen[purpose] = next(free)
     return chosen
+
+
+def _free(taken: set[int]) -> Iterator[int]:
+    for port in random.sample(range(_FIRST, _LAST + 1), _LAST + 1 - _FIRST):
+        if port not in taken and is_free(port):
+            yield port
+    raise LocalError(f"no port from {_FIRST} to {_LAST} of {HOST} is free: stop what listens there")
 
 
 def check_free(ports: Mapping[str, int], state_file: str) -> None:

@@ -132,11 +132,14 @@ class Process:
             StartError: it ended first, or the time is over; the message ends with the last lines of its log.
         """
         deadline = time.monotonic() + timeout
-        while not await self.program.ready():
-            if self.returncode is not None:
+        while True:
+            ready = await self.program.ready()
+            if self.returncode is not None:  # whoever answered then, it was not this one
                 raise StartError(
                     f"{self.program.name} ended with {self.returncode} instead of starting; {self._hint()}"
                 )
+            if ready:
+                return
             if time.monotonic() > deadline:
                 raise StartError(f"{self.program.name} was not ready after {timeout:g} s; {self._hint()}")
             await asyncio.sleep(_POLL)

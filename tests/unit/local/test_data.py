@@ -66,6 +66,11 @@ def test_ports_are_chosen_once() -> None:
     assert ports.is_free(chosen["b"])
 
 
+def test_a_port_that_is_chosen_is_handed_to_nobody_else_meanwhile() -> None:
+    assert max(ports.choose((f"p{number}" for number in range(50)), {}).values()) < 32768
+    assert len(set(ports.choose((f"p{number}" for number in range(50)), {}).values())) == 50
+
+
 def test_a_port_in_use_is_one_sentence() -> None:
     with socket.create_server((ports.HOST, 0)) as taken:
         port = taken.getsockname()[1]
