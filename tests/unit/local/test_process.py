@@ -187,6 +187,6 @@ async def guard_of(parent: int, after: int | None = None) -> int:
 
 
 def guards_of(parent: int) -> list[int]:
-    shown = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in shown.splitlines()]
     return [int(row[0]) for row in rows if int(row[1]) == parent and "guard.py" in row[2]]
