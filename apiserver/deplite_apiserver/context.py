@@ -36,8 +36,8 @@ class Context:
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
 
 
-def context_of(request: Request) -> Context:
-    """Return the context of the app that serves the request."""
+async def context_of(request: Request) -> Context:
+    """Return the context of the app that serves the request; a plain function would run in a thread."""
     context: Context = request.app.state.context
     return context
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import getproxies
 
 import aiohttp
 import yaml
@@ -80,6 +81,8 @@ class Connection:
                 f"No usable Kubernetes configuration: {error}. Set KUBECONFIG to a readable file."
             ) from error
         configuration.connection_pool_maxsize = POOL_SIZE
+        # Else aiohttp looks for a .netrc and for proxies at each request, in two threads.
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         return cls(configuration, token_file)
 
     async def close(self) -> None:
@@ -94,7 +97,7 @@ class Connection:
             return await send(request)
 
         connector = aiohttp.TCPConnector(limit=0, ssl=self._rest.ssl_context)
-        return aiohttp.ClientSession(connector=connector, middlewares=(authorize,), trust_env=True)
+        return aiohttp.ClientSession(connector=connector, middlewares=(authorize,), trust_env=bool(getproxies()))
 
     async def authorization(self) -> dict[str, str]:
         """Return the headers that say who we are."""

@@ -18,7 +18,7 @@ MAX_LIMIT = 1000
 router = APIRouter()
 
 
-def _batch(raw: RawBody) -> LogBatch:
+async def _batch(raw: RawBody) -> LogBatch:
     """Read a batch; what is no UTF-8 is replaced and not refused, for programs write what they like."""
     return validated(LogBatch, json_value(raw.decode("utf-8", "replace").encode()))
 
