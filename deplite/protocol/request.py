@@ -14,6 +14,8 @@ NONCE_HEADER = "X-Nonce"
 SIGNATURE_HEADER = "X-Signature"
 INSTANCE_HEADER = "X-Deplite-Instance"
 JOB_UID_HEADER = "X-Deplite-Job-Uid"
+FINISHED_AGO_HEADER = "X-Deplite-Finished-Ago"
+"""On a final result: how many seconds ago the job ended. No moment, for clocks differ."""
 
 CLOCK_WINDOW_SECONDS = 300
 """How far a request's timestamp may be from the server's clock, either way."""

@@ -108,7 +108,9 @@ class Caller:
                     return
                 await asyncio.sleep(0.02)
 
-    async def settle(self, ledger: Ledger, *, may_crash: bool = False, seconds: float = 120) -> Counters:
+    async def settle(
+        self, ledger: Ledger, *, may_crash: bool = False, may_be_lost: bool = False, seconds: float = 120
+    ) -> Counters:
         """Wait for the end of every acknowledged job, and compare both ends."""
         room = asyncio.Semaphore(16)
 
@@ -121,18 +123,26 @@ class Caller:
                 return job_id, Seen(detail=detail, raw=await self.raw(job_id), params=params)
 
         seen = dict(await asyncio.gather(*(look(*one) for one in self.acknowledged.items())))
-        return ledger.compare(seen, may_crash=may_crash)
+        return ledger.compare(seen, may_crash=may_crash, may_be_lost=may_be_lost)
 
     async def raw(self, job_id: str) -> list[str]:
         """Return a job's raw lines by seq; a seq that is there twice shows."""
-        found: list[str] = []
+        return [item["content"] for item in await self.items(job_id) if item["stream"] == "raw"]
+
+    async def seqs(self, job_id: str) -> list[int]:
+        """Return the seqs of a job's lines, in the order in which they are shown."""
+        return [item["seq"] for item in await self.items(job_id)]
+
+    async def items(self, job_id: str) -> list[dict[str, Any]]:
+        """Return a job's lines by seq."""
+        found: list[dict[str, Any]] = []
         start = 0
         while True:
             answer = await self.read(f"/jobs/{job_id}/logs?fromSeq={start}&limit=1000")
             if answer.status_code != 200:
                 return found
             page = answer.json()
-            found += [item["content"] for item in page["items"] if item["stream"] == "raw"]
+            found += page["items"]
             if not page["items"]:
                 return found
             start = page["nextSeq"]

@@ -85,18 +85,19 @@ class Ledger:
         """Return the exit code that each job reached."""
         return {job: int(code) for job, code in (line.split() for line in self._lines("ends"))}
 
-    def compare(self, seen: Mapping[str, Seen], *, may_crash: bool = False) -> Counters:
+    def compare(self, seen: Mapping[str, Seen], *, may_crash: bool = False, may_be_lost: bool = False) -> Counters:
         """Return the counters over all acknowledged jobs.
 
         Args:
             seen: what the server says of each.
             may_crash: agents were killed: a job may have ended as `agent_crashed`, with a log that breaks off.
+            may_be_lost: agents were silent for too long: a job may have ended as `agent_lost`, with a whole log.
         """
         starts, ends = self.starts(), self.ends()
         details: list[str] = []
         count: Counter[str] = Counter()
         for job_id, one in seen.items():
-            for problem in _problems(job_id, one, ends.get(job_id), may_crash=may_crash):
+            for problem in _problems(job_id, one, ends.get(job_id), may_crash, may_be_lost):
                 count[problem.split(":")[0]] += 1
                 details.append(f"{job_id} {problem}")
         doubled = {job: times for job, times in starts.items() if job in seen and times > 1}
@@ -115,15 +116,16 @@ class Ledger:
         return [line for line in (self.folder / name).read_text().splitlines() if line.strip()]
 
 
-def _problems(job_id: str, seen: Seen, end: int | None, *, may_crash: bool) -> list[str]:
+def _problems(job_id: str, seen: Seen, end: int | None, may_crash: bool, may_be_lost: bool) -> list[str]:
     detail = seen.detail
     if detail is None:
         return ["lost: the server does not know it"]
     if detail["status"] not in ("success", "failed"):
         return [f"stuck: {detail['status']}"]
     crashed = may_crash and detail["reason"] == "agent_crashed"
+    lost = may_be_lost and detail["reason"] == "agent_lost"
     found = []
-    if not crashed and not _is_true(detail, end):
+    if not crashed and not lost and not _is_true(detail, end):
         found.append(f"wrong: ledger says {end}, server {detail['status']} {detail['exitCode']} {detail['reason']}")
     numbers = [int(match[1]) for line in seen.raw if (match := re.match(rf"line (\d+) of {job_id}\n$", line))]
     if len(set(numbers)) < len(numbers):

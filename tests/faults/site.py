@@ -5,15 +5,19 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from deplite.kube.client import KubeClient
+from deplite.resources import DeployJob
 from tests.e2e.conftest import read_env
 
-LOST_SECONDS = 30
+LOST_SECONDS = 20
 """An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
 DEPLITE = str(Path(sys.executable).parent / "deplite")
 
@@ -109,6 +113,21 @@ class Site:
             while not mark.exists():
                 await asyncio.sleep(0.02)
         mark.unlink()
+
+    @asynccontextmanager
+    async def kube(self) -> AsyncIterator[KubeClient]:
+        """Open the Kubernetes API with all rights."""
+        client = await KubeClient.connect(self.data / "controlplane" / "admin.kubeconfig")
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def cancel(self, *jobs: str) -> None:
+        """Ask for jobs to stop, as `kubectl` can."""
+        async with self.kube() as kube:
+            for job in jobs:
+                await kube.patch(DeployJob, self.organization, job, {"spec": {"cancel": {"by": "a test"}}})
 
     def owner(self) -> httpx.AsyncClient:
         """Return a client that calls as the owner; paths begin at the organization."""

@@ -51,6 +51,8 @@ class Life:
     groups: tuple[int, ...] = ()
     """Process groups that were started."""
     result: Result | None = None
+    ended_at: float = 0.0
+    """Unix seconds of the result by this machine's clock."""
     touched_at: float = 0.0
     """Unix seconds of the last record."""
 
@@ -62,7 +64,7 @@ def advance(life: Life, record: Mapping[str, Any]) -> Life:
         case {"state": "starting", "group": int(group)}:
             return replace(life, state=State.STARTING, groups=(*life.groups, group), touched_at=at)
         case {"state": "exited", "result": dict(result)}:
-            return replace(life, state=State.EXITED, result=Result(**result), touched_at=at)
+            return replace(life, state=State.EXITED, result=Result(**result), ended_at=at, touched_at=at)
         case {"state": "claimed" | "reported" as state}:
             return replace(life, state=State(state), touched_at=at)
     raise ValueError("no record of a journal")
@@ -161,7 +163,7 @@ class Journal:
             self._write({"state": State.EXITED, "result": result.record()})
         except OSError as error:
             log.error("a result is not on the disk: %s", error.strerror, extra={"action": "journal_failed"})
-            self.life = replace(self.life, state=State.EXITED, result=result)
+            self.life = replace(self.life, state=State.EXITED, result=result, ended_at=time.time())
 
     def reported(self) -> None:
         """Say that nothing is left to do; the journal stays for a while, so that the job is known if it comes again."""

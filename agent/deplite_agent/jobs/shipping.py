@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
-from deplite.protocol.request import JOB_UID_HEADER
+from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
 from deplite_agent.errors import AwayError, RefusedError
 from deplite_agent.files import write_whole
 from deplite_agent.jobs.journal import Journal
@@ -22,6 +24,7 @@ FIRST_FLUSH_SECONDS = 0.3
 """The first lines go at once: the answer says whether somebody follows."""
 PATIENCE_SECONDS = 15.0
 """How long the result waits for the log, should the server take the one and not the other."""
+NO_HEADERS: Mapping[str, str] = {}
 _GONE = frozenset({404, 410})
 _TOO_MUCH = frozenset({413, 422})
 
@@ -129,12 +132,12 @@ class Shipment:
             raise AssertionError("a job without a result is not reported")
         try:
             try:
-                await self._call("result", result.body())
+                await self._call("result", result.body(), self._ago())
             except RefusedError as error:
                 if error.status not in _TOO_MUCH or result.output is None:
                     raise
                 log.error("the output was refused, the result goes without: %s", error, extra={"action": "no_output"})
-                await self._call("result", replace(result, output=None).body())
+                await self._call("result", replace(result, output=None).body(), self._ago())
         except RefusedError as error:
             if error.status in _GONE:
                 self._drop(error)
@@ -148,13 +151,19 @@ class Shipment:
         log.warning("job %s: %s", self.journal.life.order.job_id, error, extra={"action": "job_gone"})
         self._dropped = True
 
-    async def _call(self, what: str, body: dict[str, object]) -> dict[str, object]:
+    def _ago(self) -> dict[str, str]:
+        """Return the header that says how long ago the job ended, however late the server hears of it."""
+        return {FINISHED_AGO_HEADER: f"{max(0.0, time.time() - self.journal.life.ended_at):.3f}"}
+
+    async def _call(
+        self, what: str, body: dict[str, object], headers: Mapping[str, str] = NO_HEADERS
+    ) -> dict[str, object]:
         life = self.journal.life
         return await self._transport.call(
             "POST",
             f"/agent/jobs/{life.order.job_id}/{what}",
             body,
-            headers=uid_header(life.order.job_uid),
+            headers={**uid_header(life.order.job_uid), **headers},
             instance=life.instance,
         )
 

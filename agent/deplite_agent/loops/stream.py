@@ -114,7 +114,12 @@ class Events:
         self._nonces: OrderedDict[str, float] = OrderedDict()
 
     def handle(self, name: str, data: Mapping[str, Any]) -> None:
-        """Obey one event; one that does not verify is logged and left alone."""
+        """Obey one event; one that does not verify is logged and left alone.
+
+        Raises:
+            AwayError: it is ours, but too old: this machine slept, or its clock has changed. A new stream learns the
+                server's clock, and brings whatever still is to be done, signed anew.
+        """
         try:
             match name:
                 case "deploy":
@@ -144,6 +149,7 @@ class Events:
 
         Raises:
             ProtocolError: it is not.
+            AwayError: all but fresh.
         """
         payload = unseal(self._key, envelope)
         if payload.get("event") != event:
@@ -152,7 +158,7 @@ class Events:
             raise ProtocolError("it is for another agent")
         issued_at, nonce = payload.get("issued_at"), payload.get("nonce")
         if not isinstance(issued_at, int) or abs(self._now() - issued_at) > CLOCK_WINDOW_SECONDS:
-            raise ProtocolError("it is too old, or the clock of this machine is wrong")
+            raise AwayError("An event is out of time: this machine slept, or its clock has changed. Connecting anew.")
         if not isinstance(nonce, str) or not self._is_new(nonce, issued_at):
             raise ProtocolError("it came before")
         return payload

@@ -21,6 +21,7 @@ from deplite.resources.trigger import Trigger
 from deplite_apiserver.dispatch.payload import cancel, deploy, revoke, sync_workflows
 from deplite_apiserver.dispatch.recheck import NotSendableError, sendable_params
 from deplite_apiserver.dispatch.sent import Sent
+from deplite_apiserver.dispatch.stops import Stops
 from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
 from deplite_apiserver.jobs.transition import Ended, Transitions
 from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
@@ -70,6 +71,7 @@ class Dispatcher:
         self._jobs, self._agents, self._triggers = jobs, agents, triggers
         self._streams, self._sent, self._told, self._keys = streams, sent, told, keys
         self._transitions, self._now = transitions, now
+        self._stops = Stops()
         self._refused: asyncio.Queue[tuple[LiveJob, Ended]] = asyncio.Queue()
         jobs.subscribe(self._job_changed)
         agents.subscribe(self._agent_changed)
@@ -109,6 +111,8 @@ class Dispatcher:
         live = [job for job in self._jobs.by("agent", stream.agent) if isinstance(job, LiveJob)]
         for job in sorted(live, key=lambda job: (job.created_at, job.name)):
             self._handle(job, agent, stream)
+        for job, reason in self._stops.of(stream.agent, self._now()):
+            self._stop(job, reason)
 
     def _job_changed(self, change: Change[JobView]) -> None:
         match change:
@@ -125,6 +129,7 @@ class Dispatcher:
                 known = not old.queued or self._sent.age(old) is not None
                 self._forget(old)
                 if known and new.reason in _STOPPED_BY_SERVER:
+                    self._stops.note(old, new.reason, self._now())
                     self._stop(old, new.reason)
             case Change(old=LiveJob() as old, new=None):
                 self._forget(old)
@@ -132,6 +137,7 @@ class Dispatcher:
 
     def _agent_changed(self, change: Change[Agent]) -> None:
         if change.new is None or change.new.spec.revoked:
+            self._stops.forget(change.key)
             self.dismiss(change.key)
 
     def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:

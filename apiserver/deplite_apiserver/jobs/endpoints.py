@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from deplite.protocol.request import JOB_UID_HEADER
+from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
 from deplite.resources.deployjob import Cancel, DeployJob
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
@@ -19,7 +19,7 @@ from deplite_apiserver.jobs.callers import charge_read, reader_of, requester_of
 from deplite_apiserver.jobs.cancel import refuse_finished
 from deplite_apiserver.jobs.idempotency import usable_key
 from deplite_apiserver.jobs.request import NothingAsked, RunRequest
-from deplite_apiserver.jobs.result import ResultReport
+from deplite_apiserver.jobs.result import ResultReport, ended_ago
 from deplite_apiserver.jobs.run import Asked, Call
 from deplite_apiserver.jobs.schemas import acknowledgement, detail
 from deplite_apiserver.lookup import trigger_by_id, trigger_of
@@ -87,7 +87,8 @@ async def result(
 ) -> Response:
     """Take an agent's claim (`running`) or the end of its job; an equal repeat is harmless."""
     uid = request.headers.get(JOB_UID_HEADER)
-    return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report))
+    ago = ended_ago(request.headers.get(FINISHED_AGO_HEADER))
+    return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report, ago))
 
 
 async def _run(

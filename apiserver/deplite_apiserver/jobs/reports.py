@@ -1,7 +1,7 @@
 """Takes what agents report of their jobs: claims and results, and the claim that first log lines are."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite_apiserver.auth.callers import AgentCaller
@@ -24,14 +24,23 @@ class Reports:
     def __init__(self, *, lookup: Lookup, transitions: Transitions, now: Callable[[], datetime]) -> None:
         self._lookup, self._transitions, self._now = lookup, transitions, now
 
-    async def result(self, caller: AgentCaller, job_id: str, uid: str | None, report: ResultReport) -> int:
+    async def result(
+        self, caller: AgentCaller, job_id: str, uid: str | None, report: ResultReport, ago: timedelta = timedelta()
+    ) -> int:
         """Take a claim or a result, and return the status of the answer: 204, or 202 for a late result.
+
+        Args:
+            caller: the agent.
+            job_id: the job's id.
+            uid: the job's uid, where the agent says it.
+            report: the body.
+            ago: how long ago the job ended.
 
         Raises:
             ApiError: 404 for a job that is not the agent's, 409 and 410 as the conflict codes say.
         """
         job = await self._lookup.of_agent(caller.agent.namespace, caller.agent.name, job_id, uid)
-        verdict = await self._apply(job, event_of(report, instance=caller.instance, at=self._now()))
+        verdict = await self._apply(job, event_of(report, instance=caller.instance, at=self._now(), ago=ago))
         return 202 if verdict is Verdict.LATE else 204
 
     async def job_of_logs(self, caller: AgentCaller, job_id: str, uid: str | None) -> JobView:

@@ -1,14 +1,16 @@
 """What an agent reports of a job: the body of `POST /agent/jobs/:id/result`, and the end that follows from it. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, StrictInt, StrictStr
 
 from deplite.protocol.canonical import MAX_SAFE_INTEGER
 from deplite.protocol.phases import Phase, Reason, ResultStatus
+from deplite.protocol.request import FINISHED_AGO_HEADER
 from deplite.resources.deployjob import DeployJobStatus, Rejection
 from deplite_apiserver.edge.body import Closed
 from deplite_apiserver.errors import ValidationFailedError
@@ -26,6 +28,7 @@ _OWN_REASONS = frozenset(
 )
 """What an agent may say of itself; the others are the server's to find."""
 
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 ShortText = Annotated[StrictStr, Field(max_length=64)]
 
 
@@ -42,13 +45,29 @@ class ResultReport(Closed):
     bypassed_limits: Annotated[list[ShortText], Field(max_length=16)] | None = None
 
 
-def event_of(report: ResultReport, *, instance: str | None, at: datetime) -> Claimed | Reported:
+def ended_ago(header: str | None) -> timedelta:
+    """Return what the header says of how long ago a job ended.
+
+    Raises:
+        ValidationFailedError: it is no number of seconds.
+    """
+    if header is None:
+        return timedelta()
+    if not _SECONDS.fullmatch(header):
+        raise ValidationFailedError(f"{FINISHED_AGO_HEADER} must be a number of seconds, e.g. 12.5.")
+    return timedelta(seconds=float(header))
+
+
+def event_of(
+    report: ResultReport, *, instance: str | None, at: datetime, ago: timedelta = timedelta()
+) -> Claimed | Reported:
     """Return what a report means for its job.
 
     Args:
         report: the body.
         instance: the agent's process.
         at: when the report came.
+        ago: how long before that the job had ended.
 
     Raises:
         ValidationFailedError: the output is larger than 16 KiB, or nested too deeply.
@@ -65,7 +84,8 @@ def event_of(report: ResultReport, *, instance: str | None, at: datetime) -> Cla
         rejection=_rejection(report) if report.status is ResultStatus.REJECTED else None,
     )
     unexplained = report.status is ResultStatus.FAILED and report.reason not in _OWN_REASONS
-    return Reported(instance=instance, status=report.status.value, end=end, at=at, unexplained=unexplained)
+    status = report.status.value
+    return Reported(instance=instance, status=status, end=end, at=at, ended_ago=ago, unexplained=unexplained)
 
 
 def _reason(report: ResultReport) -> Reason:

@@ -6,7 +6,7 @@ the server had ended the job itself is kept in `status.lateResult`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
@@ -69,6 +69,9 @@ class Reported:
     end: DeployJobStatus
     """The phase, reason, message, exit code, output and rejection that follow from it."""
     at: datetime
+    """When the report came."""
+    ended_ago: timedelta = timedelta()
+    """How long before that the job had ended; never before its start."""
     unexplained: bool = False
     """The agent gave no reason of ours: where somebody had asked for a cancel, that is why."""
 
@@ -141,9 +144,10 @@ def _report(job: DeployJob, event: Reported) -> Decision:
         return _late(status, event)
     if status.phase is Phase.RUNNING and event.instance != status.instance:
         return _plain(Verdict.ALREADY_CLAIMED)
-    patch = _ending(event.end) | {"finishedAt": utc(event.at)}
+    finished_at = max(event.at - event.ended_ago, status.started_at or job.metadata.creation_timestamp or event.at)
+    patch = _ending(event.end) | {"finishedAt": utc(min(finished_at, event.at))}
     if status.phase is Phase.QUEUED:
-        patch |= {"startedAt": utc(event.at)} | ({"instance": event.instance} if event.instance else {})
+        patch |= {"startedAt": patch["finishedAt"]} | ({"instance": event.instance} if event.instance else {})
     return _applied(patch)
 
 

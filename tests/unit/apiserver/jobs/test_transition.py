@@ -1,5 +1,6 @@
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,13 @@ def after(before: DeployJob, event: Event) -> DeployJob:
     patch = dict(decide(before, event).patch)
     body = before.wire()
     return DeployJob.model_validate(body | {"status": body["status"] | patch})
+
+
+@pytest.mark.parametrize(("ago", "finished"), [(0, "13:42:30"), (4, "13:42:26"), (3600, "13:42:19")])
+def test_a_job_ended_when_its_agent_says_but_not_before_its_start(ago: int, finished: str) -> None:
+    at = datetime(2026, 5, 31, 13, 42, 30, tzinfo=UTC)
+    event = replace(report(), at=at, ended_ago=timedelta(seconds=ago))
+    assert decide(job(**RUNNING), event).patch["finishedAt"] == f"2026-05-31T{finished}Z"
 
 
 CLAIM = Claimed(instance="one", at=NOW)

@@ -1,0 +1,50 @@
+"""Clocks that are wrong, and clocks that jump: neither costs a job or makes an agent seem lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.caller import Caller
+from tests.faults.fleet import Fleet
+from tests.faults.ledger import Counters, Ledger
+from tests.faults.site import Site
+
+
+@pytest.mark.parametrize("wrong", [-600, 600])
+async def test_f33_an_agent_whose_clock_is_wrong_and_then_jumps(
+    wrong: int, site: Site, fleet: Fleet, ledger: Ledger, tmp_path: Path
+) -> None:
+    folder = tmp_path / "clock"
+    folder.mkdir()
+    clock = folder / "agent.clock"
+    clock.write_text(str(wrong))
+    agent = await fleet.add(DEPLITE_FAILPOINTS=str(folder))
+    caller = await Caller.for_agent(site, agent)
+    await caller.run_many(20, lines=60, pause="0.1")
+    await caller.in_flight(ledger, 20)
+    clock.write_text(str(-wrong))
+    await caller.run_many(10, lines=5)
+    assert await caller.settle(ledger) == Counters()
+    assert len(ledger.starts()) == 30
+    await caller.run_many(5, lines=5)
+    assert await caller.settle(ledger) == Counters()
+    await caller.close()
+
+
+async def test_f33_the_server_goes_back_five_minutes(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add()
+    caller = await Caller.for_agent(site, agent)
+    await caller.run_many(20, lines=60, pause="0.1")
+    await caller.in_flight(ledger, 20)
+    clock = site.failpoints / "apiserver.clock"
+    try:
+        clock.write_text("-301")
+        await caller.run_many(5, lines=5)
+        assert await caller.settle(ledger) == Counters()
+        states = {one["id"]: one["status"] for one in await site.ask("GET", "/agents")}
+        assert states[agent.agent_id] == "connected"
+    finally:
+        clock.unlink()
+    await caller.run_many(5, lines=5)
+    assert await caller.settle(ledger) == Counters()
+    await caller.close()

@@ -1,0 +1,78 @@
+"""The network between agent and server fails, in every way: each job starts once, every line and result arrives."""
+
+import asyncio
+from datetime import datetime
+
+from tests.faults.caller import Caller
+from tests.faults.fleet import Fleet
+from tests.faults.ledger import Counters, Ledger
+from tests.faults.site import Site
+
+
+async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add()
+    caller = await Caller.for_agent(site, agent)
+    await caller.run_many(20, lines=40, pause="0.2")
+    await caller.in_flight(ledger, 20)
+    noticed = agent.log.stat().st_size
+    agent.proxy.swallow_answers()
+    while_silent = await caller.run_many(10, lines=5)
+    await agent.says("The stream ended: ReadTimeout", noticed, seconds=45)
+    assert not set(while_silent) & set(ledger.starts()), "no claim was answered, so nothing may run"
+    agent.proxy.speak()
+    assert await caller.settle(ledger) == Counters()
+    assert len(ledger.starts()) == 30
+    await caller.close()
+
+
+async def test_f7_what_ends_while_cut_off_is_reported_as_it_was(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add()
+    caller = await Caller.for_agent(site, agent)
+    jobs = [*await caller.run_many(10, lines=30), *await caller.run_many(15, lines=30, code=7)]
+    await caller.in_flight(ledger, 20)
+    await agent.proxy.refuse()
+    async with asyncio.timeout(60):
+        while len(ended := ledger.ends()) < 25:
+            await asyncio.sleep(0.05)
+    all_ended_at = datetime.now().astimezone()
+    assert (await caller.job(jobs[0]) or {})["status"] == "running"
+    await asyncio.sleep(4)
+    await agent.proxy.accept()
+    assert await caller.settle(ledger) == Counters()
+    for job in jobs:
+        detail = await caller.job(job)
+        assert detail is not None
+        assert detail["exitCode"] == ended[job]
+        finished_at = datetime.fromisoformat(detail["finishedAt"].replace("Z", "+00:00"))
+        assert (finished_at - all_ended_at).total_seconds() < 2, "when it ended, not when the server heard of it"
+    await caller.close()
+
+
+async def test_f9_a_claim_whose_answer_is_lost_is_repeated(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add()
+    caller = await Caller.for_agent(site, agent)
+    agent.proxy.listen_in()
+    agent.proxy.eat_answer(b'"status": "running"', times=25)
+    await caller.run_many(25, lines=10)
+    assert await caller.settle(ledger) == Counters()
+    assert len(ledger.starts()) == 25
+    assert agent.proxy.upwards.count(b'"status": "running"') >= 50
+    await caller.close()
+
+
+async def test_f18_batches_twice_late_overlapping_and_cut(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add()
+    caller = await Caller.for_agent(site, agent)
+    await caller.run_many(25, lines=60, pause="0.1")
+    await caller.in_flight(ledger, 25)
+    for _ in range(3):  # a batch that arrives twice grows in between, so that the second overlaps the first
+        agent.proxy.eat_answer(b"/logs HTTP", times=6)
+        agent.proxy.cut_within(b"/logs HTTP", times=6)
+        agent.proxy.hold(b"/logs HTTP", seconds=3, times=6)
+        await asyncio.sleep(1.5)
+    assert await caller.settle(ledger) == Counters()
+    await asyncio.sleep(3)  # the last late ones have come
+    for job in caller.acknowledged:
+        assert await caller.seqs(job) == list(range(len(await caller.seqs(job))))
+    assert await caller.settle(ledger) == Counters()
+    await caller.close()
