@@ -42,6 +42,11 @@ class DeployJobSpec(Spec):
     fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the canonical body of a request with an idempotency key; absent without a key."""
     concurrency_group: str | None = Field(default=None, min_length=1, max_length=300)
+    """Jobs of one group in a namespace run one at a time, in the order of their creation."""
+    concurrency_policy: Literal["queue", "replace"] | None = None
+    """`queue`, as without it: waits for the older jobs of its group; `replace`: cancels them first."""
+    concurrency_place: int | None = Field(default=None, ge=0, le=2**53 - 1)
+    """Microseconds since 1970; the order of jobs of one group that were created within a second."""
     queue_seconds: int = Field(default=DEFAULT_QUEUE_SECONDS, ge=1, le=604_800)
     job_seconds: int = Field(default=DEFAULT_JOB_SECONDS, ge=1, le=604_800)
     ttl_seconds_after_finished: int = Field(default=KEYED_TTL_SECONDS, ge=60, le=7_776_000)
@@ -77,6 +82,8 @@ class DeployJobStatus(Status):
     output: dict[str, Any] | None = None
     instance: str | None = Field(default=None, max_length=64)
     """The agent process that claimed the job."""
+    turn_at: Time | None = None
+    """When its turn in its concurrency group came; it is sent from then on."""
     started_at: Time | None = None
     finished_at: Time | None = None
     rejection: Rejection | None = None
@@ -92,6 +99,15 @@ class DeployJob(Resource):
 
     spec: DeployJobSpec
     status: DeployJobStatus = Field(default_factory=DeployJobStatus)
+
+    @property
+    def waits_for_group(self) -> bool:
+        """Whether older jobs of its concurrency group come first."""
+        return (
+            self.status.phase is Phase.QUEUED
+            and self.spec.concurrency_group is not None
+            and self.status.turn_at is None
+        )
 
     @property
     def storage_key(self) -> str:

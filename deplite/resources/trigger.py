@@ -25,14 +25,18 @@ class Concurrency(Record):
 
     policy: Literal["allow", "queue", "replace"] = "allow"
     group: str | None = Field(default=None, min_length=1, max_length=64)
-    """Triggers of one group exclude each other; absent: the trigger is its own group."""
+    """Triggers of one group in a namespace exclude each other; absent: the trigger is its own group."""
+
+    def group_of(self, trigger: str) -> str | None:
+        """Return the concurrency group of a trigger's runs, by its object name; None: they run beside all others."""
+        return None if self.policy == "allow" else self.group or f"trigger/{trigger}"
 
 
 class Timeouts(Record):
     """How long a run may take, in seconds."""
 
     queue_seconds: int = Field(default=DEFAULT_QUEUE_SECONDS, ge=1, le=604_800)
-    """Waiting for an agent that never was reachable."""
+    """Waiting for an agent that never was reachable, once the job's turn in its concurrency group has come."""
     job_seconds: int = Field(default=DEFAULT_JOB_SECONDS, ge=1, le=604_800)
     """From the claim (or, unclaimed, from the sending) to the end."""
 

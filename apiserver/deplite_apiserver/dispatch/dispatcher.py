@@ -143,6 +143,8 @@ class Dispatcher:
     def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
         if job.queued and job.cancel is not None:
             self._end_cancelled(job)
+        elif job.waits_for_group:
+            return  # it is sent when its turn comes
         elif job.queued:
             self._send(job, agent, stream)
         elif job.cancel is not None and self._stop(job, Reason(job.cancel.reason), actor=job.cancel.by):
@@ -207,8 +209,10 @@ class Dispatcher:
 
 
 def _concerns_agent(old: LiveJob, new: LiveJob) -> bool:
-    """Whether something changed that the agent is to hear of: the job is new, or to be stopped.
+    """Whether something changed that the agent is to hear of: a new job, one whose turn has come, one to be stopped.
 
     A claim that wins against a cancel makes the stop known again: while the job was queued, nobody was told.
     """
-    return old.uid != new.uid or (new.cancel is not None and (old.cancel is None or (old.queued and not new.queued)))
+    if old.uid != new.uid or (old.waits_for_group and new.queued and not new.waits_for_group):
+        return True
+    return new.cancel is not None and (old.cancel is None or (old.queued and not new.queued))

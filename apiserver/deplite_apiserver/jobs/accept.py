@@ -6,6 +6,7 @@ The order of refusals is part of the API: 404, 403 (`token_scope`, `trigger_susp
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deplite.protocol.errors import InvalidRefError
@@ -36,6 +37,8 @@ class Facts:
     """The caller's grants; None for people, whom membership has already admitted."""
     manual: bool
     """By a person, not by webhook."""
+    asked_at: datetime | None = None
+    """When it was asked for; the place of the job in its concurrency group."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +167,19 @@ def _job(
             debug=request.debug,
             requested_by=requester,
             fingerprint=naming.fingerprint,
-            concurrency_group=spec.concurrency.group,
+            **_concurrency(facts),
             queue_seconds=spec.timeouts.queue_seconds,
             job_seconds=spec.timeouts.job_seconds,
             ttl_seconds_after_finished=max(ttl, KEYED_TTL_SECONDS) if naming.fingerprint else ttl,
         ),
     )
+
+
+def _concurrency(facts: Facts) -> dict[str, Any]:
+    """Return what the job's spec says of its concurrency group: nothing where it has none."""
+    concurrency = facts.trigger.spec.concurrency
+    group = concurrency.group_of(facts.trigger.name)
+    if group is None:
+        return {}
+    place = None if facts.asked_at is None else int(facts.asked_at.timestamp() * 1_000_000)
+    return {"concurrency_group": group, "concurrency_policy": concurrency.policy, "concurrency_place": place}

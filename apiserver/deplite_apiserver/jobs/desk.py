@@ -9,6 +9,7 @@ from itertools import chain
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
 from deplite.resources.apitoken import ApiToken
+from deplite.resources.deployjob import DeployJob
 from deplite.resources.enrollmenttoken import EnrollmentToken
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
@@ -24,6 +25,7 @@ from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
 from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
+from deplite_apiserver.jobs.waiting import Waiting, waiting_for
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
@@ -36,6 +38,7 @@ from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.loop import Sweeper
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.tally import Tally
+from deplite_apiserver.sweeper.turns import Turns
 
 LEASE_NAME = "deplite-apiserver-sweeper"
 
@@ -146,6 +149,13 @@ class Desk:
             retirement=retirement,
             leftovers=leftovers,
             crowds=Crowds(self.logs, self._clock.monotonic),
+            turns=Turns(
+                lease=self._lease,
+                jobs=self._caches.jobs,
+                transitions=transitions,
+                cancels=self.cancels,
+                now=self._clock.now,
+            ),
             now=self._clock.now,
             lost_seconds=lost_seconds,
         )
@@ -158,6 +168,10 @@ class Desk:
         """Tell a revoked agent, close its stream, and forget when it was heard of; its queued jobs are swept."""
         self.dispatcher.dismiss(agent)
         self.presence.forget(agent)
+
+    def waiting_for(self, job: DeployJob) -> Waiting | None:
+        """Say what a job waits for, if it waits."""
+        return waiting_for(job, connected=self.presence.connected((job.namespace, job.spec.agent)))
 
     def sync_workflows(self, agent: AgentKey) -> bool:
         """Ask an agent to report its workflows; says whether it is connected here."""

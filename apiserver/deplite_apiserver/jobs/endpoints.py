@@ -48,7 +48,8 @@ async def run_manual(context: Ctx, caller: Person, trigger_id: str, request: Req
 async def show(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str, Any]:
     """Show a job; polling this until `success` or `failed` is the documented way to wait."""
     await charge_read(context.limiter, caller)
-    return detail(await context.desk.lookup.whole(reader_of(context, caller), job_id))
+    job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    return detail(job, context.desk.waiting_for(job))
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202)
@@ -109,6 +110,7 @@ async def _call(
         requester=requester_of(caller),
         grants=token.spec.grants if token else None,
         manual=token is None,
+        asked_at=context.clock.now(),
     )
     return Call(facts=facts, token=token, read=read)
 

@@ -14,6 +14,7 @@ from deplite_apiserver.jobs.view import JobView, LiveJob
 _CONFLICTS = {
     Verdict.ALREADY_CLAIMED: "Another process of this agent has claimed the job; do not run it.",
     Verdict.JOB_FINISHED: "The job has ended; do not run it.",
+    Verdict.JOB_WAITING: "Older jobs of its concurrency group come first; do not run it before it is sent again.",
     Verdict.RESULT_CONFLICT: "The job ended with another result; that one stays.",
 }
 

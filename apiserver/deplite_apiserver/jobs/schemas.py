@@ -5,9 +5,10 @@ from typing import Any
 from deplite.resources.deployjob import DeployJob, Rejection
 from deplite.resources.identifiers import object_id
 from deplite.resources.resource import utc
+from deplite_apiserver.jobs.waiting import Waiting
 
 
-def detail(job: DeployJob) -> dict[str, Any]:
+def detail(job: DeployJob, waiting: Waiting | None = None) -> dict[str, Any]:
     """Return the members of `GET /jobs/:id`, absent values as null; nothing else of the object is shown."""
     status = job.status
     created = job.metadata.creation_timestamp
@@ -22,6 +23,7 @@ def detail(job: DeployJob) -> dict[str, Any]:
         "exitCode": status.exit_code,
         "output": status.output,
         "errorMessage": status.message,
+        "waitingFor": waiting.value if waiting else None,
         "reason": status.reason.value if status.reason else None,
         "rejection": _rejection(status.rejection) if status.rejection else None,
         "queuedAt": utc(created) if created else None,

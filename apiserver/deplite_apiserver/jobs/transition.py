@@ -1,7 +1,8 @@
 """The one function that changes a job's phase: `decide`, pure, and `Transitions`, which applies it by compare-and-swap.
 
-`Queued → Running → Succeeded | Failed` and `Queued → Failed`. A terminal phase never changes: a result that comes after
-the server had ended the job itself is kept in `status.lateResult`.
+`Queued → Running → Succeeded | Failed` and `Queued → Failed`; a job of a concurrency group is claimed only after its
+turn has come. A terminal phase never changes: a result that comes after the server had ended the job itself is kept in
+`status.lateResult`.
 """
 
 from collections.abc import Callable, Mapping
@@ -88,7 +89,14 @@ class Ended:
     """The agent that runs it was told to stop long ago; only a running job ends so."""
 
 
-Event = Claimed | Reported | Ended
+@dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """The job's turn in its concurrency group has come; nothing happens where it has moved on meanwhile."""
+
+    at: datetime
+
+
+Event = Claimed | Reported | Ended | Admitted
 
 
 class Verdict(Enum):
@@ -101,6 +109,8 @@ class Verdict(Enum):
     """Kept beside the job's end."""
     ALREADY_CLAIMED = "already_claimed"
     JOB_FINISHED = "job_finished"
+    JOB_WAITING = "job_waiting"
+    """Older jobs of its concurrency group come first."""
     RESULT_CONFLICT = "result_conflict"
     GONE = "job_gone"
     """Another object has the name by now."""
@@ -123,6 +133,9 @@ def decide(job: DeployJob, event: Event) -> Decision:
             return _report(job, _explained(job, event))
         case Ended():
             return _end(job.status, event)
+        case Admitted():
+            waits = job.waits_for_group and job.spec.cancel is None
+            return _applied({"turnAt": utc(event.at)}) if waits else _plain(Verdict.UNCHANGED)
 
 
 def _claim(job: DeployJob, event: Claimed) -> Decision:
@@ -130,6 +143,8 @@ def _claim(job: DeployJob, event: Claimed) -> Decision:
     if status.phase is Phase.QUEUED and job.spec.cancel is not None and not event.implied:
         end = _end(status, Ended(reason=Reason(job.spec.cancel.reason), at=event.at))
         return replace(end, verdict=Verdict.JOB_FINISHED)
+    if job.waits_for_group:
+        return _plain(Verdict.JOB_WAITING)
     if status.phase is Phase.QUEUED:
         patch = {"phase": Phase.RUNNING.value, "startedAt": utc(event.at)}
         return _applied(patch | ({"instance": event.instance} if event.instance else {}))

@@ -99,6 +99,19 @@ class LiveJob:
     queue_seconds: int
     job_seconds: int
     cancel: Cancel | None
+    group: str | None = None
+    """The concurrency group, in the same namespace."""
+    replaces: bool = False
+    """It takes the place of the older jobs of its group."""
+    place: int = 0
+    """Microseconds; the order within the second of the creation."""
+    turn_at: datetime | None = None
+    """When its turn in its group came."""
+
+    @property
+    def waits_for_group(self) -> bool:
+        """Whether older jobs of its group come first."""
+        return self.queued and self.group is not None and self.turn_at is None
 
     @property
     def finished(self) -> bool:
@@ -132,9 +145,10 @@ INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
     "id": lambda job: job.name,
     "agent": lambda job: None if job.finished else (job.namespace, job.agent),
     "unfinished": lambda job: None if job.finished else True,
+    "group": lambda job: (job.namespace, job.group) if isinstance(job, LiveJob) and job.group is not None else None,
     "trigger": lambda job: None if job.trigger is None else (job.namespace, job.trigger),
 }
-"""How the cache of jobs is indexed; `agent` and `unfinished` hold unfinished ones only."""
+"""How the cache of jobs is indexed; `agent`, `unfinished` and `group` hold unfinished ones only."""
 
 
 def project(body: Mapping[str, Any]) -> JobView:
@@ -163,6 +177,10 @@ def _live(job: DeployJob) -> LiveJob:
         queue_seconds=spec.queue_seconds,
         job_seconds=spec.job_seconds,
         cancel=spec.cancel,
+        group=_shared(spec.concurrency_group),
+        replaces=spec.concurrency_policy == "replace",
+        place=spec.concurrency_place or 0,
+        turn_at=status.turn_at,
     )
 
 

@@ -60,11 +60,12 @@ def revoked(job: LiveJob, facts: Facts) -> Reason | None:
 def expired(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """A job that was never sent ends after its queue time.
 
+    While older jobs of its concurrency group come first, no time counts: it begins with the job's turn.
     A break of ours counts for nobody: jobs get the chance to be sent first, at least a minute or their queue time.
     """
-    if not job.queued or facts.sent_age is not None:
+    if not job.queued or job.waits_for_group or facts.sent_age is not None:
         return None
-    waited = (now - job.created_at).total_seconds()
+    waited = (now - max(job.created_at, job.turn_at or job.created_at)).total_seconds()
     over = waited >= job.queue_seconds and facts.listening >= min(60, job.queue_seconds)
     return Reason.EXPIRED if over else None
 

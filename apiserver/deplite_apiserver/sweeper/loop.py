@@ -22,6 +22,7 @@ from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, unanswered,
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.tally import Tally
+from deplite_apiserver.sweeper.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Sweeper:
         retirement: Retirement,
         leftovers: Leftovers,
         crowds: Crowds,
+        turns: Turns,
         now: Callable[[], datetime],
         lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
@@ -85,6 +87,7 @@ class Sweeper:
             retirement: takes care of finished jobs.
             leftovers: removes what was left half made.
             crowds: merges the logs of many parts.
+            turns: gives the jobs of concurrency groups their turns.
             now: the present moment in UTC.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
@@ -92,7 +95,7 @@ class Sweeper:
         self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
         self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
-        self._crowds = crowds
+        self._crowds, self._turns = crowds, turns
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
@@ -102,6 +105,7 @@ class Sweeper:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._lease.hold())
+                    group.create_task(self._turns.run())
                     for seconds, duty in self._duties():
                         group.create_task(_every(seconds, duty))
             except* LeaseLostError as lost:

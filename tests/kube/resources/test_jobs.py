@@ -19,6 +19,8 @@ FULL: dict[str, Any] = {
     "requestedBy": {"kind": "user", "id": "i#s", "name": "Olga"},
     "fingerprint": "a" * 64,
     "concurrencyGroup": "g",
+    "concurrencyPolicy": "queue",
+    "concurrencyPlace": 10,
     "queueSeconds": 10,
     "jobSeconds": 10,
     "ttlSecondsAfterFinished": 200_000,
@@ -45,12 +47,16 @@ CHANGES: list[tuple[str, Any]] = [
     ("fingerprint", None),
     ("concurrencyGroup", "h"),
     ("concurrencyGroup", None),
+    ("concurrencyPolicy", "replace"),
+    ("concurrencyPolicy", None),
+    ("concurrencyPlace", 11),
+    ("concurrencyPlace", None),
     ("queueSeconds", 11),
     ("jobSeconds", 11),
     ("ttlSecondsAfterFinished", 200_001),
     ("ttlSecondsAfterFinished", None),
 ]
-ADDITIONS = ["trigger", "ref", "params", "fingerprint", "concurrencyGroup"]
+ADDITIONS = ["trigger", "ref", "params", "fingerprint", "concurrencyGroup", "concurrencyPolicy", "concurrencyPlace"]
 
 
 async def made(door: Door, spec: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ from deplite.resources.deployjob import DeployJobStatus
 from deplite_apiserver.jobs.transition import (
     ENDINGS,
     UNANSWERED,
+    Admitted,
     Claimed,
+    Decision,
     Ended,
     Event,
     Reported,
@@ -57,6 +59,9 @@ CLAIM = Claimed(instance="one", at=NOW)
         (RUNNING, CLAIM, Verdict.UNCHANGED, Phase.RUNNING),
         (RUNNING, Claimed(instance="two", at=NOW), Verdict.ALREADY_CLAIMED, Phase.RUNNING),
         (RUNNING, Claimed(instance=None, at=NOW), Verdict.ALREADY_CLAIMED, Phase.RUNNING),
+        (RUNNING, Admitted(at=NOW), Verdict.UNCHANGED, Phase.RUNNING),
+        ({"phase": "Failed"}, Admitted(at=NOW), Verdict.UNCHANGED, Phase.FAILED),
+        ({}, Admitted(at=NOW), Verdict.UNCHANGED, Phase.QUEUED),
         ({"phase": "Succeeded"}, CLAIM, Verdict.JOB_FINISHED, Phase.SUCCEEDED),
         ({"phase": "Succeeded"}, Claimed(instance=None, at=NOW, implied=True), Verdict.UNCHANGED, Phase.SUCCEEDED),
         ({}, report(), Verdict.APPLIED, Phase.SUCCEEDED),
@@ -84,6 +89,30 @@ def test_table(status: dict[str, Any], event: Event, verdict: Verdict, phase: Ph
 def test_a_claim_says_who_and_when() -> None:
     claimed = after(job(), CLAIM).status
     assert (claimed.instance, claimed.started_at) == ("one", NOW)
+
+
+GROUPED = {"concurrencyGroup": "prod"}
+
+
+@pytest.mark.parametrize("claim", [CLAIM, Claimed(instance=None, at=NOW), Claimed(instance=None, at=NOW, implied=True)])
+def test_no_job_of_a_group_is_claimed_before_its_turn(claim: Claimed) -> None:
+    waiting = job(spec=GROUPED)
+    assert decide(waiting, claim) == Decision(verdict=Verdict.JOB_WAITING, patch={})
+    admitted = after(waiting, Admitted(at=NOW))
+    assert (admitted.status.phase, admitted.status.turn_at) == (Phase.QUEUED, NOW)
+    assert decide(admitted, Admitted(at=NOW)).verdict is Verdict.UNCHANGED
+    assert after(admitted, claim).status.phase is Phase.RUNNING
+
+
+def test_a_cancelled_job_gets_no_turn_and_its_claim_ends_it() -> None:
+    waiting = job(spec=GROUPED | {"cancel": {"by": "olga"}})
+    assert decide(waiting, Admitted(at=NOW)).verdict is Verdict.UNCHANGED
+    assert decide(waiting, CLAIM).verdict is Verdict.JOB_FINISHED
+    assert after(waiting, CLAIM).status.reason is Reason.CANCELLED
+
+
+def test_a_result_before_its_turn_is_taken_for_it_is_the_truth() -> None:
+    assert after(job(spec=GROUPED), report()).status.phase is Phase.SUCCEEDED
 
 
 def test_a_result_without_a_claim_is_legal_and_claims() -> None:

@@ -40,6 +40,14 @@ def test_a_queued_job(seconds: int, sent_age: float | None, listening: float, re
     assert after(seconds, {}, sent_age=sent_age, listening=listening) is reason
 
 
+def test_no_queue_time_counts_before_the_turn_in_the_concurrency_group() -> None:
+    grouped = {"concurrencyGroup": "prod"}
+    assert after(QUEUE * 1000, {}, grouped) is None
+    turn = {"turnAt": "2026-05-31T14:42:18Z"}
+    assert after(3600 + QUEUE - 1, turn, grouped) is None
+    assert after(3600 + QUEUE, turn, grouped) is Reason.EXPIRED
+
+
 def test_a_queue_time_shorter_than_a_minute_is_kept() -> None:
     assert after(5, {}, {"queueSeconds": 5}, listening=4) is None
     assert after(5, {}, {"queueSeconds": 5}, listening=5) is Reason.EXPIRED
