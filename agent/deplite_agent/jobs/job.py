@@ -106,6 +106,27 @@ class Job:
 
     async def _claim(self) -> bool:
         """Ask the server for the job until it answers; False: it is not ours to run."""
+        settling = asyncio.create_task(asyncio.to_thread(self.journal.settle))
+        try:
+            given = await self._ask()
+        finally:
+            await asyncio.wait([settling])
+        if not given:
+            self.journal.remove()
+            return False
+        failpoint("agent.claim.answered")
+        try:
+            settling.result()
+            if self.journal.life.state is State.ACCEPTED:
+                self.journal.claimed()
+        except OSError as error:  # what is not on the disk must not run: it would not be known after a crash
+            self._stop = rejected(f"The agent's disk does not take the job's journal: {error.strerror}.")
+        failpoint("agent.claim.journalled")
+        log.info("job %s claimed", self.job_id, extra={"action": "claimed"})
+        return True
+
+    async def _ask(self) -> bool:
+        """Claim the job until the server answers; says whether it gave it to us."""
         backoff = Backoff(first=0.2, most=10.0)
         while True:
             try:
@@ -114,19 +135,9 @@ class Job:
                 await asyncio.sleep(max(backoff.next(), error.retry_after))
             except RefusedError as error:
                 log.info("job %s is not run: %s", self.job_id, error, extra={"action": "claim_refused"})
-                self.journal.remove()
                 return False
             else:
-                break
-        failpoint("agent.claim.answered")
-        if self.journal.life.state is State.ACCEPTED:
-            try:
-                self.journal.claimed()
-            except OSError as error:  # what is not on the disk must not run: it would not be known after a crash
-                self._stop = rejected(f"The agent's disk does not take the job's journal: {error.strerror}.")
-            failpoint("agent.claim.journalled")
-        log.info("job %s claimed", self.job_id, extra={"action": "claimed"})
-        return True
+                return True
 
     async def _send_claim(self) -> None:
         failpoint("agent.claim.sending")

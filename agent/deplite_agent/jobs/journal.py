@@ -98,7 +98,7 @@ class Journal:
 
     @classmethod
     def create(cls, jobs: Path, order: Order, instance: str) -> "Journal":
-        """Begin a job's journal.
+        """Begin a job's journal; `settle` puts it on the disk.
 
         Raises:
             OSError: the disk is full or broken.
@@ -115,9 +115,9 @@ class Journal:
                     "order": order.record(),
                     "instance": instance,
                     "at": journal.life.touched_at,
-                }
+                },
+                sync=False,
             )
-            sync_folder(jobs)
         except OSError:
             journal.remove()
             raise
@@ -143,9 +143,23 @@ class Journal:
             journal.life = replace(life, state=State.STARTING)
         return journal
 
+    def settle(self) -> None:
+        """Put what was written so far on the disk, names included; may run in a thread.
+
+        Raises:
+            OSError: the disk is broken.
+        """
+        if self._file is not None:
+            self._file.sync()
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
+
     def claimed(self) -> None:
-        """Say that the server gave the job to this process."""
-        self._write({"state": State.CLAIMED})
+        """Say that the server gave the job to this process.
+
+        Not synced: a machine that loses it to a power cut has the order, and claims again under the same instance.
+        """
+        self._write({"state": State.CLAIMED}, sync=False)
 
     def starting(self, group: int) -> None:
         """Say that a process group is about to run a step."""
@@ -197,12 +211,12 @@ class Journal:
         except OSError:
             return False
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: dict[str, Any], *, sync: bool = True) -> None:
         stamped = record | {"at": time.time()}
-        self._put(stamped)
+        self._put(stamped, sync=sync)
         self.life = advance(self.life, stamped)
 
-    def _put(self, record: dict[str, Any]) -> None:
+    def _put(self, record: dict[str, Any], *, sync: bool) -> None:
         path = self.folder / "journal"
         if self._sound is not None:
             # In one step: what was damaged said that the job must not run, until this record says how it ended.
@@ -211,9 +225,9 @@ class Journal:
             return
         if self._file is None:
             self._file = RecordFile(path)
-            sync_folder(self.folder)
         self._file.append([record])
-        self._file.sync()
+        if sync:
+            self._file.sync()
 
 
 def _following(life: Life | None, record: Mapping[str, Any] | None) -> Life:

@@ -1,6 +1,7 @@
-"""The workflows that this machine offers: read anew for each report, and for each job."""
+"""The workflows that this machine offers: looked at for each report and each job, and read where a file changed."""
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,24 +38,37 @@ class Scan:
         return {"workflows": [report_of(self.found[name].workflow) for name in sorted(self.found)]}
 
 
+_Stamp = tuple[int, ...]
+"""What changes when a file does: inode, size, and the times of its content and of its entry, in nanoseconds."""
+_ABSENT: _Stamp = ()
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return _ABSENT
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 class Inventory:
     """The folder of workflow files (`*.yaml` and `*.yml`, no subfolders)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._said: tuple[str, ...] = ()
+        self._read: dict[Path, tuple[_Stamp, Workflow | WorkflowFileError]] = {}
+        """What each file said when it was last read."""
 
     def scan(self) -> Scan:
-        """Read every file; problems that were not there at the last look are logged."""
+        """Look at every file; problems that were not there at the last look are logged."""
         found: dict[str, Found] = {}
         problems: list[str] = []
-        for path in self.files():
-            try:
-                workflow = load_workflow(path)
-            except WorkflowFileError as error:
-                problems.append(str(error))
-                continue
-            if workflow.name in found:
+        self._read = {path: self._load(path) for path in self.files()}
+        for path, (_, workflow) in self._read.items():
+            if isinstance(workflow, WorkflowFileError):
+                problems.append(str(workflow))
+            elif workflow.name in found:
                 problems.append(f"{path}: the name {workflow.name} is taken by {found[workflow.name].path}")
             elif len(found) == MAX_WORKFLOWS:
                 problems.append(f"{path}: an agent offers at most {MAX_WORKFLOWS} workflows")
@@ -71,16 +85,19 @@ class Inventory:
             return []
         return [path for path in entries if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")]
 
-    def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
-        """Return something that changes with any file: name, time of change in nanoseconds, size."""
-        seen = []
-        for path in self.files():
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            seen.append((path.name, stat.st_mtime_ns, stat.st_size))
-        return tuple(seen)
+    def fingerprint(self) -> tuple[tuple[str, "_Stamp"], ...]:
+        """Return something that changes with any file."""
+        return tuple((path.name, _stamp(path)) for path in self.files())
+
+    def _load(self, path: Path) -> "tuple[_Stamp, Workflow | WorkflowFileError]":
+        stamp = _stamp(path)  # before the content: a change in between is read at the next look
+        known = self._read.get(path)
+        if known is not None and known[0] == stamp != _ABSENT:
+            return known
+        try:
+            return stamp, load_workflow(path)
+        except WorkflowFileError as error:
+            return stamp, error
 
     def _tell(self, problems: tuple[str, ...]) -> None:
         for problem in problems:
