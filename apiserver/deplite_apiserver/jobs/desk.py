@@ -21,6 +21,7 @@ from deplite_apiserver.dispatch.streams import AgentKey, Streams
 from deplite_apiserver.jobs.cancel import Cancels
 from deplite_apiserver.jobs.lookup import Lookup
 from deplite_apiserver.jobs.quota import seed
+from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
 from deplite_apiserver.jobs.transition import Transitions
@@ -90,7 +91,8 @@ class Desk:
         self._store, self._lease = store, lease
         self._running: asyncio.Task[None] | None = None
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
-        transitions = Transitions(kube, jobs.note)
+        recent = Recent()
+        transitions = Transitions(kube, jobs.note, recent)
         archive = Archive(store)
         self.cancels = Cancels(kube, jobs.note)
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
@@ -101,7 +103,12 @@ class Desk:
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
         self.runs = Runs(
-            store=kube, jobs=jobs, limiter=limiter, waiters=self.waiters, sync_seconds=settings.sync_seconds
+            store=kube,
+            jobs=jobs,
+            limiter=limiter,
+            waiters=self.waiters,
+            recent=recent,
+            sync_seconds=settings.sync_seconds,
         )
         self.presence = Presence(
             store=kube,

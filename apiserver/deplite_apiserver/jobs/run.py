@@ -19,6 +19,7 @@ from deplite_apiserver.errors import ConflictError, UnavailableError, Validation
 from deplite_apiserver.jobs.accept import Facts, Naming, accept, check_granted, check_open
 from deplite_apiserver.jobs.idempotency import fingerprint_of
 from deplite_apiserver.jobs.quota import run_quotas
+from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.waiters import JobChanges, Waiters
 from deplite_apiserver.limits.limiter import Limiter, refusal
@@ -109,6 +110,7 @@ class Runs:
         jobs: NotedJobs,
         limiter: Limiter,
         waiters: Waiters,
+        recent: Recent,
         sync_seconds: float,
     ) -> None:
         """Make the service.
@@ -118,9 +120,11 @@ class Runs:
             jobs: the cache of jobs.
             limiter: the rate windows.
             waiters: wakes sync callers.
+            recent: is told each job that was created, for the claim that soon follows.
             sync_seconds: how long those wait.
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
+        self._recent = recent
         self._sync_seconds = sync_seconds
         self._admits = False
 
@@ -193,6 +197,7 @@ class Runs:
                 await self._limiter.give_back(reserved)
             raise
         failpoint("apiserver.run.created")
+        self._recent.put(created)
         self._jobs.note(created)
         log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
         return Run(job=created)

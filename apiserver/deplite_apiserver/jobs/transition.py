@@ -16,6 +16,7 @@ from deplite.kube.errors import ConflictError
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources.deployjob import DeployJob, DeployJobStatus, Outcome
 from deplite.resources.resource import Resource, utc
+from deplite_apiserver.jobs.recent import Recent
 
 MAX_TRIES = 5
 """How often a decision is made anew when somebody else wrote in between."""
@@ -240,15 +241,17 @@ class JobStore(Protocol):
 class Transitions:
     """Applies events to jobs; the only writer of `DeployJob.status`."""
 
-    def __init__(self, store: JobStore, note: Callable[[Resource], None]) -> None:
+    def __init__(self, store: JobStore, note: Callable[[Resource], None], recent: Recent | None = None) -> None:
         """Make the writer.
 
         Args:
             store: where jobs are.
             note: is told each job that was written, so that this replica reads its own writes.
+            recent: the jobs that this replica wrote last.
         """
         self._store = store
         self._note = note
+        self._recent = recent or Recent()
 
     async def apply(self, namespace: str, name: str, event: Event, *, uid: str | None = None) -> Verdict:
         """Apply an event to a job.
@@ -264,22 +267,28 @@ class Transitions:
             ConflictError: others wrote in between five times in a row.
             UnavailableError: the Kubernetes API does not answer.
         """
-        for attempt in range(1, MAX_TRIES + 1):
-            job = await self._store.get(DeployJob, namespace, name)
-            if uid is not None and not job.metadata.uid.startswith(uid):
-                return Verdict.GONE
-            decision = decide(job, event)
-            if not decision.patch:
-                return decision.verdict
-            failpoint("apiserver.transition.decided")
-            try:
-                version = job.metadata.resource_version
-                written = await self._store.patch_status(DeployJob, namespace, name, decision.patch, version=version)
-            except ConflictError:
-                if attempt == MAX_TRIES:
-                    raise
+        conflict = ConflictError("nobody wrote")
+        for attempt in range(MAX_TRIES + 1):
+            fresh = attempt > 0  # the first try goes by what is remembered: it may be old, and then a patch conflicts
+            job = await self._store.get(DeployJob, namespace, name) if fresh else self._recent.take(namespace, name)
+            if job is None:
                 continue
-            failpoint("apiserver.transition.written")
-            self._note(written)
-            return decision.verdict
-        raise AssertionError("the loop above returns or raises")
+            meant = uid is None or job.metadata.uid.startswith(uid)
+            decision = decide(job, event) if meant else _plain(Verdict.GONE)
+            if decision.patch:
+                try:
+                    return await self._write(job, decision)
+                except ConflictError as error:
+                    conflict = error
+            elif fresh:
+                return decision.verdict
+        raise conflict
+
+    async def _write(self, job: DeployJob, decision: Decision) -> Verdict:
+        failpoint("apiserver.transition.decided")
+        version = job.metadata.resource_version
+        written = await self._store.patch_status(DeployJob, job.namespace, job.name, decision.patch, version=version)
+        failpoint("apiserver.transition.written")
+        self._recent.put(written)
+        self._note(written)
+        return decision.verdict

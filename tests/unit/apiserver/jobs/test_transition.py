@@ -11,6 +11,7 @@ from deplite.kube.errors import ConflictError
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources import DeployJob
 from deplite.resources.deployjob import DeployJobStatus
+from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.transition import (
     ENDINGS,
     UNANSWERED,
@@ -49,6 +50,7 @@ def test_a_job_ended_when_its_agent_says_but_not_before_its_start(ago: int, fini
 
 
 CLAIM = Claimed(instance="one", at=NOW)
+NAME = job().name
 
 
 @pytest.mark.parametrize(
@@ -204,9 +206,10 @@ class Store:
     def __init__(self, strangers: int) -> None:
         self.job = job()
         self.strangers = strangers
-        self.writes = 0
+        self.reads = self.writes = 0
 
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        self.reads += 1
         return self.job
 
     async def patch_status(
@@ -240,3 +243,42 @@ async def test_another_object_of_the_name_is_left_alone() -> None:
     store = Store(strangers=0)
     assert await Transitions(store, lambda _: None).apply(NAMESPACE, "j", CLAIM, uid="ffffffff") is Verdict.GONE
     assert store.writes == 0
+
+
+async def test_a_job_just_written_is_not_read_before_the_next_write() -> None:
+    store, recent = Store(strangers=0), Recent()
+    recent.put(store.job)
+    transitions = Transitions(store, lambda _: None, recent)
+    assert await transitions.apply(NAMESPACE, NAME, CLAIM, uid=UID[:8]) is Verdict.APPLIED
+    assert await transitions.apply(NAMESPACE, NAME, report(), uid=UID[:8]) is Verdict.APPLIED
+    assert (store.reads, store.writes) == (0, 2)
+
+
+async def test_what_is_remembered_never_answers_by_itself() -> None:
+    store, recent = Store(strangers=0), Recent()
+    recent.put(after(store.job, CLAIM))  # and then, say, somebody restored a backup
+    assert await Transitions(store, lambda _: None, recent).apply(NAMESPACE, NAME, CLAIM) is Verdict.APPLIED
+    assert (store.reads, store.writes) == (1, 1)
+
+
+async def test_what_is_remembered_and_old_is_read_again() -> None:
+    store, recent = Store(strangers=1), Recent()
+    recent.put(store.job)
+    assert await Transitions(store, lambda _: None, recent).apply(NAMESPACE, NAME, CLAIM) is Verdict.APPLIED
+    assert (store.reads, store.writes) == (1, 1)
+
+
+def test_so_many_are_remembered_and_none_that_ended() -> None:
+    recent = Recent(most=2)
+    jobs = [named(name) for name in "abc"]
+    for one in jobs:
+        recent.put(one)
+    assert [recent.take(NAMESPACE, name) is not None for name in "abca"] == [False, True, True, False]
+    recent.put(jobs[0])
+    recent.put(after(jobs[0], report()))
+    assert recent.take(NAMESPACE, "a") is None
+
+
+def named(name: str) -> DeployJob:
+    found = job()
+    return found.model_copy(update={"metadata": found.metadata.model_copy(update={"name": name})})
