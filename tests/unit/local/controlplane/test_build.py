@@ -70,6 +70,7 @@ def test_the_command_is_the_documented_one() -> None:
     command = build_command(Path("/go"), NAMES, Path("/out"))
     assert command == (
         *("/go", "build", "-v", "-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath"),
+        *("-gcflags", "all=-dwarf=false"),
         *("-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.2", "-o", "/out/"),
         "go.etcd.io/etcd/server/v3",
         "k8s.io/kubernetes/cmd/kube-apiserver",
