@@ -31,7 +31,9 @@ from deplite_operator.world import World
 
 LEASE_NAME = "deplite-operator"
 STOP_SECONDS = 5.0
-"""For kopf to end by itself after the Lease was lost; nothing is written meanwhile."""
+"""For kopf to end by itself after the Lease was lost or a watch failed; nothing is written meanwhile."""
+HURRY_SECONDS = 1.0
+"""For it to end once it was cancelled as well."""
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +61,17 @@ async def operate(settings: Settings) -> int:
     probes = Probes(settings.probe_host, settings.probe_port, lambda: context.lease.held and context.world.synced)
     try:
         await probes.start()
-        return await _lead(context) if await _wait_to_lead(context) else 0
+        code = await _lead(context) if await _wait_to_lead(context) else 0
     finally:
         await context.lease.release()
         await probes.stop()
         await kube.close()
+    if context.stopping.ending.is_set() and not context.stopping.told.is_set():
+        # After a failed watch, kopf's other watches may wait for ever for a login that nobody answers any more, and
+        # cancelling does not end them: the event loop would wait with them.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def _context(kube: KubeClient, settings: Settings) -> Context:
@@ -104,6 +112,7 @@ async def _wait_to_lead(context: Context) -> bool:
 async def _lead(context: Context) -> int:
     # The renewing task is there before kopf starts: at its end kopf cancels every task that came after it.
     holding = asyncio.create_task(context.lease.hold(), name="lease")
+    ending = asyncio.create_task(context.stopping.ending.wait(), name="ending")
     operating = asyncio.create_task(
         kopf.operator(
             registry=registry_of(context),
@@ -114,13 +123,18 @@ async def _lead(context: Context) -> int:
         ),
         name="kopf",
     )
-    await asyncio.wait((holding, operating), return_when=asyncio.FIRST_COMPLETED)
-    ended = operating.done()
-    for task in (holding, operating):
+    await asyncio.wait((holding, ending, operating), return_when=asyncio.FIRST_COMPLETED)
+    lost = holding.done()
+    if not lost:
+        await asyncio.wait((operating,), timeout=STOP_SECONDS)
+    for task in (holding, ending, operating):
         task.cancel()
-    await asyncio.wait((holding, operating), timeout=STOP_SECONDS)
-    if not ended:
+    await asyncio.wait((holding, operating), timeout=STOP_SECONDS if lost else HURRY_SECONDS)
+    if lost:
         log.error("the lease is lost, so this process ends", extra={"action": "lease_lost"})
+        return 1
+    if not operating.done():
+        log.error("a watch failed, and kopf does not end", extra={"action": "kopf_hangs"})
         return 1
     return _outcome(operating, told=context.stopping.told.is_set())
 

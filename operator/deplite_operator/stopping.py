@@ -14,6 +14,8 @@ class Stopping:
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
+        self.ending = asyncio.Event()
+        """Set once kopf has begun to end, for whatever reason."""
 
     def listen(self) -> None:
         """Take the signals; once before kopf starts, and once more after it has put its own handlers in place."""

@@ -65,6 +65,7 @@ def _start(registry: kopf.OperatorRegistry, context: Context, queue: WorkQueue) 
     # kopf gives what is left running at its end five seconds to finish by itself: these two never would.
     @kopf.on.cleanup(registry=registry, id="cleanup")
     async def cleanup(**_: Any) -> None:
+        context.stopping.ending.set()
         for task in tasks:
             task.cancel()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ class Caller:
             trust_env=False,
             limits=httpx.Limits(max_connections=64),
         )
+        agent.clients.append(http)
         return cls(site=site, trigger=made, http=http)
 
     async def run(self, key: str | None = None, **params: Any) -> str:
@@ -109,7 +110,7 @@ class Caller:
                 await asyncio.sleep(0.02)
 
     async def settle(
-        self, ledger: Ledger, *, may_crash: bool = False, excused: Collection[str] = (), seconds: float = 120
+        self, ledger: Ledger, *, may_crash: bool = False, may_be_lost: bool = False, seconds: float = 120
     ) -> Counters:
         """Wait for the end of every acknowledged job, and compare both ends."""
         room = asyncio.Semaphore(16)
@@ -120,10 +121,19 @@ class Caller:
                     detail = await self.until(job_id, "success", "failed", seconds=seconds)
                 except TimeoutError:
                     return job_id, Seen(detail=await self.job(job_id), raw=await self.raw(job_id), params=params)
-                return job_id, Seen(detail=detail, raw=await self.raw(job_id), params=params)
+                late = 0 if detail["reason"] == "agent_crashed" or job_id not in ledger.ends() else seconds
+                raw = await self._raw_of(job_id, int(params.get("lines", 20)), late)
+                return job_id, Seen(detail=detail, raw=raw, params=params)
 
         seen = dict(await asyncio.gather(*(look(*one) for one in self.acknowledged.items())))
-        return ledger.compare(seen, may_crash=may_crash, excused=excused)
+        return ledger.compare(seen, may_crash=may_crash, may_be_lost=may_be_lost)
+
+    async def _raw_of(self, job_id: str, lines: int, seconds: float) -> list[str]:
+        """Return a job's raw lines; its result may have come before the last of them."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while len(found := await self.raw(job_id)) < lines and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.5)
+        return found
 
     async def raw(self, job_id: str) -> list[str]:
         """Return a job's raw lines by seq; a seq that is there twice shows."""

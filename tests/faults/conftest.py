@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deplite.local.controlplane import ControlPlane
+from deplite.local.objectstore import ObjectStore
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger
 from tests.faults.site import Site
+from tests.faults.stage import Stage
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -18,6 +21,29 @@ async def site(session_folder: Path) -> AsyncIterator[Site]:
     running = await Site.start(session_folder / "faults")
     yield running
     await running.stop()
+
+
+@pytest_asyncio.fixture(scope="package")
+async def staged(session_folder: Path, control_plane: ControlPlane, object_store: ObjectStore) -> AsyncIterator[Stage]:
+    running = await Stage.set_up(session_folder / "stage", control_plane, object_store)
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture
+async def stage(staged: Stage) -> AsyncIterator[Stage]:
+    """The stage, without any fault before and after."""
+    await staged.ready()
+    yield staged
+    staged.heal()
+
+
+@pytest_asyncio.fixture
+async def crew(stage: Stage, tmp_path: Path, ledger: Ledger) -> AsyncIterator[Fleet]:
+    """Agents of the stage."""
+    made = Fleet(stage, tmp_path / "crew", ledger)
+    yield made
+    await made.close()
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,171 @@
+"""Watches that break, lie about the past or fall silent; a Kubernetes API that is slow or refuses."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from aiohttp import web
+
+from deplite.kube.client import KubeClient
+from deplite.resources import Agent, DeployJob, Trigger
+from deplite.resources.identifiers import object_id
+from tests.faults.caller import Caller
+from tests.faults.fleet import Fleet
+from tests.faults.httpproxy import Answer, Exchange
+from tests.faults.ledger import Counters, Ledger
+from tests.faults.stage import Stage
+
+_JSON = {"Content-Type": "application/json"}
+_SILENCE = 25
+"""Seconds after which every part gives up a watch; the next change is acted on within 30."""
+
+
+def _status(code: int, reason: str) -> bytes:
+    return json.dumps(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
+    ).encode()
+
+
+def _in_stream(code: int, reason: str) -> Answer:
+    return Answer(status=200, body=b'{"type":"ERROR","object":%s}\n' % _status(code, reason), headers=_JSON)
+
+
+async def _until(ask: Callable[[], Awaitable[bool]], seconds: float) -> float:
+    """Wait until it is so; return how long that took."""
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(seconds):
+        while not await ask():
+            await asyncio.sleep(0.1)
+    return asyncio.get_running_loop().time() - began
+
+
+async def _declare(kube: KubeClient, stage: Stage, name: str, agent: str) -> None:
+    """Declare a trigger, as Git would; the operator gives it a URL, the apiserver shows it."""
+    spec = {"agent": agent, "workflow": "ledger"}
+    metadata = {"name": name, "namespace": stage.organization}
+    await kube.create(Trigger.model_validate({"metadata": metadata, "spec": spec}))
+
+
+async def _agent_name(kube: KubeClient, stage: Stage) -> str:
+    return (await kube.list(Agent, stage.organization))[0].name
+
+
+async def _acted_on(kube: KubeClient, stage: Stage, name: str) -> bool:
+    """Whether both parts have seen a trigger."""
+    found = await kube.get(Trigger, stage.organization, name)
+    shown = await stage.ask("GET", "/triggers?limit=200")
+    return bool(found.status.url) and any(one["name"] == name for one in shown)
+
+
+async def _same_sets(kube: KubeClient, stage: Stage) -> bool:
+    declared = {object_id("tr", *one.key) for one in await kube.list(Trigger, stage.organization)}
+    return declared == {one["id"] for one in await stage.ask("GET", "/triggers?limit=200")}
+
+
+class Breaks:
+    """Breaks the next watches of some kinds in every given way, and the first lists at their second page."""
+
+    def __init__(self, kinds: Iterable[str], faults: Iterable[Answer]) -> None:
+        self.left = [(kind, fault) for kind in kinds for fault in faults]
+        self.pages = 2
+
+    async def __call__(self, exchange: Exchange) -> web.StreamResponse | None:
+        if exchange.watches:
+            hit = next((one for one in self.left if exchange.path.endswith(f"/{one[0]}")), None)
+            if hit is None:
+                return None
+            self.left.remove(hit)
+            return await exchange.say(hit[1])
+        if "continue" in exchange.query and self.pages:
+            self.pages -= 1
+            return await exchange.say(Answer(status=410, body=_status(410, "Expired"), headers=_JSON))
+        if exchange.query.get("limit") == "500":
+            exchange.query = dict(exchange.query) | {"limit": "5"}
+        return None
+
+
+_KINDS = ("deployjobs", "triggers", "apitokens", "agents")
+_GONE = (_in_stream(410, "Expired"), Answer(status=410, body=_status(410, "Expired"), headers=_JSON))
+_ERRORS = (_in_stream(500, "InternalError"), _in_stream(429, "TooManyRequests"))
+
+
+async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    await caller.run_many(20, lines=100, pause="0.1")
+    await caller.in_flight(ledger, 20)
+    before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
+    agent = await _agent_name(kube, stage)
+    # kopf ends by design at any error of a watch but 410, and the operator with it: one of them, one start.
+    breaks = {"apiserver": Breaks(_KINDS, _GONE + _ERRORS), "operator": Breaks(_KINDS[1:], _GONE[:1])}
+    breaks["operator"].left.append(("triggers", _ERRORS[0]))
+    for part, proxy in stage.kube_of.items():
+        proxy.fault = breaks[part]
+        proxy.cut_watches()
+    await caller.run_many(5)
+    for number in range(6):
+        await _declare(kube, stage, f"gone-{number}", agent)
+    await kube.delete(Trigger, stage.organization, "gone-0")
+    print("sets equal after", await _until(lambda: _same_sets(kube, stage), 30))
+    print("acted on after", await _until(lambda: _acted_on(kube, stage, "gone-5"), 60))
+    await _until(lambda: _spent(breaks), 60)
+    stage.heal()
+    assert await caller.settle(ledger) == Counters()
+    assert stage.restarts("apiserver") == before["apiserver"]
+    assert stage.restarts("operator") - before["operator"] <= 1
+    await caller.close()
+
+
+async def _spent(breaks: Mapping[str, Breaks]) -> bool:
+    """Whether every fault has happened."""
+    return not any(one.left for one in breaks.values())
+
+
+async def test_f26_a_silent_watch_is_given_up(stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    await caller.run_many(20, lines=350, pause="0.1")
+    await caller.in_flight(ledger, 20)
+    before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
+    for proxy in stage.kube_of.values():
+        proxy.mute_watches()
+    await caller.run_many(5)
+    await _declare(kube, stage, "unheard", await _agent_name(kube, stage))
+    print("acted on after", await _until(lambda: _acted_on(kube, stage, "unheard"), _SILENCE + 20))
+    assert await caller.settle(ledger) == Counters()
+    assert before == {part: stage.restarts(part) for part in ("apiserver", "operator")}
+    await caller.close()
+
+
+async def test_f30_a_kubernetes_api_that_is_late_or_refuses(
+    stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger
+) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    await caller.run_many(20, lines=150, pause="0.1")
+    await caller.in_flight(ledger, 20)
+
+    async def late(exchange: Exchange) -> web.StreamResponse | None:
+        await asyncio.sleep(5)
+        return None
+
+    async def refused(exchange: Exchange) -> web.StreamResponse | None:
+        return await exchange.say(
+            Answer(status=429, body=_status(429, "TooManyRequests"), headers=_JSON | {"Retry-After": "1"})
+        )
+
+    running = []
+    for fault in (refused, late):
+        for proxy in stage.kube_of.values():
+            proxy.fault = fault
+            proxy.cut_watches()
+            proxy.asked.clear()
+        running.append(asyncio.create_task(caller.run_many(3, at_once=1, lines=3)))
+        await asyncio.sleep(10)
+        rates = {part: sum(proxy.asked.values()) / 10 for part, proxy in stage.kube_of.items()}
+        print("requests a second:", rates)
+        assert max(rates.values()) <= 10
+    stage.heal()
+    await asyncio.gather(*running)
+    assert await caller.settle(ledger) == Counters()
+    jobs = await kube.list(DeployJob, stage.organization)
+    triggers = {job.spec.trigger for job in jobs if job.name in caller.acknowledged}
+    assert {job.name for job in jobs if job.spec.trigger in triggers} == set(caller.acknowledged)
+    await caller.close()
