@@ -202,7 +202,9 @@ def _end(status: DeployJobStatus, event: Ended) -> Decision:
 
 
 def ended_by_server(status: DeployJobStatus) -> bool:
-    """Whether the job was ended without a report of its agent."""
+    """Whether the job was ended without a report of its agent, which would have set the start."""
+    if status.phase is Phase.FAILED and status.started_at is None:
+        return True
     if status.reason is None or status.message is None or status.exit_code is not None:
         return False
     said = (ENDINGS.get(status.reason), UNANSWERED.get(status.reason))

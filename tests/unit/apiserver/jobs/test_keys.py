@@ -1,0 +1,207 @@
+"""Runs by idempotency key against a model: one job a key, whatever process is asked, and replays cost nothing."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from deplite.kube.errors import AlreadyExistsError, NotFoundError
+from deplite.resources import ApiToken, DeployJob
+from deplite.resources.deployjob import Requester
+from deplite.resources.identifiers import object_id
+from deplite.resources.resource import Resource
+from deplite_apiserver.edge.body import json_value, validated
+from deplite_apiserver.errors import ConflictError, RateLimitedError
+from deplite_apiserver.jobs.accept import Facts
+from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
+from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.run import Asked, Call, Run, Runs
+from deplite_apiserver.jobs.view import JobView, project
+from deplite_apiserver.jobs.waiters import Waiters
+from deplite_apiserver.limits.memory import MemoryLimiter
+from tests.unit.apiserver.clocks import StillClock
+from tests.unit.apiserver.jobs.builders import NOW, agent, meta, trigger
+from tests.unit.apiserver.settling import settled
+
+LIMIT = 6
+BODIES = [
+    ['{"ref":"main"}', '{ "ref" : "main" }', '{"r\\u0065f":"main"}'],
+    ['{"ref":"main","params":{"a":1,"b":"x"}}', '{"params":{"b":"x","a":1.0},"ref":"main"}'],
+    ['{"ref":"dev"}'],
+    ['{"ref":"main","params":{"a":"1","b":"x"}}'],
+]
+"""Each row is one request in several spellings."""
+
+
+class Cluster:
+    """The API server's part: names are unique, objects come and go."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, DeployJob] = {}
+        self.created = 0
+
+    async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        if name not in self.jobs:
+            raise NotFoundError("gone")
+        return self.jobs[name]
+
+    async def create(self, resource: DeployJob) -> DeployJob:
+        if resource.name in self.jobs:
+            raise AlreadyExistsError("there")
+        self.created += 1
+        uid = f"{self.created:08x}-0000-4000-8000-000000000000"
+        stamped = resource.metadata.model_copy(update={"uid": uid, "creation_timestamp": NOW})
+        self.jobs[resource.name] = resource.model_copy(update={"metadata": stamped})
+        return self.jobs[resource.name]
+
+
+class Known:
+    """What one process has heard of: its own writes, and what a watch brought."""
+
+    def __init__(self) -> None:
+        self.views: dict[tuple[str, str], JobView] = {}
+
+    def get(self, namespace: str, name: str) -> JobView | None:
+        return self.views.get((namespace, name))
+
+    def subscribe(self, callback: Callable[..., None]) -> object:
+        return callback
+
+    def note(self, resource: Resource) -> None:
+        self.views[resource.key] = project(resource.wire())
+
+
+def token(name: str) -> ApiToken:
+    spec = {"grants": [{"type": "agent", "agents": ["web"]}], "rateLimit": {"perDay": LIMIT}}
+    return ApiToken.model_validate({"metadata": meta(name), "spec": spec})
+
+
+TOKENS = {name: token(name) for name in ("ci", "dashboard")}
+
+
+class Keys(RuleBasedStateMachine):
+    """Callers, keys and bodies; the model is a dictionary of what each key was first used for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Cluster()
+        self.clock = StillClock()
+        self.limiter = MemoryLimiter(self.clock)
+        self.used: dict[tuple[str, str, str], tuple[int, str]] = {}
+        self.counts = dict.fromkeys(TOKENS, 0)
+        self.starts()
+
+    @rule()
+    def starts(self) -> None:
+        """A process that knows no job yet."""
+        self.known = Known()
+        self.runs = Runs(
+            store=self.cluster,
+            jobs=self.known,
+            limiter=self.limiter,
+            waiters=Waiters(self.known),
+            sync_seconds=1,
+        )
+        self.runs.admit()
+
+    @rule()
+    def its_watch_catches_up(self) -> None:
+        self.known.views = {}
+        for job in self.cluster.jobs.values():
+            self.known.note(job)
+
+    @rule(data=st.data())
+    def a_job_goes_after_its_time(self, data: Any) -> None:
+        if self.cluster.jobs:
+            name = data.draw(st.sampled_from(sorted(self.cluster.jobs)))
+            del self.cluster.jobs[name]
+            self.used = {use: made for use, made in self.used.items() if made[1] != name}
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.clock.advance(86_400)
+        self.counts = dict.fromkeys(TOKENS, 0)
+
+    @rule(
+        name=st.sampled_from(["deploy", "rollback"]),
+        caller=st.sampled_from(sorted(TOKENS)),
+        key=st.sampled_from([None, "a", "b"]),
+        row=st.integers(0, len(BODIES) - 1),
+        data=st.data(),
+    )
+    def somebody_runs(self, name: str, caller: str, key: str | None, row: int, data: Any) -> None:
+        text = data.draw(st.sampled_from(BODIES[row]))
+        known = None if key is None else self.used.get((name, caller, key))
+        if known is not None and known[0] != row:
+            with pytest.raises(ConflictError):
+                self.run(name, caller, key, text)
+        elif known is not None:
+            ran = self.run(name, caller, key, text)
+            assert (ran.job.name, ran.idempotent) == (known[1], True)
+        elif self.counts[caller] >= LIMIT:
+            with pytest.raises(RateLimitedError):
+                self.run(name, caller, key, text)
+        else:
+            before = set(self.cluster.jobs)
+            ran = self.run(name, caller, key, text)
+            assert not ran.idempotent
+            assert set(self.cluster.jobs) - before == {ran.job.name}
+            self.counts[caller] += 1
+            if key is not None:
+                self.used[name, caller, key] = (row, ran.job.name)
+
+    def run(self, name: str, caller: str, key: str | None, text: str) -> Run:
+        made = trigger(ref=None)
+        facts = Facts(
+            trigger=made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": name})}),
+            agent=agent(),
+            requester=Requester(kind="token", id=object_id("tok", *TOKENS[caller].key), name=caller),
+            grants=TOKENS[caller].spec.grants,
+            manual=False,
+        )
+        asked = Asked(request=validated(RunRequest, json_value(text.encode())), key=key)
+        return settled(self.runs.run(Call(facts=facts, token=TOKENS[caller], read=lambda: asked)))
+
+
+TestKeys = Keys.TestCase
+TestKeys.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("row", BODIES)
+def test_spellings_of_one_request_have_one_fingerprint_and_others_another(row: list[str]) -> None:
+    prints = {fingerprint_of(json.loads(text)) for text in row}
+    others = {fingerprint_of(json.loads(text)) for other in BODIES if other is not row for text in other}
+    assert len(prints) == 1
+    assert not prints & others
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"a": 0.5}, {"a": "0.5"}), ({"a": 2**60}, {"a": str(2**60)}), ({"a": 2**60}, {"a": 2.0**60}), ({}, {"a": {}})],
+)
+def test_what_differs_has_another_fingerprint(one: Any, other: Any) -> None:
+    assert fingerprint_of(one) != fingerprint_of(other)
+
+
+@pytest.mark.parametrize(
+    ("values", "usable"),
+    [
+        (["k"], True),
+        (["x" * 255], True),
+        (["a b:~!"], True),
+        ([], False),
+        ([""], False),
+        ([" "], False),
+        (["x" * 256], False),
+        (["a\tb"], False),
+        (["a\x7f"], False),
+        (["é"], False),
+        (["a", "a"], False),
+    ],
+)
+def test_a_key_is_one_header_of_visible_characters(values: list[str], usable: bool) -> None:
+    assert usable_key(values) is usable
