@@ -3,10 +3,13 @@
 The object's name is a hash of (trigger, caller, key): the Kubernetes API server is the lock, whoever else tries.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError, KubeError, NotFoundError
@@ -127,6 +130,7 @@ class Runs:
         self._recent = recent
         self._sync_seconds = sync_seconds
         self._admits = False
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def admits(self) -> bool:
@@ -171,6 +175,29 @@ class Runs:
             if found is not None:
                 return found
         job = accept(facts, asked.request, naming)
+        async with self._turn(naming) as waited:
+            if not (waited and self._jobs.get(namespace, naming.job_id)):
+                return await self._create_or_find(call, job, naming)
+        found = await self._replay(namespace, naming)
+        if found is None:
+            raise UnavailableError(retry_after=1)
+        return found
+
+    @asynccontextmanager
+    async def _turn(self, naming: Naming) -> AsyncIterator[bool]:
+        """Let equal keys create one after another, and say whether this one had to wait.
+
+        A repeat that is under way must not hold a place in the rate windows, not even for a moment.
+        """
+        if naming.fingerprint is None:
+            yield False
+            return
+        turn = self._turns.setdefault(naming.job_id, asyncio.Lock())
+        waited = turn.locked()
+        async with turn:
+            yield waited
+
+    async def _create_or_find(self, call: Call, job: DeployJob, naming: Naming) -> Run:
         for _ in range(MAX_TRIES):
             found = await self._create(call, job, naming)
             if found is not None:
@@ -211,6 +238,7 @@ class Runs:
             raise ConflictError(
                 "This Idempotency-Key was used with another body; use a new key.", code="idempotency_conflict"
             )
+        self._jobs.note(job)
         return Run(job=job, idempotent=True)
 
     async def _again(self, job: DeployJob) -> DeployJob:

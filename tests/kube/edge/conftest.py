@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, Organization, Trigger
+from deplite.resources import Agent, Trigger
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import Settings
-from tests.kube.edge.people import ISSUER, People
+from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import Replica, agent_name, enroll, make_token
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
 from tests.kube.serving import served
@@ -76,14 +76,6 @@ def member(people: People) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def stranger(people: People) -> dict[str, str]:
     return {"Authorization": f"Bearer {people.token('nobody')}"}
-
-
-async def declare_people(kube: KubeClient, namespace: str, **roles: str) -> None:
-    """Apply the Organization object; keyword arguments are subjects and their roles."""
-    spec = {"members": [{"issuer": ISSUER, "subject": subject, "role": role} for subject, role in roles.items()]}
-    await kube.create(
-        Organization.model_validate({"metadata": {"name": "organization", "namespace": namespace}, "spec": spec})
-    )
 
 
 async def organize(kube: KubeClient, namespace: str, base: str, http: httpx.AsyncClient, owner: dict[str, str]) -> Any:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deplite.kube.client import KubeClient
+from deplite.resources import Organization
 from deplite_apiserver.settings import IssuerSettings
 
 ISSUER = "https://issuer.test"
@@ -31,7 +34,7 @@ class People:
     edwards: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def settings(self) -> IssuerSettings:
-        path = self.folder / "people-jwks.json"
+        path = self.folder / f"people-{secrets.token_hex(4)}.json"
         path.write_text(json.dumps({"keys": [self._rsa_jwk(), self._edwards_jwk()]}))
         return IssuerSettings(issuer=ISSUER, audience=AUDIENCE, jwks=str(path))
 
@@ -65,3 +68,11 @@ class People:
     def _edwards_jwk(self) -> dict[str, str]:
         raw = self.edwards.public_key().public_bytes_raw()
         return {"kty": "OKP", "crv": "Ed25519", "kid": "ed-1", "alg": "EdDSA", "use": "sig", "x": segment(raw)}
+
+
+async def declare_people(kube: KubeClient, namespace: str, **roles: str) -> None:
+    """Apply the Organization object; keyword arguments are subjects and their roles."""
+    spec = {"members": [{"issuer": ISSUER, "subject": subject, "role": role} for subject, role in roles.items()]}
+    await kube.create(
+        Organization.model_validate({"metadata": {"name": "organization", "namespace": namespace}, "spec": spec})
+    )

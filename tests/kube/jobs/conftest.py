@@ -2,22 +2,26 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Trigger
+from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Trigger
 from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import S3Settings, Settings
+from tests.kube.edge.people import People, declare_people
 from tests.kube.serving import Replica, served
-from tests.organizations import SYSTEM_NAMESPACE
+from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
 WORKFLOW: dict[str, Any] = {
@@ -28,7 +32,7 @@ WORKFLOW: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """An organization with an enrolled agent, a trigger and a token that may run it."""
+    """An organization with an enrolled agent, a trigger and a token that may run it, and an owner named olga."""
 
     replica: Replica
     kube: KubeClient
@@ -37,31 +41,86 @@ class Bench:
     agent_name: str
     trigger: Trigger
     token: str
+    owner: str
+    """Olga's JWT."""
     http: httpx.AsyncClient
 
     @property
     def trigger_id(self) -> str:
-        return object_id("tr", self.namespace, self.trigger.name)
+        return self.id_of(self.trigger.name)
 
-    async def run(self, body: Any = None, *, key: str | None = None, token: str | None = None) -> httpx.Response:
+    def id_of(self, trigger: str) -> str:
+        return object_id("tr", self.namespace, trigger)
+
+    async def declare(self, name: str, **spec: Any) -> str:
+        """Create another trigger of the agent, and return its id."""
+        wanted = {"agent": self.agent_name, "workflow": "deploy-prod"} | spec
+        metadata = {"name": name, "namespace": self.namespace}
+        await self.kube.create(Trigger.model_validate({"metadata": metadata, "spec": wanted}))
+        return self.id_of(name)
+
+    async def run(
+        self, body: Any = None, *, key: str | None = None, token: str | None = None, trigger: str | None = None
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.token}"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        path = f"/triggers/{self.trigger_id}/run"
+        path = f"/triggers/{trigger or self.trigger_id}/run"
         return await self.http.post(path, json={"ref": "main"} if body is None else body, headers=headers)
 
-    async def get(self, path: str) -> httpx.Response:
-        return await self.http.get(path, headers={"Authorization": f"Bearer {self.token}"})
+    async def made(self, **run: Any) -> str:
+        """Run, and return the job's id."""
+        answer = await self.run(**run)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["jobId"]
+        return job_id
+
+    async def get(self, path: str, *, token: str | None = None) -> httpx.Response:
+        return await self.http.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
+
+    async def shown(self, job_id: str) -> dict[str, Any]:
+        return await self.shown_by(job_id, self.token)
+
+    async def shown_by(self, job_id: str, token: str) -> dict[str, Any]:
+        """Return a job as the holder of a token reads it."""
+        answer = await self.get(f"/jobs/{job_id}", token=token)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def status(self, job_id: str) -> tuple[str, str | None]:
+        """Return status and reason, as a polling client reads them."""
+        found = await self.shown(job_id)
+        return found["status"], found["reason"]
+
+    async def job(self, job_id: str) -> DeployJob:
+        return await self.kube.get(DeployJob, self.namespace, job_id)
+
+    async def report(self, job_id: str, status: str, *, extra: dict[str, str] | None = None, **body: Any) -> Any:
+        """Post a result as the agent."""
+        return await self.agent.call("POST", f"/agent/jobs/{job_id}/result", {"status": status} | body, extra=extra)
+
+    async def ship(self, job_id: str, items: Any, *, extra: dict[str, str] | None = None) -> httpx.Response:
+        """Post log lines as the agent."""
+        return await self.agent.call("POST", f"/agent/jobs/{job_id}/logs", {"items": items}, extra=extra)
+
+
+@pytest.fixture(scope="session")
+def people(session_folder: Path) -> People:
+    return People(session_folder)
 
 
 @pytest_asyncio.fixture(scope="session")
-async def settings(control_plane: ControlPlane, kube: KubeClient, object_store: ObjectStore) -> Settings:
+async def settings(
+    control_plane: ControlPlane, kube: KubeClient, object_store: ObjectStore, people: People
+) -> Settings:
     with contextlib.suppress(Exception):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
         await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
     return Settings(
         kubeconfig=control_plane.kubeconfig,
         system_namespace=SYSTEM_NAMESPACE,
+        issuers=(people.settings(),),
         s3=S3Settings(
             endpoint=object_store.endpoint,
             bucket=object_store.bucket,
@@ -88,7 +147,9 @@ async def make_token(kube: KubeClient, namespace: str, name: str, **spec: Any) -
     return credential.plain
 
 
-async def enroll(kube: KubeClient, namespace: str, base: str) -> PublishedAgent:
+async def enroll(
+    kube: KubeClient, namespace: str, base: str, *, clock: Callable[[], float] = time.time
+) -> PublishedAgent:
     """Enrol an agent that nobody here wrote, and have it report its workflow."""
     code = mint("enr")
     name = f"code-{secrets.token_hex(4)}"
@@ -96,6 +157,7 @@ async def enroll(kube: KubeClient, namespace: str, base: str) -> PublishedAgent:
     status = {"hash": describe(code.plain).sha256, "prefix": code.prefix, "expiresAt": "2099-01-01T00:00:00Z"}
     await kube.patch_status(EnrollmentToken, namespace, name, status)
     agent = PublishedAgent(base)
+    agent.time = clock
     answer = await agent.enroll(code.plain)
     assert answer.status_code in (200, 201), answer.text
     answer = await agent.call("POST", "/agent/workflows/report", {"workflows": [WORKFLOW]})
@@ -108,24 +170,46 @@ async def agent_name(kube: KubeClient, namespace: str, agent_id: str) -> str:
     return next(one.name for one in found if object_id("ag", *one.key) == agent_id)
 
 
-@pytest_asyncio.fixture
-async def bench(kube: KubeClient, organization: str, replica: Replica) -> AsyncIterator[Bench]:
-    agent = await enroll(kube, organization, replica.base)
-    name = await agent_name(kube, organization, agent.agent_id)
+@contextlib.asynccontextmanager
+async def benched(
+    kube: KubeClient, namespace: str, replica: Replica, people: People, *, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Bench]:
+    """Fill an organization; its agent lives by a clock of unix seconds."""
+    await declare_people(kube, namespace, olga="owner", mika="member")
+    agent = await enroll(kube, namespace, replica.base, clock=clock)
+    name = await agent_name(kube, namespace, agent.agent_id)
     spec = {"agent": name, "workflow": "deploy-prod", "allowedRefs": ["main", "release/*"]}
     trigger = await kube.create(
-        Trigger.model_validate({"metadata": {"name": "deploy", "namespace": organization}, "spec": spec})
+        Trigger.model_validate({"metadata": {"name": "deploy", "namespace": namespace}, "spec": spec})
     )
-    token = await make_token(kube, organization, "ci", grants=[{"type": "trigger", "triggers": ["deploy"]}])
+    token = await make_token(kube, namespace, "ci", grants=[{"type": "trigger", "triggers": ["deploy"]}])
     async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=70) as http:
         yield Bench(
             replica=replica,
             kube=kube,
-            namespace=organization,
+            namespace=namespace,
             agent=agent,
             agent_name=name,
             trigger=trigger,
             token=token,
+            owner=people.token("olga"),
             http=http,
         )
     await agent.close()
+
+
+@pytest_asyncio.fixture
+async def bench(kube: KubeClient, organization: str, replica: Replica, people: People) -> AsyncIterator[Bench]:
+    """A bench of the test's own."""
+    async with benched(kube, organization, replica, people) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module")
+async def stage(kube: KubeClient, replica: Replica, people: People) -> AsyncIterator[Bench]:
+    """A bench for all tests of a module, where each has jobs of its own or makes none."""
+    namespace = f"org-{secrets.token_hex(5)}"
+    await create_organization(kube, namespace)
+    async with benched(kube, namespace, replica, people) as made:
+        yield made
+    await delete_namespace(kube, namespace)

@@ -1,0 +1,115 @@
+"""Runs that wait for their end: the answer is the job's end, or that it goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite_apiserver.settings import Settings
+from tests.kube.edge.people import People
+from tests.kube.jobs.conftest import Bench, benched, make_token
+from tests.kube.serving import Replica, served
+from tests.organizations import create_organization, delete_namespace
+
+
+@pytest_asyncio.fixture(scope="module")
+async def replica(settings: Settings) -> AsyncIterator[Replica]:
+    async with served(settings.model_copy(update={"sync_seconds": 2.0})) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def bench(kube: KubeClient, organization: str, replica: Replica, people: People) -> AsyncIterator[Bench]:
+    async with benched(kube, organization, replica, people) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def sync(bench: Bench) -> str:
+    """A trigger that waits; the token of the bench may run it, too."""
+    return await bench.declare("wait", responseMode="sync")
+
+
+@pytest_asyncio.fixture
+async def token(bench: Bench) -> str:
+    return await make_token(bench.kube, bench.namespace, "w", grants=[{"type": "trigger", "triggers": ["wait"]}])
+
+
+async def test_success_is_200_with_its_output(bench: Bench, sync: str, token: str) -> None:
+    async with bench.agent.stream() as stream:
+        call = asyncio.create_task(bench.run({}, token=token, trigger=sync, key="k"))
+        job_id = (await bench.agent.next_deploy(stream))["job_id"]
+        assert (await bench.report(job_id, "running")).status_code == 204
+        assert (await bench.report(job_id, "success", exitCode=0, output={"url": "https://x"})).status_code == 204
+        answer = await call
+    expected = {
+        "jobId": job_id,
+        "status": "success",
+        "idempotent": False,
+        "timedOut": False,
+        "exitCode": 0,
+        "output": {"url": "https://x"},
+        "statusUrl": f"/api/jobs/{job_id}",
+    }
+    assert (answer.status_code, answer.json()) == (200, expected)
+    replay = await bench.run({}, token=token, trigger=sync, key="k")
+    assert (replay.status_code, replay.json()) == (200, expected | {"idempotent": True})
+
+
+async def test_what_takes_too_long_is_202_and_goes_on(bench: Bench, sync: str, token: str) -> None:
+    answer = await bench.run({}, token=token, trigger=sync)
+    assert answer.status_code == 202, answer.text
+    job_id = answer.json()["jobId"]
+    assert (answer.json()["timedOut"], answer.json()["status"]) == (True, "queued")
+    assert (await bench.report(job_id, "success", exitCode=0)).status_code == 204
+    assert (await bench.shown_by(job_id, token))["status"] == "success"
+
+
+async def test_a_replay_waits_like_the_first_and_both_hear_the_end(bench: Bench, sync: str, token: str) -> None:
+    async with bench.agent.stream() as stream:
+        first = asyncio.create_task(bench.run({}, token=token, trigger=sync, key="both"))
+        job_id = (await bench.agent.next_deploy(stream))["job_id"]
+        second = asyncio.create_task(bench.run({}, token=token, trigger=sync, key="both"))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+        assert (await bench.report(job_id, "failed", exitCode=4)).status_code == 204
+        answers = [await first, await second]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.json()["exitCode"] for answer in answers] == [4, 4]
+    assert [answer.json()["idempotent"] for answer in answers] == [False, True]
+
+
+async def test_the_end_is_heard_by_callers_of_another_process(
+    bench: Bench, sync: str, token: str, settings: Settings
+) -> None:
+    async with served(settings) as second, httpx.AsyncClient(base_url=second.base, trust_env=False, timeout=70) as http:
+        headers = {"Authorization": f"Bearer {token}"}
+        call = asyncio.create_task(http.post(f"/triggers/{sync}/run", json={}, headers=headers))
+        async with bench.agent.stream() as stream:
+            job_id = (await bench.agent.next_deploy(stream))["job_id"]
+            assert (await bench.report(job_id, "success")).status_code == 204
+        answer = await call
+    assert (answer.status_code, answer.json()["status"]) == (200, "success")
+
+
+async def test_by_hand_it_waits_as_well(bench: Bench, sync: str) -> None:
+    headers = {"Authorization": f"Bearer {bench.owner}"}
+    answer = await bench.http.post(f"/triggers/{sync}/run-manual", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["timedOut"]) == (202, True)
+
+
+async def test_a_process_that_ends_lets_its_callers_go(kube: KubeClient, settings: Settings, people: People) -> None:
+    namespace = "org-sync-ends"
+    await create_organization(kube, namespace)
+    async with served(settings) as ending, benched(kube, namespace, ending, people) as bench:
+        trigger = await bench.declare("wait", responseMode="sync")
+        headers = {"Authorization": f"Bearer {bench.owner}"}
+        call = asyncio.create_task(bench.http.post(f"/triggers/{trigger}/run-manual", json={}, headers=headers))
+        async with bench.agent.stream() as stream:
+            await bench.agent.next_deploy(stream)
+        ending.context.desk.stop()
+        answer = await call
+        assert (answer.status_code, answer.json()["timedOut"]) == (202, True)
+    await delete_namespace(kube, namespace)
