@@ -18,6 +18,7 @@ from deplite_apiserver.edge.body import json_value, validated
 from deplite_apiserver.errors import ConflictError, RateLimitedError
 from deplite_apiserver.jobs.accept import Facts
 from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
+from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.run import Asked, Call, Run, Runs
 from deplite_apiserver.jobs.view import JobView, project
@@ -104,6 +105,7 @@ class Keys(RuleBasedStateMachine):
             jobs=self.known,
             limiter=self.limiter,
             waiters=Waiters(self.known),
+            recent=Recent(),
             sync_seconds=1,
         )
         self.runs.admit()
