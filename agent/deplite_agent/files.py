@@ -8,15 +8,14 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace a file in one step, synced to the disk before it gets its name."""
     temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        os.fchmod(descriptor, mode)
-        write_all(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.rename(path)
-    sync_folder(path.parent)
+        _write_new(temporary, content, mode)
+        temporary.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # what a full disk took of it would only make it fuller
+            temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def reserve(path: Path, size: int) -> None:
@@ -32,8 +31,8 @@ def reserve(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+def sync(path: Path) -> None:
+    """Make what is in a file, or the names in a folder, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -46,6 +45,16 @@ def make_private(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(PermissionError):  # a folder that somebody else owns, with access for us
         path.chmod(0o700)
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from deplite.protocol.errors import InvalidKeyError
 from deplite.protocol.keys import load_private_key, load_public_key, private_pem
 from deplite_agent.errors import StateError
-from deplite_agent.files import make_private, sync_folder, write_whole
+from deplite_agent.files import make_private, sync, write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,8 @@ class StateFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            os.close(self._lock)
+            self._lock = None
             message = f"Another agent uses {self.path}; stop it, or give this one its own DEPLITE_STATE_DIR."
             raise StateError(message) from None
 
@@ -121,7 +123,7 @@ class StateFolder:
         """Forget key and identity: this agent was revoked."""
         for name in ("identity.json", "key.pem"):
             (self.path / name).unlink(missing_ok=True)
-        sync_folder(self.path)
+        sync(self.path)
 
     @property
     def _identity(self) -> Path:

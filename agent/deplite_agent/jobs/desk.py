@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from deplite.failpoints import failpoint
+from deplite.protocol.backoff import Backoff
 from deplite_agent.errors import AwayError, RefusedError, RevokedError
 from deplite_agent.jobs.job import Job, Tools, stop_result
 from deplite_agent.jobs.journal import Journal, State
@@ -26,37 +27,49 @@ DELIVERY_SECONDS = 1.5
 class Desk:
     """The jobs of one process."""
 
-    def __init__(self, folder: Path, instance: str, tools: Tools) -> None:
+    def __init__(self, folder: Path, instance: str, tools: Tools, *, now: Callable[[], float] = time.time) -> None:
         """Make the desk.
 
         Args:
             folder: where the journals are.
             instance: this process, as the server knows it.
             tools: what every job uses.
+            now: unix seconds.
         """
+        self._now = now
         self._folder = folder
         self._instance = instance
         self._tools = tools
         self._jobs: dict[str, Job] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: set[str] = set()
+        """Jobs that the disk did not take, until the server has heard so."""
         self._closing = False
 
     def recover(self) -> None:
         """Go on with every job of earlier processes."""
-        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
-            journal = Journal.read(folder)
-            if journal is None:
-                Journal.discard(folder)
-            elif journal.life.state is not State.REPORTED:
-                self._start(journal)
+        for folder in self._folders():
+            try:
+                journal = Journal.read(folder)
+                if journal is not None and journal.life.state is not State.REPORTED:
+                    self._start(journal)
+                elif journal is None and not Journal.lost(folder):
+                    Journal.discard(folder)
+            except OSError as error:
+                self._unreadable(folder.name, error)
         self.prune()
 
     def prune(self) -> None:
         """Forget jobs that have been over for a day."""
-        for folder in (path for path in self._folder.iterdir() if path.is_dir() and path.name not in self._jobs):
-            journal = Journal.read(folder)
-            if journal is None or time.time() - journal.life.touched_at > KEPT_SECONDS:
+        for folder in (path for path in self._folders() if path.name not in self._jobs):
+            try:
+                journal = Journal.read(folder)
+                touched_at = journal.life.touched_at if journal is not None else folder.stat().st_mtime
+            except OSError as error:
+                self._unreadable(folder.name, error)
+                continue
+            if self._now() - touched_at > KEPT_SECONDS:
                 Journal.discard(folder)
 
     def take(self, order: Order) -> None:
@@ -66,11 +79,15 @@ class Desk:
         if (job := self._jobs.get(order.key)) is not None:
             self._spawn(job.repeat_claim())
             return
+        if order.key in self._refused:
+            return
         try:
             known = Journal.read(self._folder / order.key)
+            if known is None and Journal.lost(self._folder / order.key):
+                known = Journal.salvage(self._folder / order.key, order, self._instance)
         except OSError as error:
-            log.error("the journal of %s: %s", order.job_id, error.strerror, extra={"action": "disk"})
-            return  # it may have run: only a disk that can be read tells
+            self._unreadable(order.key, error)  # it may have run: only a disk that can be read tells
+            return
         if known is None:
             self._begin(order)
         elif known.life.result is None:
@@ -128,21 +145,33 @@ class Desk:
             journal = Journal.create(self._folder, order, self._instance)
         except OSError as error:
             log.error("job %s cannot be taken on: %s", order.job_id, error.strerror, extra={"action": "disk"})
+            self._refused.add(order.key)
             self._spawn(self._refuse(order, f"The agent's disk does not take the job's journal: {error.strerror}."))
             return
         failpoint("agent.job.accepted")
         self._start(journal)
 
     async def _refuse(self, order: Order, message: str) -> None:
+        """Tell the server until it has heard; meanwhile the job is not taken on, should it come again."""
+        backoff = Backoff(first=0.5, most=20.0)
+        path, headers = f"/agent/jobs/{order.job_id}/result", uid_header(order.job_uid)
         try:
-            await self._tools.transport.call(
-                "POST",
-                f"/agent/jobs/{order.job_id}/result",
-                rejected(message).body(),
-                headers=uid_header(order.job_uid),
-            )
-        except (AwayError, RefusedError) as error:
+            while True:
+                try:
+                    await self._tools.transport.call("POST", path, rejected(message).body(), headers=headers)
+                    return
+                except AwayError as error:
+                    await asyncio.sleep(max(backoff.next(), error.retry_after))
+        except RefusedError as error:
             log.warning("job %s: %s", order.job_id, error, extra={"action": "refuse_failed"})
+        finally:
+            self._refused.discard(order.key)
+
+    def _folders(self) -> list[Path]:
+        return sorted(path for path in self._folder.iterdir() if path.is_dir())
+
+    def _unreadable(self, key: str, error: OSError) -> None:
+        log.error("the journal of %s: %s", key, error.strerror, extra={"action": "disk"})
 
     def _start(self, journal: Journal) -> None:
         job = Job(journal, self._tools)

@@ -127,7 +127,7 @@ class Job:
 
     async def _ask(self) -> bool:
         """Claim the job until the server answers; says whether it gave it to us."""
-        backoff = Backoff(first=0.2, most=10.0)
+        backoff = Backoff(first=0.2, most=20.0)
         while True:
             try:
                 await self._send_claim()
@@ -183,7 +183,10 @@ class Job:
             return crashed(f"The agent failed while it ran the job ({type(error).__name__}); its own log says more.")
 
     def _open_log(self) -> JobLog:
-        return JobLog(self.journal.log_path, Masker(), self._shipment.wake, make_room=self.journal.make_room)
+        shipment = self._shipment
+        return JobLog(
+            self.journal.log_path, Masker(), shipment.wake, make_room=self.journal.make_room, least=shipment.next_seq
+        )
 
     async def _run(self, planned: Plan, job_log: JobLog) -> Result:
         run = Run(self.journal.life.order, planned, job_log, self.journal.starting, grace=self._tools.grace)

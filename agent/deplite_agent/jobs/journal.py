@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from deplite_agent.files import make_private, reserve, sync_folder, write_whole
+from deplite_agent.files import make_private, reserve, sync, write_whole
 from deplite_agent.jobs.order import Order
 from deplite_agent.jobs.result import Result
 from deplite_agent.records import RecordFile, encode_record, read_records
@@ -58,16 +58,22 @@ class Life:
 
 
 def advance(life: Life, record: Mapping[str, Any]) -> Life:
-    """Return a life with one more record."""
+    """Return a life with one more record.
+
+    Raises:
+        ValueError: it is no record, or does not follow this life.
+    """
     at = float(record.get("at", life.touched_at))
     match record:
-        case {"state": "starting", "group": int(group)}:
+        case {"state": "starting", "group": int(group)} if life.state in (State.CLAIMED, State.STARTING):
             return replace(life, state=State.STARTING, groups=(*life.groups, group), touched_at=at)
-        case {"state": "exited", "result": dict(result)}:
+        case {"state": "exited", "result": dict(result)} if life.result is None:
             return replace(life, state=State.EXITED, result=Result(**result), ended_at=at, touched_at=at)
-        case {"state": "claimed" | "reported" as state}:
-            return replace(life, state=State(state), touched_at=at)
-    raise ValueError("no record of a journal")
+        case {"state": "claimed"} if life.state is State.ACCEPTED:
+            return replace(life, state=State.CLAIMED, touched_at=at)
+        case {"state": "reported"} if life.state is State.EXITED:
+            return replace(life, state=State.REPORTED, touched_at=at)
+    raise ValueError("no record that follows")
 
 
 class Journal:
@@ -85,6 +91,8 @@ class Journal:
         self.life = life
         self._sound = sound
         self._file: RecordFile | None = None
+        self._owed: dict[str, Any] | None = None
+        """The record of the result, should the disk not have taken it yet."""
 
     @property
     def log_path(self) -> Path:
@@ -93,7 +101,7 @@ class Journal:
 
     @property
     def shipped_path(self) -> Path:
-        """How much of the spool the server has."""
+        """How much of the spool the server has, and which numbers are taken."""
         return self.folder / "shipped"
 
     @classmethod
@@ -109,15 +117,7 @@ class Journal:
         try:
             make_private(folder)
             reserve(folder / "reserve", RESERVED_BYTES)
-            journal._put(
-                {
-                    "state": State.ACCEPTED,
-                    "order": order.record(),
-                    "instance": instance,
-                    "at": journal.life.touched_at,
-                },
-                sync=False,
-            )
+            journal._put(_first_record(journal.life), sync=False)
         except OSError:
             journal.remove()
             raise
@@ -139,8 +139,10 @@ class Journal:
             return None
         content = path.read_bytes()
         journal = cls(folder, life, sound=content[:end] if len(content) > end else None)
-        if life.state in (State.ACCEPTED, State.CLAIMED) and (journal._sound is not None or journal._has_log()):
+        if life.state in (State.ACCEPTED, State.CLAIMED) and (journal._sound is not None or _has_log(folder)):
             journal.life = replace(life, state=State.STARTING)
+        if journal._sound is not None:
+            journal.life = replace(journal.life, groups=_groups(path))
         return journal
 
     def settle(self) -> None:
@@ -151,8 +153,23 @@ class Journal:
         """
         if self._file is not None:
             self._file.sync()
-        sync_folder(self.folder)
-        sync_folder(self.folder.parent)
+        sync(self.folder)
+        sync(self.folder.parent)
+
+    @staticmethod
+    def lost(folder: Path) -> bool:
+        """Whether a job may have run here whose journal cannot be read, not even its order."""
+        try:
+            return _has_log(folder) or b"\n" in (folder / "journal").read_bytes()
+        except FileNotFoundError:
+            return False
+
+    @classmethod
+    def salvage(cls, folder: Path, order: Order, instance: str) -> "Journal":
+        """Return the journal of a lost job whose order came again: it is taken to have been starting."""
+        life = Life(order=order, instance=instance, touched_at=time.time())
+        begun = replace(life, state=State.STARTING, groups=_groups(folder / "journal"))
+        return cls(folder, begun, sound=encode_record(_first_record(life)))
 
     def claimed(self) -> None:
         """Say that the server gave the job to this process.
@@ -173,21 +190,29 @@ class Journal:
     def exited(self, result: Result) -> None:
         """Keep the result; on a broken disk in memory only, which is better than not at all."""
         self.make_room()
+        now = time.time()
+        record = {"state": State.EXITED, "result": result.record(), "at": now}
         try:
-            self._write({"state": State.EXITED, "result": result.record()})
+            self._put(record, sync=True)
         except OSError as error:
             log.error("a result is not on the disk: %s", error.strerror, extra={"action": "journal_failed"})
-            self.life = replace(self.life, state=State.EXITED, result=result, ended_at=time.time())
+            self._owed = record
+        self.life = replace(self.life, state=State.EXITED, result=result, ended_at=now, touched_at=now)
 
     def reported(self) -> None:
         """Say that nothing is left to do; the journal stays for a while, so that the job is known if it comes again."""
         try:
+            if self._owed is not None:
+                self._put(self._owed, sync=True)
             self._write({"state": State.REPORTED})
         except OSError as error:
             log.error("a journal is not closed: %s", error.strerror, extra={"action": "journal_failed"})
+            self.close()
+            return  # the log stays too: it shows that the job has started, whatever else did not get to the disk
         self.close()
-        for path in (self.log_path, self.shipped_path, self.folder / "reserve"):
-            path.unlink(missing_ok=True)
+        for path in (self.log_path, self.folder / "reserve"):  # what was shipped stays: its numbers are taken
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the job."""
@@ -204,12 +229,6 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _has_log(self) -> bool:
-        try:
-            return self.log_path.stat().st_size > 0
-        except OSError:
-            return False
 
     def _write(self, record: dict[str, Any], *, sync: bool = True) -> None:
         stamped = record | {"at": time.time()}
@@ -228,6 +247,24 @@ class Journal:
         self._file.append([record])
         if sync:
             self._file.sync()
+
+
+def _has_log(folder: Path) -> bool:
+    try:
+        return (folder / "log").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _first_record(life: Life) -> dict[str, Any]:
+    at = life.touched_at
+    return {"state": State.ACCEPTED, "order": life.order.record(), "instance": life.instance, "at": at}
+
+
+def _groups(path: Path) -> tuple[int, ...]:
+    """Return the process groups of all records that are whole, also of those after a damaged one."""
+    records = (record for record, _ in read_records(path) if record is not None)
+    return tuple(group for record in records if isinstance(group := record.get("group"), int))
 
 
 def _following(life: Life | None, record: Mapping[str, Any] | None) -> Life:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from deplite_agent.jobs.lines import MAX_LINE, LineSplitter
 from deplite_agent.jobs.masking import Masker
+from deplite_agent.jobs.shipping import MAX_BATCH_ITEMS
 from deplite_agent.records import Record, RecordFile, read_records
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,13 @@ class JobLog:
     """Writes the spool; one writer a job. Whoever ships it is told of each write."""
 
     def __init__(
-        self, path: Path, masker: Masker, told: Callable[[], None], *, make_room: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        masker: Masker,
+        told: Callable[[], None],
+        *,
+        make_room: Callable[[], None] = lambda: None,
+        least: int = 0,
     ) -> None:
         """Open the spool; numbering goes on after what is there.
 
@@ -31,13 +38,14 @@ class JobLog:
             path: the spool.
             masker: knows the secrets; gets the ones that steps add.
             told: called after each write.
-            make_room: called before the last words, should the disk be full.
+            make_room: called before the last words: the disk may be full.
+            least: smaller numbers are taken, whatever the spool shows.
         """
         self.masker = masker
         self._make_room = make_room
         self._told = told
+        self._next = next_seq(path, least)
         self._file = RecordFile(path)
-        self._next = next_seq(path)
         self._lost: tuple[int, int] | None = None
 
     def summary(self, text: str, *, step: str = "", level: Level = "info") -> None:
@@ -46,9 +54,8 @@ class JobLog:
         self._write([{"stream": "summary", "level": level, "stepName": name, "content": content}])
 
     def completed(self, status: str) -> None:
-        """Write the last line."""
-        if self._lost is not None:
-            self._make_room()
+        """Write the last line: no step prints any more, so there is room for it."""
+        self._make_room()
         self.summary(f"Workflow completed: {status}", level="info" if status == "success" else "error")
 
     def raw(self, step: str, *, shown: bool) -> "RawOutput":
@@ -150,13 +157,21 @@ def _lines(text: bytes) -> list[bytes]:
     return [line + b"\n" for line in whole] + ([rest] if rest else [])
 
 
-def next_seq(path: Path) -> int:
-    """Return the seq that follows the last whole record of a spool."""
-    last = -1
-    for record, _ in read_records(path):
+def next_seq(path: Path, least: int = 0) -> int:
+    """Return a number that no line of this spool ever had, nor one that the disk has lost of it.
+
+    Args:
+        path: the spool.
+        least: the number after the last one that the server has.
+    """
+    following, end, damaged = least, 0, False
+    for record, after in read_records(path):
+        end, damaged = after, damaged or record is None
         if record is not None and isinstance(record.get("seq"), int):
-            last = max(last, record["seq"])
-    return last + 1
+            following = max(following, record["seq"] + 1)
+    if damaged or (path.exists() and path.stat().st_size > end):
+        return following + MAX_BATCH_ITEMS  # so many may have been sent whose answer never came
+    return following
 
 
 def _unescaped(value: bytes) -> bytes:

@@ -1,16 +1,18 @@
 """Brings a job's log and result to the server, however long it is away. One shipment a job, in order, by seq."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
 from deplite_agent.errors import AwayError, RefusedError
-from deplite_agent.files import write_whole
+from deplite_agent.files import sync, write_whole
 from deplite_agent.jobs.journal import Journal
 from deplite_agent.records import Record, decode_record, encode_record, read_records
 from deplite_agent.transport import Transport
@@ -23,7 +25,6 @@ FLUSH_SECONDS = 5.0
 FIRST_FLUSH_SECONDS = 0.3
 """The first lines go at once: the answer says whether somebody follows."""
 PATIENCE_SECONDS = 15.0
-"""How long the result waits for the log, should the server take the one and not the other."""
 NO_HEADERS: Mapping[str, str] = {}
 _GONE = frozenset({404, 410})
 _TOO_MUCH = frozenset({413, 422})
@@ -40,10 +41,19 @@ class Batch:
 class Shipment:
     """What one job still owes to the server."""
 
-    def __init__(self, journal: Journal, transport: Transport) -> None:
+    def __init__(self, journal: Journal, transport: Transport, *, patience: float = PATIENCE_SECONDS) -> None:
+        """Make it.
+
+        Args:
+            journal: the job's.
+            transport: signs and sends.
+            patience: seconds that the result waits for the log, should the server take the one and not the other.
+        """
+        self._patience = patience
         self.journal = journal
         self._transport = transport
-        self._offset = self._read_offset()
+        self._offset, self.next_seq = self._read_progress()
+        """The bytes of the spool that the server has, and the number after the last one that it has."""
         self._more = asyncio.Event()
         self._flush = FIRST_FLUSH_SECONDS
         self._result_sent = False
@@ -65,7 +75,7 @@ class Shipment:
             except AwayError as error:
                 now = asyncio.get_running_loop().time()
                 away_since = away_since if away_since is not None else now
-                self._result_next = now - away_since > PATIENCE_SECONDS and not self._result_next
+                self._result_next = now - away_since > self._patience and not self._result_next
                 await asyncio.sleep(max(self._backoff.next(), error.retry_after))
             else:
                 away_since = None
@@ -113,6 +123,8 @@ class Shipment:
         if not batch.items:  # damaged, or the torn end of a process that was killed
             self._advance(batch.offset if batch.offset > self._offset else self._offset + self._pending())
             return
+        with contextlib.suppress(OSError):
+            sync(self.journal.log_path)  # what the server has seen under a number must not be lost here
         try:
             answer = await self._call("logs", {"items": batch.items})
         except RefusedError as error:
@@ -122,9 +134,13 @@ class Shipment:
             log.error("log lines were refused: %s", error, extra={"action": "log_refused"})
             answer = {}
         failpoint("agent.logs.answered")
+        self.next_seq = max(self.next_seq, *(item["seq"] + 1 for item in batch.items))
         self._advance(batch.offset)
-        flush_ms = answer.get("flushMs")
-        self._flush = flush_ms / 1000 if isinstance(flush_ms, int) and 0 < flush_ms <= 60_000 else FLUSH_SECONDS
+        match answer:
+            case {"flushMs": int(wanted)} if 0 < wanted <= 60_000 and not isinstance(wanted, bool):
+                self._flush = wanted / 1000
+            case _:
+                self._flush = FLUSH_SECONDS
 
     async def _send_result(self) -> None:
         result = self.journal.life.result
@@ -185,20 +201,32 @@ class Shipment:
         except OSError:
             return 0
 
-    def _read_offset(self) -> int:
+    def _read_progress(self) -> tuple[int, int]:
         try:
             record = decode_record(self.journal.shipped_path.read_bytes().removesuffix(b"\n"))
         except OSError:
             record = None
-        offset = record.get("offset") if record is not None else None
-        return offset if isinstance(offset, int) else 0  # from the beginning: the server drops what it has by seq
+        match record:
+            case {"offset": int(offset), "seq": int(seq)}:
+                # Else the spool is not what it was. From the beginning then: the server drops what it has by seq.
+                return offset if _ends_line(self.journal.log_path, offset) else 0, seq
+        return 0, 0
 
     def _advance(self, offset: int) -> None:
         self._offset = offset
         try:
-            write_whole(self.journal.shipped_path, encode_record({"offset": offset}))
+            write_whole(self.journal.shipped_path, encode_record({"offset": offset, "seq": self.next_seq}))
         except OSError as error:
             log.warning("progress not kept: %s", error.strerror, extra={"action": "offset_lost"})
+
+
+def _ends_line(path: Path, offset: int) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, offset - 1))
+            return offset == 0 or file.read(1) == b"\n"
+    except OSError:
+        return False
 
 
 def uid_header(uid: str) -> dict[str, str]:
