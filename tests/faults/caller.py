@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,7 +110,7 @@ class Caller:
                 await asyncio.sleep(0.02)
 
     async def settle(
-        self, ledger: Ledger, *, may_crash: bool = False, may_be_lost: bool = False, seconds: float = 120
+        self, ledger: Ledger, *, may_crash: bool = False, excused: Collection[str] = (), seconds: float = 120
     ) -> Counters:
         """Wait for the end of every acknowledged job, and compare both ends."""
         room = asyncio.Semaphore(16)
@@ -126,7 +126,7 @@ class Caller:
                 return job_id, Seen(detail=detail, raw=raw, params=params)
 
         seen = dict(await asyncio.gather(*(look(*one) for one in self.acknowledged.items())))
-        return ledger.compare(seen, may_crash=may_crash, may_be_lost=may_be_lost)
+        return ledger.compare(seen, may_crash=may_crash, excused=excused)
 
     async def _raw_of(self, job_id: str, lines: int, seconds: float) -> list[str]:
         """Return a job's raw lines; its result may have come before the last of them."""

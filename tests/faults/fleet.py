@@ -28,6 +28,8 @@ class FleetAgent:
     agent_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
+    most_bytes_a_file: int | None = None
+    """No file of it grows beyond."""
     state: Path | None = None
     """Its state folder, where that is not in its own one."""
     clients: list[httpx.AsyncClient] = field(default_factory=list)
@@ -60,9 +62,14 @@ class FleetAgent:
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                AGENT, env=environment, stdout=log, stderr=log, start_new_session=True
+                *self._command(), env=environment, stdout=log, stderr=log, start_new_session=True
             )
         self.agent_id = await self.says(r"^(?:Enrolled|Connected) as agent (ag-[a-z2-7]+)$", offset)
+
+    def _command(self) -> tuple[str, ...]:
+        if self.most_bytes_a_file is None:
+            return (AGENT,)
+        return ("/bin/sh", "-c", f'ulimit -f {self.most_bytes_a_file // 512}; exec "$0"', AGENT)
 
     async def says(self, pattern: str, offset: int = 0, seconds: float = 40) -> str:
         """Wait for a line in what it prints; return the pattern's first group."""
@@ -107,14 +114,23 @@ class Fleet:
         self.ledger = ledger
         self.agents: list[FleetAgent] = []
 
-    async def add(self, **environment: str) -> FleetAgent:
-        """Enrol one more agent that offers the ledger workflow."""
+    async def add(
+        self, state: Path | None = None, most_bytes_a_file: int | None = None, **environment: str
+    ) -> FleetAgent:
+        """Enrol one more agent that offers the ledger workflow; its state is in a folder of its own, or in that one."""
         proxy = FaultProxy(self.site.port)
         await proxy.accept()
         folder = self.folder / f"agent-{len(self.agents)}"
         (folder / "workflows").mkdir(parents=True)
         (folder / "workflows" / "ledger.yaml").write_text(self.ledger.workflow())
-        agent = FleetAgent(site=self.site, folder=folder, proxy=proxy, environment=environment)
+        agent = FleetAgent(
+            site=self.site,
+            folder=folder,
+            proxy=proxy,
+            environment=environment,
+            state=state,
+            most_bytes_a_file=most_bytes_a_file,
+        )
         self.agents.append(agent)
         code = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": folder.name}))["token"]
         await agent.start(code)

@@ -36,8 +36,8 @@ async def test_f8_and_f34_cut_off_or_stopped_past_the_lost_limit(site: Site, fle
     await cut.proxy.accept()
     stopped.process.send_signal(signal.SIGCONT)
     await _late_results(site, [*ending, *endless])
-    assert await of_cut.settle(ledger, may_be_lost=True) == Counters()
-    assert await of_stopped.settle(ledger, may_be_lost=True) == Counters()
+    assert await of_cut.settle(ledger, excused=["agent_lost"]) == Counters()
+    assert await of_stopped.settle(ledger, excused=["agent_lost"]) == Counters()
     assert not set(unclaimed) & set(ledger.starts())
     for pid in (pid for job in endless for pid in ledger.pids(job)):
         assert not liveness.birth(pid), "told to stop what the server has ended"
