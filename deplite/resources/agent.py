@@ -27,7 +27,7 @@ class AgentSpec(Spec):
 
 
 class AgentStatus(Status):
-    """Writer: apiserver; but conditions and observedGeneration, which are the operator's."""
+    """Writer: apiserver; but conditions and observedGeneration, which are the operator's (not DuplicateIdentity)."""
 
     id: str | None = Field(default=None, max_length=64)
     """Writer: operator and apiserver alike (a pure function of namespace and name)."""

@@ -6,6 +6,8 @@ DUPLICATE_IDENTITY = "DuplicateIdentity"
 
 AVAILABLE = "Available"
 """Ready=True: the object does what it says."""
+TWO_PROCESSES = "TwoProcesses"
+"""DuplicateIdentity=True on an Agent: two processes displace each other's stream; gone when it is over."""
 SUSPENDED = "Suspended"
 """Ready=False on a Trigger or an Agent: an owner stopped it."""
 AGENT_NOT_FOUND = "AgentNotFound"

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 30.0
 """A stream that lived so long was no part of a quarrel: the next try comes soon."""
+DISPLACED_SECONDS = 60.0
+"""Another process uses our identity: so long it has the stream before we take it back."""
 MAX_EVENT_BYTES = 256 * 1024
 _MAX_NONCES = 20_000
 
@@ -55,6 +57,7 @@ async def hold_stream(transport: Transport, events: "Events", connected: Callabl
             log.warning("%s", error, extra={"action": "stream_lost"})
         except RefusedError as error:
             log.error("the stream is refused: %s", error, extra={"action": "stream_refused"})
+        asked = max(asked, events.patience())
         if opened_at is not None and time.monotonic() - opened_at > SETTLED_SECONDS:
             backoff.reset()
         await asyncio.sleep(max(backoff.next(), asked))
@@ -111,6 +114,7 @@ class Events:
         """
         self._desk, self._orders = desk, orders
         self._agent_id, self._key, self._now = agent_id, key, now
+        self._displaced = False
         self._nonces: OrderedDict[str, float] = OrderedDict()
 
     def handle(self, name: str, data: Mapping[str, Any]) -> None:
@@ -131,8 +135,19 @@ class Events:
                     self._orders.revoke()
                 case "sync_workflows" | "workflows-refresh":
                     self._orders.report()
+                case "displaced":
+                    self._displaced = True  # not signed: a stranger in between could as well cut the stream
+                    log.error(
+                        "another process uses this agent's identity: stop the copy, or enrol it as another agent",
+                        extra={"action": "duplicate_identity"},
+                    )
         except (ProtocolError, RecursionError) as error:
             log.error("a %s event is not obeyed: %s", name, error, extra={"action": "event_refused"})
+
+    def patience(self) -> float:
+        """Return how many seconds the next connect is to wait at least, and forget why."""
+        displaced, self._displaced = self._displaced, False
+        return DISPLACED_SECONDS if displaced else 0.0
 
     def _deploy(self, payload: Mapping[str, Any]) -> None:
         order = Order.from_payload(payload)

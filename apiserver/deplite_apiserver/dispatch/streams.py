@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,13 @@ class StreamEvent:
     def text(self) -> str:
         """Return the data as one line of JSON, in ASCII: nothing in it can end a line of the stream."""
         return json.dumps(self.data, separators=(",", ":"))
+
+
+DISPLACED = StreamEvent(event="displaced", data={})
+"""To our agent, before its stream closes: another process uses its identity; it waits a minute before it comes back."""
+
+_REMEMBERED = 8
+"""Displaced processes of an agent that are known again."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,13 +79,25 @@ class Streams:
         self._numbers = itertools.count(1)
         self._on_open: list[Callable[[Stream], None]] = []
         self._on_close: list[Callable[[Stream], None]] = []
+        self._on_contest: list[Callable[[Stream], None]] = []
+        self._displaced: dict[AgentKey, deque[str]] = {}
         self._stopping = False
 
-    def subscribe(self, *, opened: Callable[[Stream], None], closed: Callable[[Stream], None] | None = None) -> None:
-        """Call back when an agent's stream opens, and when its last one has closed."""
-        self._on_open.append(opened)
-        if closed is not None:
-            self._on_close.append(closed)
+    def subscribe(
+        self,
+        *,
+        opened: Callable[[Stream], None] | None = None,
+        closed: Callable[[Stream], None] | None = None,
+        contested: Callable[[Stream], None] | None = None,
+    ) -> None:
+        """Call back when an agent's stream opens, when its last one has closed, when two processes fight for it."""
+        for callbacks, callback in (
+            (self._on_open, opened),
+            (self._on_close, closed),
+            (self._on_contest, contested),
+        ):
+            if callback is not None:
+                callbacks.append(callback)
 
     def open(self, agent: AgentKey, agent_id: str, instance: str | None) -> Stream:
         """Open a stream; one that the agent had open is closed, for two may mean a dead connection or a copied key."""
@@ -97,6 +117,7 @@ class Streams:
         stream.close()
         if self._open.get(stream.agent) is stream:
             del self._open[stream.agent]
+            self._displaced.pop(stream.agent, None)
             for callback in self._on_close:
                 callback(stream)
 
@@ -117,9 +138,19 @@ class Streams:
 
     def _displace(self, older: Stream, newer: Stream) -> None:
         if older.instance is not None and newer.instance is not None and older.instance != newer.instance:
-            log.warning(
-                "two processes hold the identity of agent %s; stop the copied one",
-                newer.agent_id,
-                extra={"action": "duplicate_identity"},
-            )
+            displaced = self._displaced.setdefault(newer.agent, deque(maxlen=_REMEMBERED))
+            if newer.instance in displaced:  # it lives, so it is no successor that the other one is
+                self._contested(older, newer)
+            if older.instance not in displaced:
+                displaced.append(older.instance)
         older.close()
+
+    def _contested(self, older: Stream, newer: Stream) -> None:
+        log.warning(
+            "two processes hold the identity of agent %s; stop the copied one",
+            newer.agent_id,
+            extra={"action": "duplicate_identity"},
+        )
+        older.send(DISPLACED)
+        for callback in self._on_contest:
+            callback(newer)

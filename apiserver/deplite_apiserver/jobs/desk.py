@@ -14,6 +14,7 @@ from deplite.resources.enrollmenttoken import EnrollmentToken
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.dispatch.dispatcher import Dispatcher
+from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import TICK_SECONDS, Hearing
 from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.sent import Sent
@@ -87,7 +88,7 @@ class Desk:
         """
         store = store or _bucket(settings)
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
-        self._caches, self._clock, self._limiter = caches, clock, limiter
+        self._kube, self._caches, self._clock, self._limiter = kube, caches, clock, limiter
         self._store, self._lease = store, lease
         self._running: asyncio.Task[None] | None = None
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
@@ -110,14 +111,9 @@ class Desk:
             recent=recent,
             sync_seconds=settings.sync_seconds,
         )
-        self.presence = Presence(
-            store=kube,
-            streams=self.streams,
-            hearing=self.hearing,
-            monotonic=clock.monotonic,
-            now=clock.now,
-            note=agents.note,
-            silent_seconds=settings.lost_seconds * 6 / 7,
+        self.presence = self._presence(settings.lost_seconds)
+        self._duplicates = Duplicates(
+            store=kube, agents=agents, streams=self.streams, monotonic=clock.monotonic, now=clock.now
         )
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
@@ -126,6 +122,17 @@ class Desk:
         )
         leftovers = Leftovers(store=kube, credentials=self._credentials, now=clock.now)
         self.sweeper = self._sweeper(transitions, retirement, leftovers, settings.lost_seconds)
+
+    def _presence(self, lost_seconds: float) -> Presence:
+        return Presence(
+            store=self._kube,
+            streams=self.streams,
+            hearing=self.hearing,
+            monotonic=self._clock.monotonic,
+            now=self._clock.now,
+            note=self._caches.agents.note,
+            silent_seconds=lost_seconds * 6 / 7,
+        )
 
     def _dispatcher(self, transitions: Transitions, server_keys: ServerKeys) -> Dispatcher:
         return Dispatcher(
@@ -149,6 +156,7 @@ class Desk:
             agents=self._caches.agents,
             hearing=self.hearing,
             presence=self.presence,
+            duplicates=self._duplicates,
             sent=self._sent,
             told=self._told,
             transitions=transitions,
@@ -193,6 +201,7 @@ class Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self.presence.run(self._caches.agents.get))
+            group.create_task(self._duplicates.run())
             group.create_task(self.dispatcher.run())
             group.create_task(self.sweeper.run())
 

@@ -11,6 +11,7 @@ from deplite.kube.cache import Cache
 from deplite.kube.errors import KubeError, UnavailableError
 from deplite.kube.lease import LeaseLostError
 from deplite.resources.agent import Agent
+from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import Hearing
 from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.sent import Sent
@@ -60,6 +61,7 @@ class Sweeper:
         agents: Cache[Agent],
         hearing: Hearing,
         presence: Presence,
+        duplicates: Duplicates,
         sent: Sent,
         told: Sent,
         transitions: Transitions,
@@ -80,6 +82,7 @@ class Sweeper:
             agents: the cache of agents.
             hearing: the clock of silence.
             presence: when agents were last heard of.
+            duplicates: shows that two processes use one identity.
             sent: what was sent when.
             told: what agents were told to stop when.
             transitions: ends jobs.
@@ -95,7 +98,7 @@ class Sweeper:
         self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
         self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
-        self._crowds, self._turns = crowds, turns
+        self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
@@ -116,6 +119,7 @@ class Sweeper:
         return [
             (periods.deadlines, self.end_overdue),
             (periods.presence, self.settle_agents),
+            (periods.presence, self._duplicates.settle),
             (periods.tally, self._tally.flush),
             (periods.retirement, self._retirement.round),
             (periods.leftovers, self._leftovers.round),

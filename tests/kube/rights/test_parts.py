@@ -30,6 +30,7 @@ EVERYWHERE = {
             "patch",
             "agents/status apitokens/status deployjobs/status enrollmenttokens/status triggers/status",
         ),
+        ("", "create", "events"),
     ],
 }
 """Of our kinds, in every namespace."""

@@ -67,16 +67,46 @@ async def test_an_agent_that_does_not_read_loses_its_stream_and_gets_what_fitted
 
 
 @pytest.mark.parametrize(
-    ("older", "newer", "said"),
-    [("one", "two", True), ("one", "one", False), (None, "two", False), ("one", None, False), (None, None, False)],
+    ("instances", "contests"),
+    [
+        (["one", "two"], 0),  # a restart
+        (["one", "two", "three"], 0),
+        (["one", "one", "one"], 0),
+        ([None, "two", None, "two"], 0),
+        ([None, None], 0),
+        (["one", "two", "one"], 1),
+        (["one", "two", "two", "one"], 1),
+        (["one", "two", "one", "two", "one"], 3),
+    ],
 )
-def test_two_processes_with_one_identity_are_said(
-    streams: Streams, caplog: pytest.LogCaptureFixture, older: str | None, newer: str | None, said: bool
+def test_two_processes_that_displace_each_other_are_said(
+    streams: Streams, caplog: pytest.LogCaptureFixture, instances: list[str | None], contests: int
 ) -> None:
+    told: list[Stream] = []
+    streams.subscribe(contested=told.append)
     with caplog.at_level(logging.WARNING):
-        streams.open(KEY, "ag-x", older)
-        streams.open(KEY, "ag-x", newer)
-    assert ("two processes" in caplog.text) is said
+        opened = [streams.open(KEY, "ag-x", instance) for instance in instances]
+    assert caplog.text.count("two processes") == contests
+    assert told == opened[len(opened) - contests :]
+
+
+async def test_who_is_displaced_by_one_whom_it_displaced_is_told_to_wait(streams: Streams) -> None:
+    first, second, third = [streams.open(KEY, "ag-x", instance) for instance in ("one", "two", "one")]
+    third.close()
+    assert [[one.event async for one in stream.events()] for stream in (first, second, third)] == [
+        [],
+        ["displaced"],
+        [],
+    ]
+
+
+def test_after_the_last_stream_nobody_is_remembered(streams: Streams) -> None:
+    told: list[Stream] = []
+    streams.subscribe(contested=told.append)
+    streams.open(KEY, "ag-x", "one")
+    streams.close(streams.open(KEY, "ag-x", "two"))
+    streams.open(KEY, "ag-x", "one")
+    assert told == []
 
 
 async def test_when_the_process_ends_all_streams_do_and_later_ones_at_once(streams: Streams) -> None:
