@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -118,22 +119,29 @@ class Fleet:
         self, state: Path | None = None, most_bytes_a_file: int | None = None, **environment: str
     ) -> FleetAgent:
         """Enrol one more agent that offers the ledger workflow; its state is in a folder of its own, or in that one."""
+        agent = await self._make(environment)
+        agent.state, agent.most_bytes_a_file = state, most_bytes_a_file
+        code = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": agent.folder.name}))["token"]
+        await agent.start(code)
+        return agent
+
+    async def copy(self, other: FleetAgent) -> FleetAgent:
+        """Start one more agent with the identity of another one, as on a second machine."""
+        agent = await self._make(other.environment)
+        agent.state_folder.mkdir(mode=0o700)
+        for name in ("key.pem", "identity.json"):
+            shutil.copy(other.state_folder / name, agent.state_folder / name)
+        await agent.start()
+        return agent
+
+    async def _make(self, environment: dict[str, str]) -> FleetAgent:
         proxy = FaultProxy(self.site.port)
         await proxy.accept()
         folder = self.folder / f"agent-{len(self.agents)}"
         (folder / "workflows").mkdir(parents=True)
         (folder / "workflows" / "ledger.yaml").write_text(self.ledger.workflow())
-        agent = FleetAgent(
-            site=self.site,
-            folder=folder,
-            proxy=proxy,
-            environment=environment,
-            state=state,
-            most_bytes_a_file=most_bytes_a_file,
-        )
+        agent = FleetAgent(site=self.site, folder=folder, proxy=proxy, environment=environment)
         self.agents.append(agent)
-        code = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": folder.name}))["token"]
-        await agent.start(code)
         return agent
 
     async def close(self) -> None:
