@@ -29,6 +29,7 @@ from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.jobs.waiting import Waiting, waiting_for
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.logs.follow import Followers
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.archive import Archive
@@ -54,6 +55,7 @@ class Desk:
         cancels: takes the wish that a job stops.
         reports: takes what agents report.
         logs: takes and gives log lines.
+        followers: requests that follow a log.
         streams: the agents' open streams.
         hearing: since when we have been able to hear agents.
         presence: when agents were last heard of.
@@ -99,6 +101,7 @@ class Desk:
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic)
+        self.followers = Followers(self.logs, jobs)
         self.waiters = Waiters(jobs)
         self.streams = Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)
@@ -117,11 +120,7 @@ class Desk:
         )
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
-        retirement = Retirement(
-            store=kube, jobs=jobs, logs=self.logs, archive=archive, now=clock.now, monotonic=clock.monotonic
-        )
-        leftovers = Leftovers(store=kube, credentials=self._credentials, now=clock.now)
-        self.sweeper = self._sweeper(transitions, retirement, leftovers, settings.lost_seconds)
+        self.sweeper = self._sweeper(transitions, archive, settings.lost_seconds)
 
     def _presence(self, lost_seconds: float) -> Presence:
         return Presence(
@@ -147,9 +146,7 @@ class Desk:
             now=self._clock.now,
         )
 
-    def _sweeper(
-        self, transitions: Transitions, retirement: Retirement, leftovers: Leftovers, lost_seconds: float
-    ) -> Sweeper:
+    def _sweeper(self, transitions: Transitions, archive: Archive, lost_seconds: float) -> Sweeper:
         return Sweeper(
             lease=self._lease,
             jobs=self._caches.jobs,
@@ -161,8 +158,15 @@ class Desk:
             told=self._told,
             transitions=transitions,
             tally=self._tally,
-            retirement=retirement,
-            leftovers=leftovers,
+            retirement=Retirement(
+                store=self._kube,
+                jobs=self._caches.jobs,
+                logs=self.logs,
+                archive=archive,
+                now=self._clock.now,
+                monotonic=self._clock.monotonic,
+            ),
+            leftovers=Leftovers(store=self._kube, credentials=self._credentials, now=self._clock.now),
             crowds=Crowds(self.logs, self._clock.monotonic),
             turns=Turns(
                 lease=self._lease,
@@ -209,6 +213,7 @@ class Desk:
         """Close all streams and let waiting callers go, at once: the process is about to end."""
         self.streams.stop()
         self.waiters.stop()
+        self.followers.stop()
 
     async def close(self) -> None:
         """End everything: write what is counted, give up the Lease, let go of the bucket."""

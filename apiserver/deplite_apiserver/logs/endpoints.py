@@ -1,15 +1,24 @@
-"""`POST /agent/jobs/:id/logs` and `GET /jobs/:id/logs`."""
+"""`POST /agent/jobs/:id/logs`, and `GET /jobs/:id/logs` as pages or as a stream."""
 
+import contextlib
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sse_starlette import ServerSentEvent
 
 from deplite.protocol.request import JOB_UID_HEADER
 from deplite_apiserver.auth.dependencies import PersonOrToken, SigningAgent
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import RawBody, json_value, validated
+from deplite_apiserver.edge.eventstream import EventStream
 from deplite_apiserver.jobs.callers import charge_read, reader_of
+from deplite_apiserver.logs.follow import End
 from deplite_apiserver.logs.intake import page, take
+from deplite_apiserver.logs.lines import LogLine
 from deplite_apiserver.logs.schemas import LogBatch
 from deplite_apiserver.storage.pieces import LogName
 
@@ -36,16 +45,43 @@ async def upload(
     return await take(context.desk.logs, job, batch)
 
 
-@router.get("/jobs/{job_id}/logs")
+@router.get("/jobs/{job_id}/logs", response_model=None)
 async def show(
     context: Ctx,
     caller: PersonOrToken,
     job_id: str,
+    request: Request,
     from_seq: Annotated[int, Query(alias="fromSeq", ge=0, le=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
-) -> dict[str, Any]:
-    """Show the lines of a job from a seq on; ask again with `nextSeq` for what follows."""
+) -> Response:
+    """Show the lines of a job from a seq on; ask again with `nextSeq` for what follows.
+
+    With `Accept: text/event-stream` each line is an event with its seq as `id`, as it comes, until the event `end`.
+    """
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return EventStream(_events(context.desk.followers.follow(job, _resumed(request, from_seq))))
     name = LogName(organization=job.namespace, storage_key=job.storage_key)
-    return page(await context.desk.logs.read(name, from_seq, limit), from_seq)
+    return JSONResponse(page(await context.desk.logs.read(name, from_seq, limit), from_seq))
+
+
+def _resumed(request: Request, from_seq: int) -> int:
+    """Return where a client goes on that was cut off; an id that is none of ours means from the beginning."""
+    last = request.headers.get("last-event-id", "")
+    return int(last) + 1 if re.fullmatch(r"[0-9]{1,19}", last) else from_seq
+
+
+async def _events(found: AsyncGenerator[Sequence[LogLine] | End, None]) -> AsyncIterator[ServerSentEvent]:
+    async with contextlib.aclosing(found):
+        async for lines in found:
+            if isinstance(lines, End):
+                end = {"status": lines.status, "nextSeq": lines.next_seq}
+                yield ServerSentEvent(event="end", data=_compact(end), sep="\n")
+                return
+            for line in lines:
+                yield ServerSentEvent(id=str(line["seq"]), data=_compact(line), sep="\n")
+
+
+def _compact(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))

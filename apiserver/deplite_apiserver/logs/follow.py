@@ -1,0 +1,131 @@
+"""A log as it grows: followers are woken when lines are stored here, and look each second for what came elsewhere."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from deplite.kube.cache import Callback, Change
+from deplite.resources.deployjob import DeployJob
+from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.logs.lines import LogLine
+from deplite_apiserver.storage.logstore import LogStore
+from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.storage.pieces import LogName
+
+LOOK_SECONDS = 1.0
+"""How often a follower looks by itself: lines may come in through another replica."""
+SETTLE_SECONDS = 3.0
+"""A log is over when its job is and no line came for so long: some agents send the result before the last lines."""
+MAX_FOLLOWERS = 1000
+PAGE_LINES = 1000
+
+
+class Jobs(Protocol):
+    """What is needed of the cache of jobs."""
+
+    def get(self, namespace: str, name: str) -> JobView | None:
+        """Return a job."""
+
+    def subscribe(self, callback: Callback[JobView]) -> object:
+        """Call back at each change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """The last thing that a follower hears."""
+
+    status: str
+    """The job's, as REST says it."""
+    next_seq: int
+
+
+class Followers:
+    """Who follows which log."""
+
+    def __init__(
+        self, logs: LogStore, jobs: Jobs, *, look_seconds: float = LOOK_SECONDS, settle_seconds: float = SETTLE_SECONDS
+    ) -> None:
+        """Make it, and have it hear of lines and jobs."""
+        self._logs, self._jobs = logs, jobs
+        self._look_seconds, self._settle_seconds = look_seconds, settle_seconds
+        self._wakes: dict[LogName, set[asyncio.Event]] = {}
+        self._stopping = False
+        logs.subscribe(lambda name, _: self._wake(name))
+        jobs.subscribe(self._changed)
+
+    def follow(self, job: DeployJob, from_seq: int) -> AsyncGenerator[Sequence[LogLine] | End, None]:
+        """Return the lines of a job's log from a seq on as they come, and at last its end.
+
+        Raises:
+            UnavailableError: too many follow already.
+        """
+        if sum(map(len, self._wakes.values())) >= MAX_FOLLOWERS:
+            raise UnavailableError("Too many logs are followed here; try again.", retry_after=10)
+        return self._heard(job, from_seq)
+
+    def stop(self) -> None:
+        """Let everybody go: the process is about to end. They come back with the last seq that they saw."""
+        self._stopping = True
+        for name in self._wakes:
+            self._wake(name)
+
+    async def _heard(self, job: DeployJob, from_seq: int) -> AsyncGenerator[Sequence[LogLine] | End, None]:
+        name = LogName(organization=job.namespace, storage_key=job.storage_key)
+        wake = asyncio.Event()
+        self._wakes.setdefault(name, set()).add(wake)
+        try:
+            async for found in self._follow(job, name, from_seq, wake):
+                yield found
+        finally:
+            self._wakes[name].discard(wake)
+            if not self._wakes[name]:
+                del self._wakes[name]
+
+    async def _follow(
+        self, job: DeployJob, name: LogName, from_seq: int, wake: asyncio.Event
+    ) -> AsyncIterator[Sequence[LogLine] | End]:
+        quiet_since = asyncio.get_running_loop().time()
+        while not self._stopping:
+            wake.clear()
+            ended = self._end_of(job)
+            lines = await self._read(name, from_seq)
+            now = asyncio.get_running_loop().time()
+            if lines:
+                from_seq, quiet_since = lines[-1]["seq"] + 1, now
+                yield lines
+            elif lines is not None and ended is not None and now - quiet_since >= self._settle_seconds:
+                yield End(status=ended, next_seq=from_seq)
+                return
+            else:
+                await self._wait(wake)
+
+    async def _read(self, name: LogName, from_seq: int) -> list[LogLine] | None:
+        """Return what there is; None while the object store is away, which ends nothing."""
+        try:
+            return await self._logs.read(name, from_seq, PAGE_LINES)
+        except StorageUnavailableError:
+            return None
+
+    def _end_of(self, job: DeployJob) -> str | None:
+        """Return the status that the job ended with; one that left the cluster had ended."""
+        view = self._jobs.get(job.namespace, job.name)
+        if view is None or view.uid8 != job.metadata.uid[:8]:
+            return job.status.phase.wire
+        return view.phase.wire if view.finished else None
+
+    async def _wait(self, wake: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._look_seconds):
+                await wake.wait()
+        except TimeoutError:
+            return
+
+    def _changed(self, change: Change[JobView]) -> None:
+        if change.old is not None and (change.new is None or change.new.finished):
+            self._wake(LogName(organization=change.old.namespace, storage_key=change.old.storage_key))
+
+    def _wake(self, name: LogName) -> None:
+        for wake in self._wakes.get(name, ()):
+            wake.set()
