@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deplite.resources import Agent, DeployJob
-from deplite_apiserver.stream.events import KEEPALIVE_SECONDS
+from deplite_apiserver.edge.eventstream import KEEPALIVE_SECONDS
 from tests.kube.edge.answers import refused
 from tests.kube.jobs.conftest import Bench, enroll
 from tests.kube.serving import until

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deplite_apiserver.dispatch.streams import Stream, StreamEvent, Streams
-from deplite_apiserver.stream.events import KEEPALIVE_SECONDS, AgentStreamResponse
+from deplite_apiserver.edge.eventstream import KEEPALIVE_SECONDS
+from deplite_apiserver.stream.events import AgentStreamResponse
 
 SCOPE = {"type": "http", "method": "GET", "path": "/agent/stream", "headers": []}
 
