@@ -114,6 +114,11 @@ class Sweeper:
             except* LeaseLostError as lost:
                 log.warning("%s", lost.exceptions[0], extra={"action": "lease_lost"})
 
+    async def round(self) -> None:
+        """Do every duty once, now; `run` does each in its own time."""
+        for _, duty in self._duties():
+            await duty()
+
     def _duties(self) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
         periods = self._periods
         return [

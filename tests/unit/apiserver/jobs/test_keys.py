@@ -15,7 +15,7 @@ from deplite.resources.deployjob import Requester
 from deplite.resources.identifiers import object_id
 from deplite.resources.resource import Resource
 from deplite_apiserver.edge.body import json_value, validated
-from deplite_apiserver.errors import ConflictError, RateLimitedError
+from deplite_apiserver.errors import ConflictError, RateLimitedError, UnavailableError
 from deplite_apiserver.jobs.accept import Facts
 from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
 from deplite_apiserver.jobs.recent import Recent
@@ -97,7 +97,7 @@ class Keys(RuleBasedStateMachine):
         self.starts()
 
     @rule()
-    def starts(self) -> None:
+    def starts(self, *, admits: bool = True) -> None:
         """A process that knows no job yet."""
         self.known = Known()
         self.runs = Runs(
@@ -108,7 +108,8 @@ class Keys(RuleBasedStateMachine):
             recent=Recent(),
             sync_seconds=1,
         )
-        self.runs.admit()
+        if admits:
+            self.runs.admit()
 
     @rule()
     def its_watch_catches_up(self) -> None:
@@ -167,6 +168,14 @@ class Keys(RuleBasedStateMachine):
         )
         asked = Asked(request=validated(RunRequest, json_value(text.encode())), key=key)
         return settled(self.runs.run(Call(facts=facts, token=TOKENS[caller], read=lambda: asked)))
+
+
+def test_no_run_is_accepted_before_the_windows_know_of_earlier_ones() -> None:
+    machine = Keys()
+    machine.starts(admits=False)
+    with pytest.raises(UnavailableError):
+        machine.run("deploy", "ci", None, BODIES[0][0])
+    assert machine.cluster.jobs == {}
 
 
 TestKeys = Keys.TestCase

@@ -1,0 +1,59 @@
+"""A bench whose time a test moves: in steps, as for a process that listens, or in a leap, as for one that slept."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from deplite.kube.client import KubeClient
+from deplite.resources import Agent
+from deplite_apiserver.jobs.desk import Desk
+from deplite_apiserver.settings import Settings
+from tests.kube.edge.people import People
+from tests.kube.jobs.conftest import Bench, benched
+from tests.kube.serving import MovableClock, served
+
+STEP = 5.0
+"""Seconds that are no pause of the process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """One replica, alone, and its clock."""
+
+    bench: Bench
+    clock: MovableClock
+
+    @property
+    def desk(self) -> Desk:
+        return self.bench.replica.context.desk
+
+    async def listen(self, seconds: float, *, deaf: float = 0.0, beats: bool = False) -> None:
+        """Let time pass while the replica listens; with `beats` the agent sends heartbeats, as it should."""
+        end = self.clock.monotonic() + seconds
+        while (left := end - self.clock.monotonic()) > 0:
+            self.desk.hearing.tick(deaf)  # by the machine's own clock some time has passed since the last one
+            self.clock.ahead += min(STEP, left)
+            self.desk.hearing.tick(deaf)
+            if beats:
+                answer = await self.bench.agent.call("POST", "/agent/heartbeat")
+                assert answer.status_code == 204, answer.text
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass in one leap: the process stood still, or nobody cares who was heard."""
+        self.clock.ahead += seconds
+
+    async def sweep(self) -> None:
+        """Have every duty of the sweeper done now."""
+        await self.desk.sweeper.round()
+
+    async def state(self) -> str:
+        """Return what the cluster shows of the agent."""
+        return (await self.bench.kube.get(Agent, self.bench.namespace, self.bench.agent_name)).status.state
+
+
+@asynccontextmanager
+async def timeline(settings: Settings, kube: KubeClient, namespace: str, people: People) -> AsyncIterator[Timeline]:
+    """Serve a replica with a clock of its own, and fill an organization."""
+    clock = MovableClock()
+    async with served(settings, clock) as replica, benched(kube, namespace, replica, people, clock=clock.time) as bench:
+        yield Timeline(bench=bench, clock=clock)
