@@ -28,7 +28,14 @@ class Caller:
     @classmethod
     async def for_agent(cls, site: Site, agent: FleetAgent, **trigger: Any) -> "Caller":
         """Make a trigger on an agent's ledger workflow, and a token for it."""
-        body = {"agentId": agent.agent_id, "name": f"t{next(_numbers)}", "workflowName": "ledger"}
+        made = await cls.for_id(site, agent.agent_id, **trigger)
+        agent.clients.append(made.http)
+        return made
+
+    @classmethod
+    async def for_id(cls, site: Site, agent_id: str, **trigger: Any) -> "Caller":
+        """Make a trigger on the ledger workflow of whatever agent has that id."""
+        body = {"agentId": agent_id, "name": f"t{next(_numbers)}", "workflowName": "ledger"}
         body |= {"scopeType": "workflow", "type": "webhook", "responseMode": "async"} | trigger
         made = (await site.ask("POST", "/triggers", body))["id"]
         token = await site.ask("POST", "/api-tokens", {"name": "ci", "scopeType": "trigger", "triggerIds": [made]})
@@ -39,7 +46,6 @@ class Caller:
             trust_env=False,
             limits=httpx.Limits(max_connections=64),
         )
-        agent.clients.append(http)
         return cls(site=site, trigger=made, http=http)
 
     async def run(self, key: str | None = None, **params: Any) -> str:

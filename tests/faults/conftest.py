@@ -12,7 +12,7 @@ from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger
-from tests.faults.site import Site
+from tests.faults.site import WENT_OFF, Site
 from tests.faults.stage import Stage
 
 
@@ -57,6 +57,12 @@ async def fleet(site: Site, tmp_path: Path, ledger: Ledger) -> AsyncIterator[Fle
     made = Fleet(site, tmp_path / "fleet", ledger)
     yield made
     await made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if WENT_OFF:
+        times = ", ".join(f"{name} {count}" for name, count in sorted(WENT_OFF.items()))
+        terminalreporter.write_line(f"{len(WENT_OFF)} failpoints went off: {times}")
 
 
 @pytest.fixture

@@ -48,6 +48,12 @@ class FleetAgent:
 
     async def start(self, code: str | None = None, **more: str) -> None:
         """Start the process, and wait until the server knows what it offers."""
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        await self.launch(code, **more)
+        self.agent_id = await self.says(r"^(?:Enrolled|Connected) as agent (ag-[a-z2-7]+)$", offset)
+
+    async def launch(self, code: str | None = None, **more: str) -> None:
+        """Start the process."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_")} | {
             "DEPLITE_URL": self.proxy.url,
             "DEPLITE_STATE_DIR": str(self.state_folder),
@@ -60,12 +66,10 @@ class FleetAgent:
             **self.environment,
             **more,
         }
-        offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self._command(), env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        self.agent_id = await self.says(r"^(?:Enrolled|Connected) as agent (ag-[a-z2-7]+)$", offset)
 
     def _command(self) -> tuple[str, ...]:
         if self.most_bytes_a_file is None:
@@ -119,22 +123,27 @@ class Fleet:
         self, state: Path | None = None, most_bytes_a_file: int | None = None, **environment: str
     ) -> FleetAgent:
         """Enrol one more agent that offers the ledger workflow; its state is in a folder of its own, or in that one."""
-        agent = await self._make(environment)
+        agent = await self.make(environment)
         agent.state, agent.most_bytes_a_file = state, most_bytes_a_file
-        code = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": agent.folder.name}))["token"]
-        await agent.start(code)
+        await agent.start(await self.code())
         return agent
+
+    async def code(self) -> str:
+        """Return a new enrolment code."""
+        code: str = (await self.site.ask("POST", "/agents/enroll-tokens", {"label": "fleet"}))["token"]
+        return code
 
     async def copy(self, other: FleetAgent) -> FleetAgent:
         """Start one more agent with the identity of another one, as on a second machine."""
-        agent = await self._make(other.environment)
+        agent = await self.make(other.environment)
         agent.state_folder.mkdir(mode=0o700)
         for name in ("key.pem", "identity.json"):
             shutil.copy(other.state_folder / name, agent.state_folder / name)
         await agent.start()
         return agent
 
-    async def _make(self, environment: dict[str, str]) -> FleetAgent:
+    async def make(self, environment: dict[str, str]) -> FleetAgent:
+        """Make folder and proxy of one more agent; it is not started."""
         proxy = FaultProxy(self.site.port)
         await proxy.accept()
         folder = self.folder / f"agent-{len(self.agents)}"

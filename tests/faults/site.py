@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tests.e2e.conftest import read_env
 
 LOST_SECONDS = 20
 """An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
+WENT_OFF: Counter[str] = Counter()
+"""How often each failpoint went off in this session."""
 DEPLITE = str(Path(sys.executable).parent / "deplite")
 
 
@@ -113,6 +116,7 @@ class Site:
             while not mark.exists():
                 await asyncio.sleep(0.02)
         mark.unlink()
+        WENT_OFF[name] += 1
 
     @asynccontextmanager
     async def kube(self) -> AsyncIterator[KubeClient]:

@@ -91,6 +91,24 @@ async def test_f14_after_the_end_the_true_result_is_reported(
     await caller.close()
 
 
+@pytest.mark.parametrize("place", ["agent.enroll.answered", "agent.enroll.saved"])
+async def test_killed_while_it_enrols_it_is_the_same_agent_after_the_restart(
+    place: str, site: Site, fleet: Fleet, ledger: Ledger
+) -> None:
+    caller = await Caller.for_agent(site, await fleet.add())
+    await caller.run_many(20, pause="0.1")
+    await caller.in_flight(ledger, 20)
+    before = {one["id"] for one in await site.ask("GET", "/agents")}
+    agent, code = await fleet.make({}), await fleet.code()
+    site.arm(place)
+    await agent.launch(code)
+    await site.hit(place)
+    await agent.start(code)
+    assert {one["id"] for one in await site.ask("GET", "/agents")} - before == {agent.agent_id}
+    assert await caller.settle(ledger) == Counters()
+    await caller.close()
+
+
 def _spooled(folder: Path, job: str) -> int:
     """Return how many raw lines of a job the agent has written down."""
     found = next((folder / "state" / "jobs").glob(f"{job}-*"))

@@ -1,23 +1,31 @@
 """The network between agent and server fails, in every way: each job starts once, every line and result arrives."""
 
 import asyncio
+import random
 from datetime import datetime
+from typing import Any
+
+import pytest
 
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
+from tests.published.agent import PublishedAgent
 
 
-async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(site: Site, fleet: Fleet, ledger: Ledger) -> None:
-    agent = await fleet.add()
+@pytest.mark.parametrize("silence", [15, pytest.param(40, marks=pytest.mark.full)])
+async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(
+    silence: int, site: Site, fleet: Fleet, ledger: Ledger
+) -> None:
+    agent = await fleet.add(DEPLITE_SILENCE_SECONDS=str(silence))
     caller = await Caller.for_agent(site, agent)
     await caller.run_many(20, lines=40, pause="0.2")
     await caller.in_flight(ledger, 20)
     noticed = agent.log.stat().st_size
     agent.proxy.swallow_answers()
     while_silent = await caller.run_many(10, lines=5)
-    await agent.says("The stream ended: ReadTimeout", noticed, seconds=45)
+    await agent.says("The stream ended: ReadTimeout", noticed, seconds=silence + 30)
     assert not set(while_silent) & set(ledger.starts()), "no claim was answered, so nothing may run"
     agent.proxy.speak()
     assert await caller.settle(ledger) == Counters()
@@ -63,7 +71,7 @@ async def test_f9_a_claim_whose_answer_is_lost_is_repeated(site: Site, fleet: Fl
 async def test_f18_batches_twice_late_overlapping_and_cut(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(25, lines=60, pause="0.1")
+    await caller.run_many(25, lines=40, pause="0.1")
     await caller.in_flight(ledger, 25)
     for _ in range(3):  # a batch that arrives twice grows in between, so that the second overlaps the first
         agent.proxy.eat_answer(b"/logs HTTP", times=6)
@@ -75,4 +83,29 @@ async def test_f18_batches_twice_late_overlapping_and_cut(site: Site, fleet: Fle
     for job in caller.acknowledged:
         assert await caller.seqs(job) == list(range(len(await caller.seqs(job))))
     assert await caller.settle(ledger) == Counters()
+    await caller.close()
+
+
+async def test_f18_accepted_counts_what_is_new(site: Site, fleet: Fleet, ledger: Ledger, seed: int) -> None:
+    chance = random.Random(seed)
+    agent = PublishedAgent(f"{site.url}/v1")
+    assert (await agent.enroll(await fleet.code(), "batches")).is_success
+    await agent.call("POST", "/agent/workflows/report", {"workflows": [{"name": "ledger"}]})
+    caller = await Caller.for_id(site, agent.agent_id)
+    jobs = await caller.run_many(20)
+    stored: dict[str, set[int]] = {job: set() for job in jobs}
+    for _ in range(6):
+        for job in jobs:
+            first = chance.randrange(30)
+            batch = [*range(first, first + chance.randrange(1, 15)), *chance.choices(range(40), k=3)]
+            chance.shuffle(batch)
+            items = [{"seq": seq, "stream": "raw", "content": f"{job} {seq}"} for seq in batch]
+            answer = await agent.call("POST", f"/agent/jobs/{job}/logs", {"items": items})
+            assert answer.json()["accepted"] == len(set(batch) - stored[job])
+            stored[job] |= set(batch)
+    for job, seqs in stored.items():
+        shown: list[dict[str, Any]] = await caller.items(job)
+        assert [(item["seq"], item["content"]) for item in shown] == [(seq, f"{job} {seq}") for seq in sorted(seqs)]
+        assert (await agent.call("POST", f"/agent/jobs/{job}/result", {"status": "success"})).status_code == 204
+    await agent.close()
     await caller.close()
