@@ -29,6 +29,7 @@ _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
     ("GET", "/jobs/{job_id}/logs", ["member", "token"]),
     ("POST", "/jobs/{job_id}/cancel", ["member", "token"]),
     ("POST", "/jobs/{job_id}/rerun", ["member", "token"]),
+    ("GET", "/orgs/{org_id}/jobs", ["member"]),
     ("GET", "/orgs/{org_id}/api-tokens", ["member"]),
     ("POST", "/orgs/{org_id}/api-tokens", ["owner"]),
     ("POST", "/orgs/{org_id}/api-tokens/{token_id}/rotate", ["owner"]),

@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
@@ -16,7 +16,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Cursor = Annotated[str | None, Query(max_length=512)]
+Cursor = Annotated[str | None, Query(max_length=2048)]
 
 
 Item = TypeVar("Item", bound=Resource)
@@ -38,23 +38,46 @@ def page(
     """
     ordered = sorted(items, key=order_of, reverse=True)
     if cursor is not None:
-        after = _decode(cursor)
+        after = _key(cursor)
         ordered = [item for item in ordered if order_of(item) < after]
     shown = ordered[:limit]
     if len(ordered) > limit:
-        query = urlencode({"limit": limit, "cursor": _encode(order_of(shown[-1]))})
-        response.headers["Link"] = f'<{path_with_prefix(request.scope)}?{query}>; rel="next"'
+        moment, name = order_of(shown[-1])
+        link_next(request, response, {"limit": limit, "cursor": encode_cursor(f"{moment} {name}")})
     return shown
 
 
-def _encode(key: tuple[float, str]) -> str:
-    return base64.urlsafe_b64encode(f"{key[0]} {key[1]}".encode()).decode().rstrip("=")
+def link_next(request: Request, response: Response, query: Mapping[str, Any]) -> None:
+    """Name the next page in the answer's `Link` header; a sequence in the query is a name several times."""
+    url = f"{path_with_prefix(request.scope)}?{urlencode(query, doseq=True)}"
+    response.headers["Link"] = f'<{url}>; rel="next"'
 
 
-def _decode(cursor: str) -> tuple[float, str]:
+def encode_cursor(position: str) -> str:
+    """Return a cursor for where a list goes on."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Return what `encode_cursor` was given.
+
+    Raises:
+        ValidationFailedError: the cursor is none of ours.
+    """
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, name = text.split(" ", 1)
-        return float(moment), name
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, UnicodeError, ValueError):
-        raise ValidationFailedError("cursor: take it from the Link header of the page before.") from None
+        raise bad_cursor() from None
+
+
+def bad_cursor() -> ValidationFailedError:
+    """Return the refusal of a cursor that is none of ours."""
+    return ValidationFailedError("cursor: take it from the Link header of the page before.")
+
+
+def _key(cursor: str) -> tuple[float, str]:
+    moment, _, name = decode_cursor(cursor).partition(" ")
+    try:
+        return float(moment), name
+    except ValueError:
+        raise bad_cursor() from None

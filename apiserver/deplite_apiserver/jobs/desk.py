@@ -20,6 +20,7 @@ from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
 from deplite_apiserver.jobs.cancel import Cancels
+from deplite_apiserver.jobs.listing import Listing
 from deplite_apiserver.jobs.lookup import Lookup
 from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.jobs.recent import Recent
@@ -33,6 +34,7 @@ from deplite_apiserver.logs.follow import Followers
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.archive import Archive
+from deplite_apiserver.storage.history import History
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import ObjectStore
 from deplite_apiserver.storage.s3 import S3Store
@@ -52,6 +54,7 @@ class Desk:
     Attributes:
         runs: accepts runs.
         lookup: finds jobs.
+        listing: lists an organization's jobs.
         cancels: takes the wish that a job stops.
         reports: takes what agents report.
         logs: takes and gives log lines.
@@ -96,7 +99,7 @@ class Desk:
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
         recent = Recent()
         transitions = Transitions(kube, jobs.note, recent)
-        archive = Archive(store)
+        archive, history = Archive(store), History(store)
         self.cancels = Cancels(kube, jobs.note)
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
@@ -120,7 +123,8 @@ class Desk:
         )
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
-        self.sweeper = self._sweeper(transitions, archive, settings.lost_seconds)
+        self.listing = Listing(jobs, history)
+        self.sweeper = self._sweeper(transitions, archive, history, settings.lost_seconds)
 
     def _presence(self, lost_seconds: float) -> Presence:
         return Presence(
@@ -146,7 +150,7 @@ class Desk:
             now=self._clock.now,
         )
 
-    def _sweeper(self, transitions: Transitions, archive: Archive, lost_seconds: float) -> Sweeper:
+    def _sweeper(self, transitions: Transitions, archive: Archive, history: History, lost_seconds: float) -> Sweeper:
         return Sweeper(
             lease=self._lease,
             jobs=self._caches.jobs,
@@ -163,6 +167,7 @@ class Desk:
                 jobs=self._caches.jobs,
                 logs=self.logs,
                 archive=archive,
+                history=history,
                 now=self._clock.now,
                 monotonic=self._clock.monotonic,
             ),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
@@ -13,11 +13,13 @@ from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody, json_body, json_value, validated
+from deplite_apiserver.edge.pages import link_next
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID, Facts
 from deplite_apiserver.jobs.callers import charge_read, reader_of, requester_of
 from deplite_apiserver.jobs.cancel import refuse_finished
 from deplite_apiserver.jobs.idempotency import usable_key
+from deplite_apiserver.jobs.query import JobQuery
 from deplite_apiserver.jobs.request import NothingAsked, RunRequest
 from deplite_apiserver.jobs.result import ResultReport, ended_ago
 from deplite_apiserver.jobs.run import Asked, Call
@@ -42,6 +44,22 @@ async def run_manual(context: Ctx, caller: Person, trigger_id: str, request: Req
     trigger = await trigger_by_id(context, trigger_id)
     require_role(context, caller, trigger.namespace, "member")
     return await _run(context, caller, trigger, request, raw)
+
+
+@router.get("/orgs/{org_id}/jobs")
+async def list_jobs(
+    org_id: str,
+    context: Ctx,
+    caller: Person,
+    request: Request,
+    response: Response,
+    wanted: Annotated[JobQuery, Query()],
+) -> list[dict[str, Any]]:
+    """List the organization's jobs, newest first, those that have left the cluster at the end."""
+    found = await context.desk.listing.page(org_id, wanted.wanted(), wanted.limit, wanted.cursor)
+    if found.cursor is not None:
+        link_next(request, response, wanted.filters() | {"cursor": found.cursor})
+    return [row.wire() for row in found.rows]
 
 
 @router.get("/jobs/{job_id}")

@@ -37,8 +37,8 @@ class ObjectStore(Protocol):
     async def get(self, key: str, *, offset: int = 0, length: int = 0) -> bytes | None:
         """Return an object, or `length` bytes of it from `offset`; None where there is none."""
 
-    async def list(self, prefix: str) -> list[Stored]:
-        """Return all objects whose key begins with `prefix`, by key."""
+    async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
+        """Return the objects whose key begins with `prefix` and comes behind `after`, by key; at most `most`."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there are no error."""

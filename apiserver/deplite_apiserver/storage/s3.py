@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,12 +99,17 @@ class S3Store:
 
         return await self._run("get", call)
 
-    async def list(self, prefix: str) -> list[Stored]:
-        """Return all objects whose key begins with `prefix`, by key."""
+    async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
+        """Return the objects whose key begins with `prefix` and comes behind `after`, by key; at most `most`."""
 
         def call() -> list[Stored]:
-            found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
-            return [Stored(key=one.object_name, size=one.size, modified_at=one.last_modified) for one in found]
+            found = self._client.list_objects(
+                bucket_name=self._bucket, prefix=prefix, recursive=True, start_after=after or None
+            )
+            return [
+                Stored(key=one.object_name, size=one.size, modified_at=one.last_modified)
+                for one in itertools.islice(found, most)
+            ]
 
         return await self._run("list", call)
 

@@ -12,8 +12,10 @@ from deplite.kube.cache import Cache, Change
 from deplite.kube.errors import ConflictError, NotFoundError
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.resource import Resource
+from deplite_apiserver.jobs.row import JobRow
 from deplite_apiserver.jobs.view import FinishedJob, JobView
 from deplite_apiserver.storage.archive import Archive
+from deplite_apiserver.storage.history import History
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.pieces import LogName
 from deplite_apiserver.sweeper.retirement import Duty, Progress, duty
@@ -51,10 +53,11 @@ class Retirement:
         jobs: Cache[JobView],
         logs: LogStore,
         archive: Archive,
+        history: History,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._store, self._jobs, self._logs, self._archive = store, jobs, logs, archive
+        self._store, self._jobs, self._logs, self._archive, self._history = store, jobs, logs, archive, history
         self._now, self._monotonic = now, monotonic
         self._progress: dict[Key, Progress] = {}
         self._parts: dict[Key, list[str]] = {}
@@ -111,6 +114,7 @@ class Retirement:
         if whole is not None:
             failpoint("apiserver.job.archiving")
             await self._archive.put(whole)
+            await self._history.put(job.namespace, JobRow.of(job))
             self._archived[_key(job)] = whole.metadata.resource_version
             self._progress[_key(job)] = replace(_MERGED, archived_at=self._monotonic())
 

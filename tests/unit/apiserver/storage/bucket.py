@@ -27,13 +27,14 @@ class Bucket:
         data = self.objects[key][0]
         return data[offset : offset + length] if length else data[offset:]
 
-    async def list(self, prefix: str) -> list[Stored]:
+    async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
         self._answer()
-        return [
+        found = [
             Stored(key=key, size=len(data), modified_at=at)
             for key, (data, at) in sorted(self.objects.items())
-            if key.startswith(prefix)
+            if key.startswith(prefix) and key > after
         ]
+        return found[:most]
 
     async def delete(self, keys: Sequence[str]) -> None:
         self._answer()
