@@ -19,6 +19,8 @@ from deplite.resources.resource import Resource
 
 Value = TypeVar("Value")
 Key = tuple[str, str]
+Body = Mapping[str, Any] | Resource
+"""An object as the API server sent it, or as a write of ours got it back."""
 """Namespace and name."""
 
 _CATCH_UP_AT_MOST = 50
@@ -53,7 +55,7 @@ class Cache(Generic[Value]):
         self,
         kube: KubeClient,
         kind: type[Resource],
-        project: Callable[[dict[str, Any]], Value],
+        project: Callable[[Any], Value],
         *,
         indexes: Mapping[str, Callable[[Value], Hashable | None]] | None = None,
     ) -> None:
@@ -62,7 +64,7 @@ class Cache(Generic[Value]):
         Args:
             kube: the client.
             kind: the kind.
-            project: turns a raw object into what is kept.
+            project: turns an object, raw or typed, into what is kept.
             indexes: name → function to the key under which `by` finds a value (None: not indexed).
         """
         self._kube = kube
@@ -112,7 +114,7 @@ class Cache(Generic[Value]):
 
     def note(self, resource: Mapping[str, Any] | Resource) -> None:
         """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored."""
-        self._put(resource.wire() if isinstance(resource, Resource) else dict(resource))
+        self._put(resource)
 
     def ended(self, body: Mapping[str, Any]) -> None:
         """Take out what a DELETED event tells of, unless an object made anew under the name is known already."""
@@ -186,7 +188,7 @@ class Cache(Generic[Value]):
     async def _wait_moved(self) -> None:
         await self._moved.wait()
 
-    def _put(self, body: dict[str, Any]) -> None:
+    def _put(self, body: Body) -> None:
         key, version = _key(body), _version(body)
         if version <= self._versions.get(key, 0):
             return
@@ -226,9 +228,11 @@ class Cache(Generic[Value]):
                 log.exception("a subscriber of %s failed", self.kind.PLURAL, extra={"action": "subscriber_failed"})
 
 
-def _version(body: Mapping[str, Any]) -> int:
-    return int(body["metadata"]["resourceVersion"])
+def _version(body: Body) -> int:
+    return int(body.metadata.resource_version if isinstance(body, Resource) else body["metadata"]["resourceVersion"])
 
 
-def _key(body: Mapping[str, Any]) -> Key:
+def _key(body: Body) -> Key:
+    if isinstance(body, Resource):
+        return body.key
     return body["metadata"].get("namespace", ""), body["metadata"]["name"]

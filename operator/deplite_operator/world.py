@@ -17,7 +17,8 @@ Item = tuple[type[Resource], Key]
 """One object to look at."""
 
 
-def _project_agent(body: Mapping[str, Any]) -> Agent:
+def _project_agent(known: Mapping[str, Any] | Agent) -> Agent:
+    body = known.wire() if isinstance(known, Agent) else known
     status = dict(body.get("status") or {})
     status["workflows"] = [{"name": workflow.get("name")} for workflow in status.get("workflows", ())]
     return Agent.model_validate(dict(body) | {"status": status})

@@ -151,9 +151,9 @@ INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
 """How the cache of jobs is indexed; `agent`, `unfinished` and `group` hold unfinished ones only."""
 
 
-def project(body: Mapping[str, Any]) -> JobView:
-    """Return what is kept of a raw DeployJob."""
-    job = DeployJob.model_validate(body)
+def project(body: Mapping[str, Any] | DeployJob) -> JobView:
+    """Return what is kept of a DeployJob."""
+    job = body if isinstance(body, DeployJob) else DeployJob.model_validate(body)
     return _finished(job) if job.status.phase.finished else _live(job)
 
 
