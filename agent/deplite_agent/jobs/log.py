@@ -111,6 +111,8 @@ class RawOutput:
         """The beginning of a line that may become a command."""
         self._fresh = True
         """Whether a line begins with what comes next."""
+        self._swallowing = False
+        """Whether what comes next is the rest of a command that was longer than any line."""
         self._lines = LineSplitter()
 
     def feed(self, data: bytes) -> None:
@@ -129,7 +131,7 @@ class RawOutput:
             self._log.write_raw(self._step, [*self._lines.feed(self._log.masker.flush()), *self._lines.flush()])
 
     def _take(self, text: bytes) -> None:
-        if _COMMAND in text:
+        if _COMMAND in text or self._swallowing:
             for line in _lines(text):
                 self._line(line)
         elif text:
@@ -137,11 +139,15 @@ class RawOutput:
             self._fresh = text.endswith(b"\n")
 
     def _line(self, line: bytes) -> None:
+        ends = line.endswith(b"\n")
         if self._fresh and (found := _ADD_MASK.match(line)):
             self._log.masker.add(_unescaped(found[1]))
+            self._swallowing = not ends
+        elif self._swallowing:
+            self._swallowing = not ends
         else:
             self._show(line)
-        self._fresh = line.endswith(b"\n")
+        self._fresh = ends
 
     def _show(self, text: bytes) -> None:
         if self._shown:

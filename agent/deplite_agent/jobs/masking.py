@@ -13,19 +13,23 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 MASK = b"***"
 MIN_LINE = 6
 """A line of a secret of several lines is masked by itself from so many bytes on."""
 MIN_FORM = 4
 """Shorter encodings would be found everywhere."""
+FAST_BYTES = 16 * 1024
+"""Of all patterns together; from there on the fastest automaton takes gigabytes and minutes to make."""
 _SHELL_SPECIAL = re.compile(rb"[^A-Za-z0-9_@%+=:,./\x80-\xff-]")
 _IN_DOUBLE_QUOTES = re.compile(rb'[\\"$`]')
 
 
 def forms(secret: bytes) -> set[bytes]:
     """Return what to look for: the secret, its encodings, and the longer ones of its lines with theirs."""
+    if not secret.strip():
+        return set()
     found = {secret, *_encodings(secret)}
     lines = re.split(rb"[\r\n]+", secret)
     if len(lines) > 1:
@@ -98,6 +102,8 @@ class Masker:
         self._held = b""
         self._covered = 0
         """Bytes at the beginning of what is held that belong to a secret whose mask is already out."""
+        self._open = False
+        """Whether a mask was the last thing that went out: a secret that follows at once becomes part of it."""
         self.add(*secrets)
 
     def add(self, *secrets: bytes) -> None:
@@ -107,7 +113,8 @@ class Masker:
             return
         self._patterns = sorted(found)
         self._longest = max(map(len, found))
-        self._finder = BytesAhoCorasick(self._patterns, matchkind=MatchKind.Standard)
+        compact = Implementation.ContiguousNFA if sum(map(len, found)) > FAST_BYTES else None
+        self._finder = BytesAhoCorasick(self._patterns, matchkind=MatchKind.Standard, implementation=compact)
         # Where a pattern may begin: by its first bytes, so that few places of a tail need a closer look.
         beginnings = sorted({pattern[:3] for pattern in found})
         self._starts = BytesAhoCorasick(beginnings, matchkind=MatchKind.Standard)
@@ -124,15 +131,20 @@ class Masker:
         """Return the rest: the stream has ended."""
         if self._finder is None:
             return b""
-        return self._emit(self._held, len(self._held))
+        rest = self._emit(self._held, len(self._held))
+        self._open = False
+        return rest
 
     def mask(self, text: str) -> str:
         """Return a whole text with its secrets masked; the stream is not touched."""
+        return self.mask_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        """Return bytes that are whole with their secrets masked; the stream is not touched."""
         other = Masker()
         other._patterns, other._longest = self._patterns, self._longest
         other._finder, other._starts = self._finder, self._starts
-        data = text.encode("utf-8", "replace")
-        return (other.feed(data) + other.flush()).decode("utf-8", "replace")
+        return other.feed(data) + other.flush()
 
     def _emit(self, buffer: bytes, cut: int) -> bytes:
         if cut == 0:
@@ -144,13 +156,13 @@ class Masker:
             if start >= cut:
                 break
             out.append(buffer[position:start])
-            if start > 0 or not self._covered:
+            if start > 0 or not self._open:
                 out.append(MASK)
             position = end
         covered = max(0, position - cut)
         if position < cut:
             out.append(buffer[position:cut])
-        self._held, self._covered = buffer[cut:], covered
+        self._held, self._covered, self._open = buffer[cut:], covered, position >= cut
         return b"".join(out)
 
     def _intervals(self, buffer: bytes) -> Iterator[tuple[int, int]]:
@@ -176,12 +188,10 @@ class Masker:
         offset = max(0, len(buffer) - self._longest + 1)
         tail = buffer[offset:]
         begins = {int(start) for _, start, _ in self._starts.find_matches_as_indexes(tail, overlapping=True)}
+        begins.update(range(max(0, len(tail) - 2), len(tail)))  # too short to have those first bytes
         for start in sorted(begins):
             if self._begins_pattern(tail[start:]):
                 return len(tail) - start
-        for length in (2, 1):
-            if len(tail) >= length and self._begins_pattern(tail[-length:]):
-                return length
         return 0
 
     def _begins_pattern(self, end: bytes) -> bool:

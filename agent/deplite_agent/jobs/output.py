@@ -11,10 +11,12 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from deplite_agent.jobs.masking import Masker
 from deplite_agent.workflows.model import Output
 
 MAX_FILE = 1024 * 1024
@@ -24,20 +26,25 @@ _MARK = "… (truncated)"
 _KEY = re.compile(r"[^\x00-\x1f\x7f=<]{1,128}")
 
 
-def read_output(
-    path: Path, declared: tuple[Output, ...], mask: Callable[[str], str]
-) -> tuple[dict[str, Any], list[str]]:
+def read_output(path: Path, declared: tuple[Output, ...], masker: Masker) -> tuple[dict[str, Any], list[str]]:
     """Return the output, and a sentence for each line that is none.
 
     Args:
         path: the file; it may be gone.
         declared: types; what is not declared is text.
-        mask: takes secrets out of a text.
+        masker: takes secrets out.
     """
-    text = _read(path)
-    values, problems = parse_output(text)
+    raw = _read(path)
+    too_long = len(raw) > MAX_FILE
+    if too_long:
+        raw = raw[: raw.rfind(b"\n", 0, MAX_FILE) + 1]  # no half of a line: it may be half of a secret
+    # Masked before it is taken apart, for a secret may hold what separates keys and values; and its parts after, for
+    # they may be put together otherwise than in the file.
+    values, problems = parse_output(masker.mask_bytes(raw).decode("utf-8", "replace"))
+    if too_long:
+        problems.append(f"$DEPLITE_OUTPUT is longer than {MAX_FILE} bytes: the rest is left out.")
     kinds = {output.name: output.type for output in declared}
-    masked = {mask(key): _typed(mask(value), kinds.get(key, "string")) for key, value in values.items()}
+    masked = {masker.mask(key): _typed(masker.mask(value), kinds.get(key, "string")) for key, value in values.items()}
     return fit(masked), problems
 
 
@@ -54,19 +61,27 @@ def parse_output(text: str) -> tuple[dict[str, str], list[str]]:
             problems.append(f"$DEPLITE_OUTPUT, line {number}: write key=value, or key<<WORD with lines up to WORD.")
         elif separator == "=":
             values[key] = rest
+        elif (several := _until(rest, lines)) is not None:
+            values[key] = several
         else:
-            values[key] = _until(rest, lines)
+            problems.append(f"$DEPLITE_OUTPUT, line {number}: the word that ends its lines never comes.")
     return values, problems
 
 
-def _read(path: Path) -> str:
-    """Return the file's text; a step may have put anything in its place, even something that never ends."""
+def _read(path: Path) -> bytes:
+    """Return the file's beginning, one byte more than is used.
+
+    A step may have put anything in its place, even something that never ends.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return b""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return b""
     with open(descriptor, "rb") as file:
-        return file.read(MAX_FILE).decode("utf-8", "replace") if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
+        return file.read(MAX_FILE + 1)
 
 
 def fit(output: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,10 +94,15 @@ def fit(output: Mapping[str, Any]) -> dict[str, Any]:
         if len(text) < 32:
             del fitting[longest]
             continue
-        # At least a byte a character goes; JSON's escapes may make it more.
-        keep = max(len(text) - max(size - MAX_BYTES + len(_MARK.encode()), len(text) // 8), 16)
-        fitting[longest] = text[:keep] + _MARK
+        room = MAX_BYTES - (size - _size(value))
+        # By half at most, then the longest is another one, should there be several.
+        fitting[longest] = text[: max(_fitting(text, room), len(text) // 2)] + _MARK
     return fitting
+
+
+def _fitting(text: str, room: int) -> int:
+    """Return how many characters fit with the mark behind them; a character has one to six bytes in JSON."""
+    return bisect_right(range(len(text)), room, key=lambda length: _size(text[:length] + _MARK)) - 1
 
 
 def _split(line: str) -> tuple[str, str, str]:
@@ -94,13 +114,13 @@ def _split(line: str) -> tuple[str, str, str]:
     return line, "", ""
 
 
-def _until(word: str, lines: Any) -> str:
+def _until(word: str, lines: Iterator[tuple[int, str]]) -> str | None:
     found: list[str] = []
     for _, line in lines:
         if line == word:
-            break
+            return "\n".join(found)
         found.append(line)
-    return "\n".join(found)
+    return None
 
 
 def _typed(text: str, kind: str) -> Any:

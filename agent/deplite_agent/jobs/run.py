@@ -68,7 +68,7 @@ class Run:
                 self._order, self._plan.workflow, self._plan.params, self._plan.secrets, folder
             )
             failure = await self._attempts(environment)
-            output, problems = read_output(folder / "output", self._plan.workflow.outputs, self._log.masker.mask)
+            output, problems = read_output(folder / "output", self._plan.workflow.outputs, self._log.masker)
             for problem in problems:
                 self._log.summary(problem, level="warn")
             return self._end(failure, output)
