@@ -20,7 +20,7 @@ from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import S3Settings, Settings
 from tests.kube.edge.people import People, declare_people
-from tests.kube.serving import Replica, served
+from tests.kube.serving import Replica, served, until
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
@@ -53,11 +53,32 @@ class Bench:
         return object_id("tr", self.namespace, trigger)
 
     async def declare(self, name: str, **spec: Any) -> str:
-        """Create another trigger of the agent, and return its id."""
+        """Create another trigger of the agent, and return its id once the replica knows it."""
         wanted = {"agent": self.agent_name, "workflow": "deploy-prod"} | spec
         metadata = {"name": name, "namespace": self.namespace}
         await self.kube.create(Trigger.model_validate({"metadata": metadata, "spec": wanted}))
+        await self._known(lambda: self.replica.context.caches.triggers.get(self.namespace, name))
         return self.id_of(name)
+
+    async def grant(self, name: str, *grants: dict[str, Any], **spec: Any) -> str:
+        """Create another API token, and return its plain text once the replica knows it."""
+        plain = await make_token(self.kube, self.namespace, name, grants=list(grants), **spec)
+        await self._known(lambda: self.replica.context.caches.token_by_hash(describe(plain).sha256))
+        return plain
+
+    async def known(self) -> None:
+        """Wait until the replica knows the bench's own trigger and token."""
+        caches = self.replica.context.caches
+        await self._known(lambda: caches.triggers.get(*self.trigger.key))
+        await self._known(lambda: caches.token_by_hash(describe(self.token).sha256))
+
+    async def _known(self, look: Callable[[], object]) -> None:
+        """Wait for the watch: look-ups that miss are only a few a second."""
+
+        async def found() -> bool:
+            return look() is not None
+
+        await until(found, True, seconds=20)
 
     async def run(
         self, body: Any = None, *, key: str | None = None, token: str | None = None, trigger: str | None = None
@@ -184,7 +205,7 @@ async def benched(
     )
     token = await make_token(kube, namespace, "ci", grants=[{"type": "trigger", "triggers": ["deploy"]}])
     async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=70) as http:
-        yield Bench(
+        made = Bench(
             replica=replica,
             kube=kube,
             namespace=namespace,
@@ -195,6 +216,8 @@ async def benched(
             owner=people.token("olga"),
             http=http,
         )
+        await made.known()
+        yield made
     await agent.close()
 
 

@@ -10,7 +10,6 @@ from deplite.kube.client import KubeClient
 from deplite.resources import Agent
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import make_token
 from tests.kube.jobs.timeline import Timeline, timeline
 from tests.kube.serving import served, until
 
@@ -29,7 +28,7 @@ async def brief(line: Timeline) -> dict[str, Any]:
     timeouts = {"queueSeconds": QUEUE, "jobSeconds": JOB}
     trigger = await line.bench.declare("brief", timeouts=timeouts)
     grants = [{"type": "trigger", "triggers": ["brief", "deploy"]}]
-    token = await make_token(line.bench.kube, line.bench.namespace, "brief", grants=grants)
+    token = await line.bench.grant("brief", *grants)
     return {"trigger": trigger, "token": token}
 
 

@@ -10,7 +10,7 @@ from deplite.resources.deployjob import KEYED_TTL_SECONDS
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, make_token
+from tests.kube.jobs.conftest import Bench
 from tests.kube.serving import served
 
 
@@ -90,7 +90,7 @@ async def test_a_body_spelled_otherwise_is_the_same_body(stage: Bench) -> None:
 
 async def test_the_key_of_another_token_trigger_or_person_is_another_key(stage: Bench) -> None:
     grants = [{"type": "agent", "agents": [stage.agent_name]}]
-    other = await make_token(stage.kube, stage.namespace, "second", grants=grants)
+    other = await stage.grant("second", *grants)
     twin = await stage.declare("twin")
     jobs = {
         await stage.made(key="shared"),
@@ -106,7 +106,7 @@ async def test_the_key_of_another_token_trigger_or_person_is_another_key(stage: 
 
 async def test_a_job_with_a_key_stays_48_hours_at_least(stage: Bench) -> None:
     brief = await stage.declare("brief", ttlSecondsAfterFinished=60)
-    token = await make_token(stage.kube, stage.namespace, "brief", grants=[{"type": "trigger", "triggers": ["brief"]}])
+    token = await stage.grant("brief", {"type": "trigger", "triggers": ["brief"]})
     keyed = await stage.job(await stage.made(key="k", trigger=brief, token=token))
     free = await stage.job(await stage.made(trigger=brief, token=token))
     assert (keyed.spec.ttl_seconds_after_finished, free.spec.ttl_seconds_after_finished) == (KEYED_TTL_SECONDS, 60)

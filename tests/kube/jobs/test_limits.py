@@ -14,7 +14,7 @@ from deplite_apiserver.jobs.callers import TOKEN_READS_PER_MINUTE
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, benched, make_token
+from tests.kube.jobs.conftest import Bench, benched
 from tests.kube.serving import MovableClock, Replica, served
 
 GRANTS = [{"type": "trigger", "triggers": ["deploy"]}]
@@ -44,7 +44,7 @@ def to_the_start_of_a(window: int, clock: MovableClock) -> None:
 
 
 async def limited(bench: Bench, name: str, **limit: int) -> str:
-    return await make_token(bench.kube, bench.namespace, name, grants=GRANTS, rateLimit=limit)
+    return await bench.grant(name, *GRANTS, rateLimit=limit)
 
 
 WINDOWS = [("perMinute", "minute", 60), ("perHour", "hour", 3600), ("perDay", "day", 86_400)]

@@ -12,7 +12,7 @@ from deplite.kube.client import KubeClient
 from deplite.resources import Agent, DeployJob, Trigger
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, Replica, benched, make_token
+from tests.kube.jobs.conftest import Bench, Replica, benched
 
 OTHER = {"name": "other"}
 
@@ -31,7 +31,7 @@ async def by_hand(bench: Bench, body: Any, *, trigger: str | None = None, who: s
 
 
 async def token_for(bench: Bench, name: str, *grants: dict[str, Any]) -> str:
-    return await make_token(bench.kube, bench.namespace, name, grants=list(grants))
+    return await bench.grant(name, *grants)
 
 
 async def test_a_trigger_of_another_organization_is_404_and_so_are_its_jobs(stage: Bench, strangers: Bench) -> None:

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from deplite.resources import DeployJob
 from tests.kube.edge.answers import refused
-from tests.kube.jobs.conftest import Bench, make_token
+from tests.kube.jobs.conftest import Bench
 
 FREE = {"name": "free"}
 """A workflow that says nothing of its params: they pass through."""
@@ -36,9 +36,7 @@ async def free(stage: Bench) -> str:
 
 @pytest_asyncio.fixture(scope="module")
 async def token(stage: Bench) -> str:
-    return await make_token(
-        stage.kube, stage.namespace, "any", grants=[{"type": "agent", "agents": [stage.agent_name]}]
-    )
+    return await stage.grant("any", {"type": "agent", "agents": [stage.agent_name]})
 
 
 async def post(stage: Bench, free: str, token: str, body: bytes, **headers: str) -> httpx.Response:

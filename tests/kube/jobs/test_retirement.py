@@ -111,7 +111,7 @@ async def test_after_its_time_a_job_is_archived_deleted_and_served_on(line: Time
     bench = line.bench
     brief = await bench.declare("brief", ttlSecondsAfterFinished=600)
     grants = [{"type": "trigger", "triggers": ["brief"]}]
-    token = await make_token(bench.kube, bench.namespace, "brief", grants=grants)
+    token = await bench.grant("brief", *grants)
     job_id = await finished(line, trigger=brief, token=token)
     before = await bench.shown_by(job_id, token)
     for seconds in (310, 65, 240):
@@ -138,7 +138,7 @@ async def test_a_job_with_a_key_is_there_for_48_hours_whatever_the_trigger_says(
     bench = line.bench
     brief = await bench.declare("brief", ttlSecondsAfterFinished=60)
     grants = [{"type": "trigger", "triggers": ["brief", "deploy"]}]
-    token = await make_token(bench.kube, bench.namespace, "brief", grants=grants)
+    token = await bench.grant("brief", *grants)
     keyed = await finished(line, trigger=brief, token=token, key="k")
     free = await finished(line, trigger=brief, token=token)
     for seconds in (70, 65, 1, 65, TTL - 400):

@@ -9,7 +9,7 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, benched, make_token
+from tests.kube.jobs.conftest import Bench, benched
 from tests.kube.serving import Replica, served
 from tests.organizations import create_organization, delete_namespace
 
@@ -34,7 +34,7 @@ async def sync(bench: Bench) -> str:
 
 @pytest_asyncio.fixture
 async def token(bench: Bench) -> str:
-    return await make_token(bench.kube, bench.namespace, "w", grants=[{"type": "trigger", "triggers": ["wait"]}])
+    return await bench.grant("w", {"type": "trigger", "triggers": ["wait"]})
 
 
 async def test_success_is_200_with_its_output(bench: Bench, sync: str, token: str) -> None:
