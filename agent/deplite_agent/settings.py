@@ -1,6 +1,7 @@
 """Every setting of the agent: read once from the environment, then frozen."""
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,8 +52,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
         SettingsError: one is missing or wrong.
     """
     url = environment.get("DEPLITE_URL", "").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if not _is_address(url):
         raise SettingsError("Set DEPLITE_URL to the server's address, e.g. https://deplite.example.com.")
     as_root = os.geteuid() == 0 if root is None else root
     workflows = _folder(environment, "DEPLITE_WORKFLOWS_DIR", _configuration(environment, as_root) / "workflows")
@@ -76,6 +76,16 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
     )
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or re.search(r"[^!-~]", url))
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
+
+
 def _whole(environment: Mapping[str, str], variable: str, default: int, least: int) -> int:
     text = environment.get(variable) or str(default)
     if not (text.isascii() and text.isdecimal() and len(text) < 8) or not least <= int(text) <= 1_000_000:
@@ -84,7 +94,12 @@ def _whole(environment: Mapping[str, str], variable: str, default: int, least: i
 
 
 def _folder(environment: Mapping[str, str], variable: str, default: Path) -> Path:
-    return Path(environment[variable]).expanduser().absolute() if environment.get(variable) else default
+    if not environment.get(variable):
+        return default
+    try:
+        return Path(environment[variable]).expanduser().absolute()
+    except RuntimeError:  # ~ of somebody who does not exist
+        raise SettingsError(f"{variable} names no folder.") from None
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -199,6 +199,6 @@ def _put(line: bytearray, more: bytes) -> None:
 def _json(answer: httpx.Response) -> dict[str, Any]:
     try:
         value = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -213,6 +213,11 @@ def _check_length(name: str, text: str, entry: Mapping[str, Any]) -> None:
         raise ParamError(f"params.{name} must have at most {entry['max']} characters.")
 
 
+def is_pattern(pattern: str) -> bool:
+    """Whether a pattern of a param can be checked here; one that cannot be matches everything."""
+    return _checker(pattern) is not None
+
+
 def _matches(pattern: str, text: str) -> bool:
     checker = _checker(pattern)
     if checker is None:
@@ -228,7 +233,8 @@ def _matches(pattern: str, text: str) -> bool:
 def _checker(pattern: str) -> TypeAdapter[str] | None:
     """Return a check by pydantic's own engine, which is linear in time: the pattern is somebody else's program.
 
-    None for what that engine does not know (look-around): the agent, whose pattern it is, checks it then.
+    None for what that engine does not know (look-around): such a pattern of a published client matches everything
+    here. Our agent offers no workflow that has one.
     """
     try:
         return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])

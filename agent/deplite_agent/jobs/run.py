@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from deplite.protocol.phases import Reason
@@ -84,7 +84,7 @@ class Run:
                 return failure
             again = f"Trying the workflow again ({attempt + 1} of {retry.max_attempts})"
             if not await self._pause(retry, attempt, again, ""):
-                return replace(failure, job_timed_out=True)
+                return failure
         raise AssertionError("unreachable")
 
     async def _steps(self, environment: Mapping[str, str]) -> _Failure | None:
@@ -96,6 +96,8 @@ class Run:
 
     async def _step(self, number: int, step: Step, environment: Mapping[str, str]) -> _Failure | None:
         retry = step.retry or _ONCE
+        if time.monotonic() >= self._deadline:
+            return _Failure(step=step, ended=Ended(exit_code=0, timed_out=True), job_timed_out=True)
         self._log.summary(f"{_capital(step.name)} started", step=step.name)
         for attempt in range(1, retry.max_attempts + 1):
             began = time.monotonic()
@@ -109,7 +111,7 @@ class Run:
                 return failure
             again = f"Trying {step.name} again ({attempt + 1} of {retry.max_attempts})"
             if not await self._pause(retry, attempt, again, step.name):
-                return replace(failure, job_timed_out=True)
+                return failure
         raise AssertionError("unreachable")
 
     async def _try(self, number: int, step: Step, environment: Mapping[str, str]) -> tuple[Ended, bool]:
@@ -135,9 +137,10 @@ class Run:
         return ended, ended.timed_out and left <= own
 
     async def _pause(self, retry: Retry, attempt: int, what: str, step: str) -> bool:
-        """Wait before the next try; False if the job's time ends before."""
+        """Wait before the next try; False if the job's time would end before: then this was the last one."""
         delay = retry.delay(attempt)
         if time.monotonic() + delay >= self._deadline:
+            self._log.summary("The workflow's time leaves no room for another try", step=step, level="warn")
             return False
         when = f" in {delay:g} s" if delay else ""
         self._log.summary(f"{what}{when}", step=step, level="warn")
@@ -178,7 +181,7 @@ def remove_leftovers(order: Order) -> None:
 
 
 def _prefix(order: Order) -> str:
-    return f"deplite-job-{order.key}-"
+    return f"deplite-job-{order.key}."  # no dot is in a key, so none is the beginning of another one's prefix
 
 
 def _capital(name: str) -> str:

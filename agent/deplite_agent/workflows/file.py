@@ -1,5 +1,6 @@
 """From a file on this machine to a checked workflow."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def load_workflow(path: Path) -> Workflow:
         WorkflowFileError: it cannot be read or is wrong; the sentence names file, place and what is wrong.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise WorkflowFileError(f"{path}: this is no file")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
@@ -47,7 +50,7 @@ def parse_workflow(text: str, default_name: str) -> Workflow:
     try:
         workflow = Workflow.model_validate({"name": default_name} | content)
     except ValidationError as error:
-        raise WorkflowFileError("; ".join(_sentence(problem) for problem in error.errors()[:3])) from None
+        raise WorkflowFileError("; ".join(_sentences(error.errors()[:100])[:3])) from None
     _check_defaults(workflow)
     return workflow
 
@@ -76,14 +79,38 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _sentence(problem: Any) -> str:
-    # Of a union each member complains: the tail of the place says which, and is of no use to a person.
-    place = ".".join(str(part) for part in problem["loc"] if not _is_union_member(part))
-    said = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        said = "there is no such key; see docs/workflow-file.md"
-    return f"{place}: {said}" if place else said
+def _sentences(problems: Iterable[Any]) -> list[str]:
+    """Return a sentence for each wrong place; of a place that is wrong within, only what is wrong there."""
+    said: dict[str, list[str]] = {}
+    for problem in problems:
+        # Of a union each member complains: the tail of the place says which, and is of no use to a person.
+        place = ".".join(str(part) for part in problem["loc"] if not _is_union_member(part))
+        said.setdefault(place, []).append(_words(problem))
+    wrong = {place: words for place, words in said.items() if not any(other.startswith(f"{place}.") for other in said)}
+    return [f"{place}: {_one(words)}" if place else _one(words) for place, words in wrong.items()]
+
+
+def _words(problem: Any) -> str:
+    return _WORDS.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _one(words: list[str]) -> str:
+    if len(words) == 1 or _WORDS["finite_number"] in words:
+        return words[0] if len(words) == 1 else _WORDS["finite_number"]
+    return "this must be text, a number, true or false"
+
+
+_WORDS: Mapping[str, str] = {
+    "extra_forbidden": "there is no such key; see docs/workflow-file.md",
+    "missing": "this is missing",
+    "string_type": "this must be text",
+    "tuple_type": "this must be a list",
+    "mapping_type": "this must be a mapping",
+    "model_type": "this must be a mapping",
+    "finite_number": "this must be a finite number",
+    "bool_type": "this must be true or false",
+}
 
 
 def _is_union_member(part: Any) -> bool:
-    return isinstance(part, str) and (part in {"bool", "int", "float", "str"} or "[" in part)
+    return isinstance(part, str) and (part in {"bool", "int", "float", "str", "constrained-str"} or "[" in part)

@@ -1,5 +1,6 @@
 """The workflows that this machine offers: looked at for each report and each job, and read where a file changed."""
 
+import json
 import logging
 import os
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 MAX_WORKFLOWS = 200
 """What the server takes."""
+MAX_REPORT_BYTES = 256 * 1024 - 64
+"""What the server takes, without what stands around the workflows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +54,23 @@ def _stamp(path: Path) -> _Stamp:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What a file said when it was last read."""
+
+    stamp: _Stamp
+    said: Workflow | WorkflowFileError
+    size: int = 0
+    """Bytes of the report, in the longest spelling of JSON."""
+
+
 class Inventory:
     """The folder of workflow files (`*.yaml` and `*.yml`, no subfolders)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._said: tuple[str, ...] = ()
-        self._read: dict[Path, tuple[_Stamp, Workflow | WorkflowFileError]] = {}
+        self._read: dict[Path, _Read] = {}
         """What each file said when it was last read."""
 
     def scan(self) -> Scan:
@@ -65,14 +78,21 @@ class Inventory:
         found: dict[str, Found] = {}
         problems: list[str] = []
         self._read = {path: self._load(path) for path in self.files()}
-        for path, (_, workflow) in self._read.items():
+        room = MAX_REPORT_BYTES
+        for path, read in self._read.items():
+            workflow = read.said
             if isinstance(workflow, WorkflowFileError):
                 problems.append(str(workflow))
             elif workflow.name in found:
                 problems.append(f"{path}: the name {workflow.name} is taken by {found[workflow.name].path}")
             elif len(found) == MAX_WORKFLOWS:
                 problems.append(f"{path}: an agent offers at most {MAX_WORKFLOWS} workflows")
+            elif read.size > room:
+                problems.append(
+                    f"{path}: an agent's workflows have at most {MAX_REPORT_BYTES} bytes together as reported"
+                )
             else:
+                room -= read.size
                 found[workflow.name] = Found(workflow=workflow, path=path)
         self._tell(tuple(problems))
         return Scan(found=found, problems=tuple(problems))
@@ -89,15 +109,16 @@ class Inventory:
         """Return something that changes with any file."""
         return tuple((path.name, _stamp(path)) for path in self.files())
 
-    def _load(self, path: Path) -> "tuple[_Stamp, Workflow | WorkflowFileError]":
+    def _load(self, path: Path) -> "_Read":
         stamp = _stamp(path)  # before the content: a change in between is read at the next look
         known = self._read.get(path)
-        if known is not None and known[0] == stamp != _ABSENT:
+        if known is not None and known.stamp == stamp != _ABSENT:
             return known
         try:
-            return stamp, load_workflow(path)
+            workflow = load_workflow(path)
         except WorkflowFileError as error:
-            return stamp, error
+            return _Read(stamp=stamp, said=error)
+        return _Read(stamp=stamp, said=workflow, size=len(json.dumps(report_of(workflow))) + 2)
 
     def _tell(self, problems: tuple[str, ...]) -> None:
         for problem in problems:

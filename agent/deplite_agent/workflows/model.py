@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
+from deplite.protocol.params import is_pattern
+
 MAX_STEPS = 200
 MAX_SCRIPT = 64 * 1024
 DEFAULT_TIMEOUT_MINUTES = 60.0
@@ -29,7 +31,9 @@ def kebab(name: str) -> str:
 class Part(BaseModel):
     """Base: frozen, kebab-case in the file, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=kebab, validate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=kebab, validate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Retry(Part):
@@ -63,7 +67,7 @@ class Secret(Part):
 class Param(Part):
     """A parameter of a run."""
 
-    name: Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f=]*$")]
+    name: Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f=]*$")]
     type: Literal["string", "number", "boolean", "enum"] = "string"
     required: StrictBool = False
     description: Text | None = None
@@ -72,6 +76,13 @@ class Param(Part):
     options: tuple[Scalar, ...] | None = Field(default=None, min_length=1, max_length=200)
     min: float | None = None
     max: float | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _can_be_checked(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not is_pattern(pattern):
+            raise ValueError("this is no regular expression, or one with look-around, which takes too long to check")
+        return pattern
 
     @model_validator(mode="after")
     def _enum_has_options(self) -> Self:
@@ -92,7 +103,7 @@ class Step(Part):
     """One command."""
 
     name: Name
-    run: Annotated[StrictStr, Field(min_length=1, max_length=MAX_SCRIPT)]
+    run: Annotated[StrictStr, Field(min_length=1, max_length=MAX_SCRIPT, pattern=r"^[^\x00]*$")]
     id: Name | None = None
     shell: Literal["sh", "bash"] = "sh"
     env: Mapping[VariableName, Scalar] = Field(default_factory=dict, max_length=100)

@@ -19,6 +19,9 @@ class _Loader(yaml.SafeLoader):
         self._aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(problem=f"the tag `{event.tag}` is not allowed", problem_mark=event.start_mark)
         if self.check_event(yaml.AliasEvent):
             self._aliases += 1
             if self._aliases > MAX_ALIASES:
@@ -28,8 +31,11 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
-        for key_node, _ in node.value:
+        for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key_node.tag == "tag:yaml.org,2002:merge" and isinstance(value_node, yaml.SequenceNode):
+                problem = "`<<` takes one mapping"  # of many it would make any number out of a few aliases
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key `{key}` is there twice", problem_mark=key_node.start_mark)
             seen.add(key)
@@ -51,7 +57,8 @@ def read_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise WorkflowFileError(f"{where}{error.problem or 'this is not YAML'}") from None
+        said = "a second document" if error.problem == "but found another document" else error.problem
+        raise WorkflowFileError(f"{where}{said or 'this is not YAML'}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise WorkflowFileError(f"this is not YAML: {str(error).splitlines()[0][:200] or 'too deep'}") from None
     return value
