@@ -135,7 +135,7 @@ OUTPUT = {
     "half": 0.1,
     "minus": -0.0,
     "big": 2**60,
-    "float": 1.5e18,
+    "float": 1.2345678901234568e18,
     "huge": 1e300,
     "tiny": 5e-324,
     "yes": True,
@@ -161,7 +161,12 @@ async def test_an_equal_repeat_is_204_and_another_one_409(stage: Bench, status: 
 async def test_an_output_is_shown_as_it_was_sent_but_for_what_json_cannot_agree_on(stage: Bench) -> None:
     job_id = await stage.made()
     assert (await stage.report(job_id, "success", output=OUTPUT | {"none": None})).status_code == 204
-    expected = OUTPUT | {"big": str(2**60), "float": "1.5e+18", "huge": "1e+300", "list": [1, None, {"b": []}]}
+    expected = OUTPUT | {
+        "big": str(2**60),
+        "float": "1.2345678901234568e+18",
+        "huge": "1e+300",
+        "list": [1, None, {"b": []}],
+    }
     assert (await stage.shown(job_id))["output"] == expected
 
 
@@ -218,7 +223,9 @@ async def test_a_result_after_the_servers_end_is_202_and_kept_beside_it(
     await end(stage, transitions, job_id, reason)
     await until(lambda: stage.status(job_id), ("failed", reason.value))
     for _ in range(2):
-        assert (await stage.report(job_id, "success", exitCode=0, output={"big": 1.5e18})).status_code == 202
+        assert (
+            await stage.report(job_id, "success", exitCode=0, output={"big": 1.2345678901234568e18})
+        ).status_code == 202
     refused(await stage.report(job_id, "failed", exitCode=1), 409, "result_conflict")
     job = await stage.job(job_id)
     assert (job.status.phase, job.status.reason, job.status.exit_code) == (Phase.FAILED, reason, None)

@@ -1,5 +1,6 @@
 """Runs by idempotency key against a model: one job a key, whatever process is asked, and replays cost nothing."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,7 @@ from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NOW, agent, meta, trigger
 from tests.unit.apiserver.settling import settled
 
-LIMIT = 6
+LIMIT = 2
 BODIES = [
     ['{"ref":"main"}', '{ "ref" : "main" }', '{"r\\u0065f":"main"}'],
     ['{"ref":"main","params":{"a":1,"b":"x"}}', '{"params":{"b":"x","a":1.0},"ref":"main"}'],
@@ -89,7 +90,7 @@ class Keys(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cluster = Cluster()
+        self.cluster: Cluster = Cluster()
         self.clock = StillClock()
         self.limiter = MemoryLimiter(self.clock)
         self.used: dict[tuple[str, str, str], tuple[int, str]] = {}
@@ -161,7 +162,19 @@ class Keys(RuleBasedStateMachine):
             if key is not None:
                 self.used[name, caller, key] = (row, ran.job.name)
 
+    @rule(data=st.data())
+    def somebody_repeats(self, data: Any) -> None:
+        if self.used:
+            uses = list(self.used)
+            name, caller, key = uses[data.draw(st.integers(0, len(uses) - 1))]
+            row, job_id = self.used[name, caller, key]
+            ran = self.run(name, caller, key, data.draw(st.sampled_from(BODIES[row])))
+            assert (ran.job.name, ran.idempotent) == (job_id, True)
+
     def run(self, name: str, caller: str, key: str | None, text: str) -> Run:
+        return settled(self.call(name, caller, key, text))
+
+    async def call(self, name: str, caller: str, key: str | None, text: str) -> Run:
         made = trigger(ref=None)
         facts = Facts(
             trigger=made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": name})}),
@@ -171,7 +184,7 @@ class Keys(RuleBasedStateMachine):
             manual=False,
         )
         asked = Asked(request=validated(RunRequest, json_value(text.encode())), key=key)
-        return settled(self.runs.run(Call(facts=facts, token=TOKENS[caller], read=lambda: asked)))
+        return await self.runs.run(Call(facts=facts, token=TOKENS[caller], read=lambda: asked))
 
 
 def test_no_run_is_accepted_before_the_windows_know_of_earlier_ones() -> None:
@@ -182,8 +195,48 @@ def test_no_run_is_accepted_before_the_windows_know_of_earlier_ones() -> None:
     assert machine.cluster.jobs == {}
 
 
+class Slow(Cluster):
+    """An API server that creates nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+
+    async def create(self, resource: DeployJob) -> DeployJob:
+        await self.goes_on.wait()
+        return await super().create(resource)
+
+
+async def test_repeats_that_come_at_once_hold_one_place_in_the_windows() -> None:
+    machine = Keys()
+    cluster = machine.cluster = Slow()
+    machine.starts()
+    tasks = [asyncio.create_task(machine.call("deploy", "ci", "a", BODIES[0][0])) for _ in range(3 * LIMIT)]
+    await asyncio.sleep(0.01)
+    cluster.goes_on.set()
+    ran = await asyncio.gather(*tasks)
+    assert len({one.job.name for one in ran}) == 1
+    assert sorted(one.idempotent for one in ran) == [False] + [True] * (3 * LIMIT - 1)
+    for _ in range(LIMIT - 1):
+        await machine.call("deploy", "ci", None, BODIES[0][0])
+    with pytest.raises(RateLimitedError):
+        await machine.call("deploy", "ci", None, BODIES[0][0])
+
+
+def test_a_repeat_that_only_the_cluster_knows_of_costs_nothing() -> None:
+    machine = Keys()
+    first = machine.run("deploy", "ci", "a", BODIES[0][0])
+    for _ in range(3 * LIMIT):
+        machine.starts()
+        assert machine.run("deploy", "ci", "a", BODIES[0][1]).job.name == first.job.name
+    for _ in range(LIMIT - 1):
+        machine.run("deploy", "ci", None, BODIES[0][0])
+    with pytest.raises(RateLimitedError):
+        machine.run("deploy", "ci", None, BODIES[0][0])
+
+
 TestKeys = Keys.TestCase
-TestKeys.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestKeys.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("row", BODIES)
