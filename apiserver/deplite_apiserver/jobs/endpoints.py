@@ -1,7 +1,7 @@
 """Runs and jobs over REST: `/triggers/:id/run` and `/run-manual`, `/jobs/:id`, its `/cancel` and `/rerun`, results."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -28,22 +28,36 @@ from deplite_apiserver.lookup import trigger_by_id, trigger_of
 
 router = APIRouter()
 
+DryRun = Annotated[
+    Literal["true"] | None,
+    Query(alias="dryRun", description="Say what would become of the run, by its own rules, and start nothing."),
+]
+
 
 @router.post("/triggers/{trigger_id}/run", status_code=202)
-async def run(context: Ctx, caller: Token, trigger_id: str, request: Request, raw: RawBody) -> Response:
-    """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job."""
+async def run(
+    context: Ctx, caller: Token, trigger_id: str, request: Request, raw: RawBody, dry_run: DryRun = None
+) -> Response:
+    """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job.
+
+    With `dryRun=true` nothing starts: the answer says what would, or which rule refuses and when it would pass.
+    """
     trigger = await trigger_by_id(context, trigger_id)
     if trigger.namespace != caller.organization:
         raise NotFoundError
-    return await _run(context, caller, trigger, request, raw)
+    call = await _call(context, caller, trigger, lambda: _asked(request, raw))
+    return await (_foretell if dry_run else _run)(context, call)
 
 
 @router.post("/triggers/{trigger_id}/run-manual", status_code=202)
-async def run_manual(context: Ctx, caller: Person, trigger_id: str, request: Request, raw: RawBody) -> Response:
-    """Start a run by hand."""
+async def run_manual(
+    context: Ctx, caller: Person, trigger_id: str, request: Request, raw: RawBody, dry_run: DryRun = None
+) -> Response:
+    """Start a run by hand, or with `dryRun=true` say what would become of it."""
     trigger = await trigger_by_id(context, trigger_id)
     require_role(context, caller, trigger.namespace, "member")
-    return await _run(context, caller, trigger, request, raw)
+    call = await _call(context, caller, trigger, lambda: _asked(request, raw))
+    return await (_foretell if dry_run else _run)(context, call)
 
 
 @router.get("/orgs/{org_id}/jobs")
@@ -110,11 +124,14 @@ async def result(
     return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report, ago))
 
 
-async def _run(
-    context: Context, caller: UserCaller | TokenCaller, trigger: Trigger, request: Request, raw: bytes
-) -> Response:
-    ran = await context.desk.runs.run(await _call(context, caller, trigger, lambda: _asked(request, raw)))
+async def _run(context: Context, call: Call) -> Response:
+    ran = await context.desk.runs.run(call)
     return JSONResponse(ran.wire(), status_code=ran.status_code)
+
+
+async def _foretell(context: Context, call: Call) -> Response:
+    foretold = await context.desk.runs.foretell(call)
+    return JSONResponse(foretold.wire(context.clock.now()))
 
 
 async def _call(

@@ -20,13 +20,14 @@ from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
 from deplite.resources.resource import Resource
 from deplite_apiserver.errors import ConflictError, UnavailableError, ValidationFailedError
 from deplite_apiserver.jobs.accept import Facts, Naming, accept, check_granted, check_open
+from deplite_apiserver.jobs.foretold import VERDICTS, Foretold
 from deplite_apiserver.jobs.idempotency import fingerprint_of
 from deplite_apiserver.jobs.quota import run_quotas
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.waiters import JobChanges, Waiters
 from deplite_apiserver.limits.limiter import Limiter, refusal
-from deplite_apiserver.limits.windows import Exceeded
+from deplite_apiserver.limits.windows import Exceeded, Quota
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +160,39 @@ class Runs:
 
     async def start(self, call: Call) -> Run:
         """As `run`, without waiting for the end."""
+        naming, decided = await self._decide(call)
+        if isinstance(decided, Run):
+            return decided
+        async with self._turn(naming) as waited:
+            if not (waited and self._jobs.get(decided.namespace, naming.job_id)):
+                return await self._create_or_find(call, decided, naming)
+        found = await self._replay(decided.namespace, naming)
+        if found is None:
+            raise UnavailableError(retry_after=1)
+        return found
+
+    async def foretell(self, call: Call) -> Foretold:
+        """Say what `start` would do now: the same decision, but nothing is counted and nothing is made.
+
+        Raises:
+            ApiError: nobody can tell for the moment; what the rules refuse is part of the answer.
+            KubeError: the Kubernetes API does not say whether the job is there.
+        """
+        job: DeployJob | None = None
+        try:
+            naming, decided = await self._decide(call)
+            if isinstance(decided, DeployJob):
+                job = decided
+                if naming.fingerprint is None or (found := await self._replay(job.namespace, naming)) is None:
+                    exceeded = await self._limiter.check(_quotas(call, job))
+                    return Foretold(job=job, refusal=None if exceeded is None else refusal(exceeded))
+                decided = found
+            return Foretold(job=decided.job, idempotent=True)
+        except VERDICTS as error:
+            return Foretold(job=job, refusal=error)
+
+    async def _decide(self, call: Call) -> tuple[Naming, DeployJob | Run]:
+        """Return the job that a request becomes, or the run of an earlier one that it repeats."""
         facts = call.facts
         check_granted(facts)
         if not self._admits:
@@ -173,15 +207,8 @@ class Runs:
         if naming.fingerprint is not None and self._jobs.get(namespace, naming.job_id) is not None:
             found = await self._replay(namespace, naming)
             if found is not None:
-                return found
-        job = accept(facts, asked.request, naming)
-        async with self._turn(naming) as waited:
-            if not (waited and self._jobs.get(namespace, naming.job_id)):
-                return await self._create_or_find(call, job, naming)
-        found = await self._replay(namespace, naming)
-        if found is None:
-            raise UnavailableError(retry_after=1)
-        return found
+                return naming, found
+        return naming, accept(facts, asked.request, naming)
 
     @asynccontextmanager
     async def _turn(self, naming: Naming) -> AsyncIterator[bool]:
@@ -206,7 +233,7 @@ class Runs:
 
     async def _create(self, call: Call, job: DeployJob, naming: Naming) -> Run | None:
         """Create the job within the limits; None where another one of its name came and went meanwhile."""
-        reserved = await self._limiter.reserve(run_quotas(call.token, call.facts.agent, job.spec.workflow))
+        reserved = await self._limiter.reserve(_quotas(call, job))
         if isinstance(reserved, Exceeded):
             found = await self._replay(job.namespace, naming) if naming.fingerprint else None
             if found is None:
@@ -246,6 +273,10 @@ class Runs:
             return await self._store.get(DeployJob, job.namespace, job.name)
         except NotFoundError:
             return job
+
+
+def _quotas(call: Call, job: DeployJob) -> tuple[Quota, ...]:
+    return run_quotas(call.token, call.facts.agent, job.spec.workflow)
 
 
 def name_of(facts: Facts, asked: Asked) -> Naming:

@@ -22,6 +22,9 @@ class Limiter(Protocol):
     async def reserve(self, quotas: Sequence[Quota]) -> Reservation | Exceeded:
         """Check all quotas and, if each has room, count one use in each: in one step, or not at all."""
 
+    async def check(self, quotas: Sequence[Quota]) -> Exceeded | None:
+        """Return what would forbid one more use now, counting nothing; None where each quota has room."""
+
     async def give_back(self, reservation: Reservation) -> None:
         """Take a use back that did not happen."""
 

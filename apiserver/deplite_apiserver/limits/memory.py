@@ -9,20 +9,28 @@ from deplite_apiserver.limits.windows import WINDOW_SECONDS, Exceeded, Quota, ju
 
 _PRUNE_AT = 10_000
 
+_Counter = tuple[str, str, int]
+"""Key, window and window start."""
+
 
 class MemoryLimiter:
     """Counts in memory; nothing awaits between the check and the count, so both are one step."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._counts: dict[tuple[str, str, int], int] = {}
+        self._counts: dict[_Counter, int] = {}
         self._prune_at = _PRUNE_AT
+
+    async def check(self, quotas: Sequence[Quota]) -> Exceeded | None:
+        """As `Limiter.check`."""
+        now = self._clock.now()
+        return self._exceeded(quotas, _counters(quotas, now), now)
 
     async def reserve(self, quotas: Sequence[Quota]) -> Reservation | Exceeded:
         """As `Limiter.reserve`."""
         now = self._clock.now()
-        keys = tuple((quota.key, quota.window, quota.window_start(now)) for quota in quotas)
-        exceeded = judge(quotas, [self._counts.get(key, 0) for key in keys], now)
+        keys = _counters(quotas, now)
+        exceeded = self._exceeded(quotas, keys, now)
         if exceeded is not None:
             return exceeded
         for key in keys:
@@ -43,6 +51,9 @@ class MemoryLimiter:
             start = int(at.timestamp()) // seconds * seconds
             self._counts[key, window, start] = self._counts.get((key, window, start), 0) + 1
 
+    def _exceeded(self, quotas: Sequence[Quota], keys: Sequence[_Counter], now: datetime) -> Exceeded | None:
+        return judge(quotas, [self._counts.get(key, 0) for key in keys], now)
+
     def _prune(self, now: datetime) -> None:
         moment = now.timestamp()
         self._counts = {
@@ -50,3 +61,7 @@ class MemoryLimiter:
         }
         # Where most of them are still counting, looking at all of them again at every use would be slow.
         self._prune_at = max(_PRUNE_AT, 2 * len(self._counts))
+
+
+def _counters(quotas: Sequence[Quota], now: datetime) -> tuple[_Counter, ...]:
+    return tuple((quota.key, quota.window, quota.window_start(now)) for quota in quotas)

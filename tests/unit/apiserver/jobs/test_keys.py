@@ -16,7 +16,7 @@ from deplite.resources.deployjob import Requester
 from deplite.resources.identifiers import object_id
 from deplite.resources.resource import Resource
 from deplite_apiserver.edge.body import json_value, validated
-from deplite_apiserver.errors import ConflictError, RateLimitedError, UnavailableError
+from deplite_apiserver.errors import ApiError, ConflictError, RateLimitedError, UnavailableError
 from deplite_apiserver.jobs.accept import Facts
 from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
 from deplite_apiserver.jobs.recent import Recent
@@ -172,9 +172,12 @@ class Keys(RuleBasedStateMachine):
             assert (ran.job.name, ran.idempotent) == (job_id, True)
 
     def run(self, name: str, caller: str, key: str | None, text: str) -> Run:
-        return settled(self.call(name, caller, key, text))
+        return settled(self.as_foretold(self.asked(name, caller, key, text)))
 
     async def call(self, name: str, caller: str, key: str | None, text: str) -> Run:
+        return await self.runs.run(self.asked(name, caller, key, text))
+
+    def asked(self, name: str, caller: str, key: str | None, text: str) -> Call:
         made = trigger(ref=None)
         facts = Facts(
             trigger=made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": name})}),
@@ -184,7 +187,21 @@ class Keys(RuleBasedStateMachine):
             manual=False,
         )
         asked = Asked(request=validated(RunRequest, json_value(text.encode())), key=key)
-        return await self.runs.run(Call(facts=facts, token=TOKENS[caller], read=lambda: asked))
+        return Call(facts=facts, token=TOKENS[caller], read=lambda: asked)
+
+    async def as_foretold(self, call: Call) -> Run:
+        """Run; what comes of it is what a dry run said just before."""
+        foretold = await self.runs.foretell(call)
+        if (told := foretold.refusal) is not None:
+            with pytest.raises(ApiError) as caught:
+                await self.runs.run(call)
+            assert (told.code, told.retry_after) == (caught.value.code, caught.value.retry_after)
+            raise caught.value
+        ran = await self.runs.run(call)
+        assert foretold.idempotent is ran.idempotent
+        assert foretold.job is not None
+        assert foretold.job.spec == ran.job.spec
+        return ran
 
 
 def test_no_run_is_accepted_before_the_windows_know_of_earlier_ones() -> None:
