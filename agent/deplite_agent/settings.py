@@ -82,7 +82,7 @@ def _is_address(url: str) -> bool:
         parts.port  # noqa: B018 - raises where it is no port
     except ValueError:
         return False
-    plain = not (parts.query or parts.fragment or re.search(r"[^!-~]", url))
+    plain = not (parts.query or parts.fragment or re.search(r"[\x00-\x20\x7f]", url))
     return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
 
 

@@ -143,6 +143,10 @@ class Events:
                     )
         except (ProtocolError, RecursionError) as error:
             log.error("a %s event is not obeyed: %s", name, error, extra={"action": "event_refused"})
+        except AwayError:
+            raise
+        except Exception:  # a fault of ours with one event must not end the agent, and all jobs with it
+            log.exception("a %s event made the agent fail", name, extra={"action": "event_failed"})
 
     def patience(self) -> float:
         """Return how many seconds the next connect is to wait at least, and forget why."""
