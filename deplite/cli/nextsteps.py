@@ -1,6 +1,7 @@
 """What `deplite up` prints once everything runs: where it is, who you are, and what to type next."""
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -20,9 +21,9 @@ def show(console: Console, summary: Summary, *, detached: bool) -> None:
 
 def _lines(summary: Summary, *, detached: bool) -> list[str]:
     layout = summary.layout
-    env = escape(_short(layout.env))
-    data = "" if layout.root == (Path.cwd() / ".deplite") else f" --data {escape(_short(layout.root))}"
-    deplite = escape("deplite" if shutil.which("deplite") else _short(Path(sys.executable).with_name("deplite")))
+    env = _typed(layout.env)
+    data = "" if layout.root == (Path.cwd() / ".deplite") else f" --data {_typed(layout.root)}"
+    deplite = "deplite" if shutil.which("deplite") else _typed(Path(sys.executable).with_name("deplite"))
     lines = [
         "",
         "[bold green]Deplite is up.[/bold green]",
@@ -37,11 +38,11 @@ def _lines(summary: Summary, *, detached: bool) -> list[str]:
         "Next:",
         "",
         f"  . {env}",
-        f"  {escape(_kubectl())} get triggers,agents,apitokens,deployjobs -n $DEPLITE_ORG_ID",
+        f"  {_kubectl()} get triggers,agents,apitokens,deployjobs -n $DEPLITE_ORG_ID",
         '  curl -s $DEPLITE_URL/api/orgs/$DEPLITE_ORG_ID/agents -H "Authorization: Bearer $DEPLITE_JWT"',
     ]
     if summary.webhook is not None:
-        token = escape(_short(layout.token))
+        token = _typed(layout.token)
         lines.append(
             f"  curl -s -X POST $DEPLITE_URL/triggers/{summary.webhook.trigger_id}/run "
             f"""-H "Authorization: Bearer $(cat {token})" -d '{{"ref": "main", "params": {{"replicas": "3"}}}}'"""
@@ -51,8 +52,13 @@ def _lines(summary: Summary, *, detached: bool) -> list[str]:
     return [*lines, ""]
 
 
+def _typed(path: Path) -> str:
+    """Return a path as it is typed into a shell here."""
+    return escape(shlex.quote(_short(path)))
+
+
 def _short(path: Path) -> str:
-    """Return a path as one would type it here."""
+    """Return a path as one would name it here."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -61,4 +67,4 @@ def _short(path: Path) -> str:
 
 def _kubectl() -> str:
     """Return how to call kubectl: the one on the PATH, else the one that came with us."""
-    return "kubectl" if shutil.which("kubectl") else _short(Path(sys.executable).with_name("kubectl"))
+    return "kubectl" if shutil.which("kubectl") else _typed(Path(sys.executable).with_name("kubectl"))
