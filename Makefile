@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults bench lint format unit lock clean
+.PHONY: help setup up down status test faults bench lint format api-docs unit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ faults: $(VENV)/.dev ## the whole fault suite with its soak (about half an hour)
 bench: $(VENV)/.local ## dispatch latency and accepted runs, beside the floor of the same machine
 	@$(BIN)/deplite setup
 	@$(BIN)/python -m bench $(ARGS)
+
+api-docs: $(VENV)/.local ## write docs/api.md from the code
+	@$(BIN)/python -m deplite_apiserver.reference > docs/api.md
 
 format: $(VENV)/.dev ## put the code into its one form
 	@$(BIN)/ruff format .

@@ -16,13 +16,16 @@ from deplite_apiserver.enrollment.endpoints import router as enrollment
 from deplite_apiserver.health.endpoints import router as health
 from deplite_apiserver.jobs.endpoints import router as jobs
 from deplite_apiserver.logs.endpoints import router as logs
+from deplite_apiserver.reference.document import Json, document, routes_of
+from deplite_apiserver.reference.endpoints import router as reference_routes
+from deplite_apiserver.reference.page import page
 from deplite_apiserver.stream.endpoints import router as stream
 from deplite_apiserver.tokens.endpoints import router as tokens
 from deplite_apiserver.triggers.endpoints import router as triggers
 from deplite_apiserver.workflows.endpoints import router as workflows
 
 # `/orgs/{org_id}/agents/enroll-tokens` and `/agents/{agent_id}/workflows` never compete: each path has one template.
-ROUTERS = (health, triggers, jobs, logs, tokens, enrollment, agents, workflows, stream)
+ROUTERS = (health, triggers, jobs, logs, tokens, enrollment, agents, workflows, stream, reference_routes)
 
 
 def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -43,9 +46,16 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     for router in ROUTERS:
         app.include_router(router)
     check_routes(route for router in ROUTERS for route in router.routes)
+    app.state.reference = reference()
+    app.state.reference_page = page(app.state.reference)
     install_failures(app)
     # The last one added is the outermost.
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def reference() -> Json:
+    """Return the OpenAPI document of all routes; only their canonical paths are in it."""
+    return document(routes_of(ROUTERS))

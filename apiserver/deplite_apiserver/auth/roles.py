@@ -18,6 +18,8 @@ Kind = Literal["public", "member", "owner", "token", "agent", "enrollment"]
 _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
     ("GET", "/livez", ["public"]),
     ("GET", "/readyz", ["public"]),
+    ("GET", "/openapi.json", ["public"]),
+    ("GET", "/docs", ["public"]),
     ("GET", "/orgs/{org_id}/triggers", ["member"]),
     ("POST", "/orgs/{org_id}/triggers", ["owner"]),
     ("GET", "/triggers/{trigger_id}", ["member"]),

@@ -6,11 +6,10 @@ The framework's own body models answer form-typed JSON (the documented curl send
 import asyncio
 import json
 import math
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect
 
@@ -37,6 +36,11 @@ class Shape(BaseModel):
     """Base of answers: camelCase names."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+def absent(description: str | None = None, **bounds: Any) -> Any:
+    """Declare a member of an answer that is left out where it does not apply: neither demanded nor ever null."""
+    return Field(default_factory=lambda: None, description=description, **bounds)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -144,11 +148,28 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:100])
 
 
-def json_body(model: type[Model]) -> Callable[..., Any]:
+class JsonBody(Generic[Model]):
+    """A dependency that reads the body into a closed model; the reference shows that model."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+
+    async def __call__(self, raw: RawBody) -> Model:
+        """Return the body as the model."""
+        return validated(self.model, json_value(raw))
+
+
+class LateBody(Generic[Model]):
+    """A dependency that returns the body's bytes, for an endpoint that reads the model when other rules have passed."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+
+    async def __call__(self, raw: RawBody) -> bytes:
+        """Return the bytes."""
+        return raw
+
+
+def json_body(model: type[Model]) -> JsonBody[Model]:
     """Return a dependency that reads the body into a closed model."""
-
-    async def read(raw: RawBody) -> Model:
-        return validated(model, json_value(raw))
-
-    read.__annotations__["return"] = model
-    return read
+    return JsonBody(model)

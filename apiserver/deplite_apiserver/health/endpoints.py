@@ -1,8 +1,11 @@
 """/livez and /readyz, without credentials."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Response
 
 from deplite_apiserver.context import Ctx
+from deplite_apiserver.edge.body import Shape
 
 router = APIRouter(tags=["Health"])
 
@@ -10,19 +13,25 @@ MAX_SILENCE_SECONDS = 30.0
 """A replica that has heard nothing from the API server for so long should get no requests."""
 
 
+class HealthShape(Shape):
+    """How it is."""
+
+    status: Literal["ok", "starting", "cluster unreachable"]
+
+
 @router.get("/livez")
-async def live() -> dict[str, str]:
+async def live() -> HealthShape:
     """Say that this process serves."""
-    return {"status": "ok"}
+    return HealthShape(status="ok")
 
 
-@router.get("/readyz")
-async def ready(context: Ctx, response: Response) -> dict[str, str]:
+@router.get("/readyz", responses={503: {"model": HealthShape, "description": "It should get no requests."}})
+async def ready(context: Ctx, response: Response) -> HealthShape:
     """Say whether the caches are filled and the API server is heard."""
     if not context.caches.synced or not context.desk.runs.admits:
         response.status_code = 503
-        return {"status": "starting"}
+        return HealthShape(status="starting")
     if context.caches.silence > MAX_SILENCE_SECONDS:
         response.status_code = 503
-        return {"status": "cluster unreachable"}
-    return {"status": "ok"}
+        return HealthShape(status="cluster unreachable")
+    return HealthShape(status="ok")

@@ -12,7 +12,7 @@ from deplite.resources.trigger import Trigger
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
 from deplite_apiserver.context import Context, Ctx
-from deplite_apiserver.edge.body import RawBody, json_body, json_value, validated
+from deplite_apiserver.edge.body import LateBody, json_body, json_value, validated
 from deplite_apiserver.edge.pages import link_next
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID, Facts
@@ -23,10 +23,27 @@ from deplite_apiserver.jobs.query import JobQuery
 from deplite_apiserver.jobs.request import NothingAsked, RunRequest
 from deplite_apiserver.jobs.result import ResultReport, ended_ago
 from deplite_apiserver.jobs.run import Asked, Call
-from deplite_apiserver.jobs.schemas import acknowledgement, detail
+from deplite_apiserver.jobs.schemas import (
+    AcknowledgementShape,
+    ForetoldShape,
+    JobRowShape,
+    JobShape,
+    RunShape,
+    acknowledgement,
+    detail,
+)
 from deplite_apiserver.lookup import trigger_by_id, trigger_of
 
-router = APIRouter()
+router = APIRouter(tags=["Job"])
+
+Raw = Annotated[bytes, Depends(LateBody(RunRequest))]
+_RUN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": RunShape | ForetoldShape,
+        "description": "The job has ended: the trigger's response mode is sync. Or what a dry run found.",
+    },
+    202: {"model": RunShape, "description": "The job is accepted; a sync one did not end in time: `timedOut`."},
+}
 
 DryRun = Annotated[
     Literal["true"] | None,
@@ -34,9 +51,9 @@ DryRun = Annotated[
 ]
 
 
-@router.post("/triggers/{trigger_id}/run", status_code=202)
+@router.post("/triggers/{trigger_id}/run", status_code=202, response_model=None, responses=_RUN)
 async def run(
-    context: Ctx, caller: Token, trigger_id: str, request: Request, raw: RawBody, dry_run: DryRun = None
+    context: Ctx, caller: Token, trigger_id: str, request: Request, raw: Raw, dry_run: DryRun = None
 ) -> Response:
     """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job.
 
@@ -49,9 +66,9 @@ async def run(
     return await (_foretell if dry_run else _run)(context, call)
 
 
-@router.post("/triggers/{trigger_id}/run-manual", status_code=202)
+@router.post("/triggers/{trigger_id}/run-manual", status_code=202, response_model=None, responses=_RUN)
 async def run_manual(
-    context: Ctx, caller: Person, trigger_id: str, request: Request, raw: RawBody, dry_run: DryRun = None
+    context: Ctx, caller: Person, trigger_id: str, request: Request, raw: Raw, dry_run: DryRun = None
 ) -> Response:
     """Start a run by hand, or with `dryRun=true` say what would become of it."""
     trigger = await trigger_by_id(context, trigger_id)
@@ -60,7 +77,7 @@ async def run_manual(
     return await (_foretell if dry_run else _run)(context, call)
 
 
-@router.get("/orgs/{org_id}/jobs")
+@router.get("/orgs/{org_id}/jobs", response_model=None, responses={200: {"model": list[JobRowShape]}})
 async def list_jobs(
     org_id: str,
     context: Ctx,
@@ -76,15 +93,20 @@ async def list_jobs(
     return [row.wire() for row in found.rows]
 
 
-@router.get("/jobs/{job_id}")
-async def show(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str, Any]:
+@router.get("/jobs/{job_id}", response_model=None, responses={200: {"model": JobShape}})
+async def show_job(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str, Any]:
     """Show a job; polling this until `success` or `failed` is the documented way to wait."""
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
     return detail(job, context.desk.waiting_for(job))
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202)
+@router.post(
+    "/jobs/{job_id}/cancel",
+    status_code=202,
+    response_model=None,
+    responses={202: {"model": AcknowledgementShape}},
+)
 async def cancel(
     context: Ctx,
     caller: PersonOrToken,
@@ -99,8 +121,14 @@ async def cancel(
     return acknowledgement(await context.desk.cancels.ask(job.namespace, job.name, job.metadata.uid, wish))
 
 
-@router.post("/jobs/{job_id}/rerun", status_code=202)
-async def rerun(context: Ctx, caller: PersonOrToken, job_id: str, request: Request, raw: RawBody) -> Response:
+@router.post("/jobs/{job_id}/rerun", status_code=202, response_model=None, responses={202: {"model": RunShape}})
+async def rerun(
+    context: Ctx,
+    caller: PersonOrToken,
+    job_id: str,
+    request: Request,
+    raw: Annotated[bytes, Depends(LateBody(NothingAsked))],
+) -> Response:
     """Start the same run again as a new job, under all rules of a new run."""
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
@@ -110,7 +138,11 @@ async def rerun(context: Ctx, caller: PersonOrToken, job_id: str, request: Reque
     return JSONResponse(ran.wire(), status_code=ran.status_code)
 
 
-@router.post("/agent/jobs/{job_id}/result", status_code=204)
+@router.post(
+    "/agent/jobs/{job_id}/result",
+    status_code=204,
+    responses={202: {"description": "The job had ended otherwise; the report is kept beside it."}},
+)
 async def result(
     context: Ctx,
     caller: SigningAgent,

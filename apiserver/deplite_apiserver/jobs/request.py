@@ -1,11 +1,20 @@
 """What a caller may ask of a run: the body of `POST /triggers/:id/run` and `/run-manual`."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StrictBool, StrictStr
+from pydantic import Field, StrictBool, StrictStr, WithJsonSchema
 
 from deplite.resources.deployjob import DeployJobSpec
 from deplite_apiserver.edge.body import Closed
+
+_PARAMS = {
+    "type": "object",
+    "maxProperties": 100,
+    "propertyNames": {"minLength": 1, "maxLength": 64},
+    "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]},
+    "description": "4096 bytes each and 8192 together, checked against the workflow's reported parameters.",
+}
+"""What the reference says; the rules themselves need the trigger."""
 
 
 class NothingAsked(Closed):
@@ -18,7 +27,7 @@ class RunRequest(Closed):
     workflow_name: StrictStr | None = Field(default=None, min_length=1, max_length=128)
     ref: StrictStr | None = None
     debug: StrictBool = False
-    params: Any = Field(default_factory=dict)
+    params: Annotated[Any, WithJsonSchema(_PARAMS)] = Field(default_factory=dict)
 
     @classmethod
     def again(cls, spec: DeployJobSpec) -> Self:

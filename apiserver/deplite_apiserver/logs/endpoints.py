@@ -13,40 +13,42 @@ from sse_starlette import ServerSentEvent
 from deplite.protocol.request import JOB_UID_HEADER
 from deplite_apiserver.auth.dependencies import PersonOrToken, SigningAgent
 from deplite_apiserver.context import Ctx
-from deplite_apiserver.edge.body import RawBody, json_value, validated
+from deplite_apiserver.edge.body import JsonBody, RawBody, json_value, validated
 from deplite_apiserver.edge.eventstream import EventStream
 from deplite_apiserver.jobs.callers import charge_read, reader_of
 from deplite_apiserver.logs.follow import End
 from deplite_apiserver.logs.intake import page, take
 from deplite_apiserver.logs.lines import LogLine
-from deplite_apiserver.logs.schemas import LogBatch
+from deplite_apiserver.logs.schemas import AcceptedShape, LogBatch, LogPageShape
 from deplite_apiserver.storage.pieces import LogName
 
 MAX_LIMIT = 1000
 
-router = APIRouter()
+router = APIRouter(tags=["Log"])
 
 
-async def _batch(raw: RawBody) -> LogBatch:
-    """Read a batch; what is no UTF-8 is replaced and not refused, for programs write what they like."""
-    return validated(LogBatch, json_value(raw.decode("utf-8", "replace").encode()))
+class _Batch(JsonBody[LogBatch]):
+    """Reads a batch; what is no UTF-8 is replaced and not refused, for programs write what they like."""
+
+    async def __call__(self, raw: RawBody) -> LogBatch:
+        return validated(self.model, json_value(raw.decode("utf-8", "replace").encode()))
 
 
-@router.post("/agent/jobs/{job_id}/logs")
-async def upload(
+@router.post("/agent/jobs/{job_id}/logs", response_model=None, responses={200: {"model": AcceptedShape}})
+async def upload_log(
     context: Ctx,
     caller: SigningAgent,
     job_id: str,
     request: Request,
-    batch: Annotated[LogBatch, Depends(_batch)],
+    batch: Annotated[LogBatch, Depends(_Batch(LogBatch))],
 ) -> dict[str, Any]:
     """Take lines of an agent's job: once this answers, they are stored."""
     job = await context.desk.reports.job_of_logs(caller, job_id, request.headers.get(JOB_UID_HEADER))
     return await take(context.desk.logs, job, batch)
 
 
-@router.get("/jobs/{job_id}/logs", response_model=None)
-async def show(
+@router.get("/jobs/{job_id}/logs", response_model=None, responses={200: {"model": LogPageShape}})
+async def show_log(
     context: Ctx,
     caller: PersonOrToken,
     job_id: str,

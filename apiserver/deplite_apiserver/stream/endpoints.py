@@ -6,10 +6,10 @@ from deplite_apiserver.auth.dependencies import SigningAgent
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.stream.events import AgentStreamResponse
 
-router = APIRouter()
+router = APIRouter(tags=["Agent"])
 
 
-@router.get("/agent/stream", response_class=AgentStreamResponse, response_model=None)
+@router.get("/agent/stream", status_code=200, response_class=AgentStreamResponse, response_model=None)
 async def stream(context: Ctx, caller: SigningAgent) -> AgentStreamResponse:
     """Send the agent its jobs as server-sent events, from now until the connection ends."""
     streams = context.desk.streams

@@ -24,6 +24,7 @@ from deplite_apiserver.workflows.schemas import (
     RateLimitPatch,
     RateLimitShape,
     RefreshShape,
+    WorkflowShape,
     shape_of,
 )
 
@@ -32,14 +33,14 @@ router = APIRouter(tags=["Workflow"])
 _TRIES = 5
 
 
-@router.get("/agents/{agent_id}/workflows")
+@router.get("/agents/{agent_id}/workflows", response_model=None, responses={200: {"model": list[WorkflowShape]}})
 async def list_workflows(agent_id: str, context: Ctx, caller: Person) -> list[dict[str, Any]]:
     """List what the agent reported of its workflows."""
     agent = await agent_by_id(context, agent_id)
     return [shape_of(agent, workflow) for workflow in agent.status.workflows]
 
 
-@router.get("/workflows")
+@router.get("/workflows", response_model=None, responses={200: {"model": list[WorkflowShape]}})
 async def list_granted_workflows(context: Ctx, caller: ReadingToken) -> list[dict[str, Any]]:
     """List the workflows in the calling token's grants."""
     namespace = caller.token.namespace

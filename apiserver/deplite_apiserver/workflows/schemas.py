@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from deplite.resources import Agent
 from deplite.resources.identifiers import object_id
@@ -125,6 +125,29 @@ class RateLimitShape(Shape):
     per_minute: int | None = None
     per_hour: int | None = None
     per_day: int | None = None
+
+
+class LimitShape(Shape):
+    """Runs in each window; null: no limit."""
+
+    per_minute: int | None
+    per_hour: int | None
+    per_day: int | None
+
+
+class WorkflowShape(Shape):
+    """A workflow: what its agent reported (steps, retry, outputs, … where it did), with ids and the limit."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    agent_id: str
+    name: str
+    description: str | None
+    version: str | int | float | None
+    secrets_keys: list[str]
+    params_schema: list[ParamReport]
+    rate_limit: LimitShape
 
 
 class RefreshShape(Shape):

@@ -21,6 +21,8 @@ MEMBER, OWNER, TOKEN, AGENT, CODE, PUBLIC = "member", "owner", "token", "agent",
 TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/livez", {PUBLIC}),
     ("GET", "/readyz", {PUBLIC}),
+    ("GET", "/openapi.json", {PUBLIC}),
+    ("GET", "/docs", {PUBLIC}),
     ("GET", "/orgs/{org_id}/triggers", {MEMBER, OWNER}),
     ("POST", "/orgs/{org_id}/triggers", {OWNER}),
     ("GET", "/triggers/{trigger_id}", {MEMBER, OWNER}),
@@ -72,7 +74,7 @@ def each(rows: list[tuple[str, str, set[str]]]) -> pytest.MarkDecorator:
 
 def test_the_documentations_table_and_the_servers_name_the_same_routes() -> None:
     assert {(method, path) for method, path, _ in TABLE} == set(ACCESS)
-    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [38, 25, 13, 3, 5]
+    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [40, 25, 13, 3, 5]
     assert all("{" in path for _, path, _ in PERSONAL)
 
 

@@ -26,7 +26,9 @@ async def test_no_other_prefix_leads_anywhere(replica: Replica, prefix: str) -> 
     assert (answer.status, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/docs", "/openapi.json", "/redoc", "/triggers", "/livez/", "/orgs"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/docs/", "/openapi.yaml", "/redoc", "/triggers", "/livez/", "/orgs"]
+)
 async def test_an_unknown_path_is_404_for_everybody(http: httpx.AsyncClient, owner: dict[str, str], path: str) -> None:
     refused(await http.get(path), 404, "not_found")
     refused(await http.get(path, headers=owner), 404, "not_found")

@@ -1,0 +1,165 @@
+"""One example of every body and answer, by the name of its model; a test reads each with that model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_AGENT, _TRIGGER, _JOB = "ag-k7q2m5xw4tnd6abc", "tr-k7q2m5xw4tnd6abc", "j-k7q2m5xw4tnd6abcl3zrv2yhpe"
+_AT, _LATER = "2026-05-31T13:42:18Z", "2026-05-31T13:44:53Z"
+_PUBLIC_KEY = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+_PARAM = {"name": "replicas", "type": "number", "required": False, "default": 3, "min": 1, "max": 10}
+_LIMIT = {"perMinute": 10, "perHour": 100, "perDay": None}
+_SCOPES = [{"type": "trigger", "triggerIds": [_TRIGGER]}]
+_OUTPUT = {"deployedRef": "main-7f3a9b", "url": "https://app.example.com"}
+
+_CODE = {
+    "id": "enr-k7q2m5xw4tnd6abc",
+    "label": "prod-server-01",
+    "agentId": None,
+    "prefix": "enr_Jx3k",
+    "uses": 1,
+    "used": 0,
+    "expiresAt": _LATER,
+    "createdAt": _AT,
+}
+_TOKEN = {
+    "id": "tok-k7q2m5xw4tnd6abc",
+    "name": "CI Pipeline",
+    "prefix": "tk_Qm7e",
+    "scopes": _SCOPES,
+    "rateLimitPerMinute": 10,
+    "rateLimitPerHour": 100,
+    "rateLimitPerDay": None,
+    "expiresAt": "2027-01-01T00:00:00Z",
+    "allowedCIDRs": ["203.0.113.0/24"],
+    "lastUsedAt": None,
+    "createdAt": _AT,
+}
+_ROW = {
+    "id": _JOB,
+    "agentId": _AGENT,
+    "triggerId": _TRIGGER,
+    "workflowName": "deploy-prod",
+    "status": "success",
+    "ref": "main",
+    "exitCode": 0,
+    "reason": None,
+    "queuedAt": _AT,
+    "startedAt": "2026-05-31T13:42:19Z",
+    "finishedAt": _LATER,
+}
+_LINE = {"seq": 0, "stream": "summary", "stepName": "build", "level": "info", "content": "Build started"}
+
+EXAMPLES: Mapping[str, Any] = {
+    "TriggerCreate": {
+        "agentId": _AGENT,
+        "name": "Deploy Prod",
+        "workflowName": "deploy-prod",
+        "scopeType": "workflow",
+        "type": "webhook",
+        "responseMode": "async",
+        "allowedRefs": ["main", "release/*"],
+    },
+    "TriggerPatch": {"name": "Deploy Production", "suspended": True},
+    "TriggerShape": {
+        "id": _TRIGGER,
+        "name": "Deploy Prod",
+        "agentId": _AGENT,
+        "workflowName": "deploy-prod",
+        "scopeType": "workflow",
+        "type": "webhook",
+        "responseMode": "async",
+        "allowedRefs": ["main", "release/*"],
+        "params": {},
+        "schedule": None,
+        "concurrency": {"policy": "allow", "group": None},
+        "timeouts": {"queueSeconds": 900, "jobSeconds": 3600},
+        "suspended": False,
+        "url": f"https://deplite.example.com/triggers/{_TRIGGER}/run",
+        "ready": True,
+        "reason": "Accepted",
+        "lastJobId": None,
+        "lastJobAt": None,
+        "createdAt": _AT,
+    },
+    "RunRequest": {"ref": "main", "params": {"replicas": "3"}},
+    "NothingAsked": {},
+    "RunShape": {
+        "jobId": _JOB,
+        "status": "queued",
+        "idempotent": False,
+        "timedOut": False,
+        "statusUrl": f"/api/jobs/{_JOB}",
+    },
+    "ForetoldShape": {
+        "dryRun": True,
+        "accepted": False,
+        "code": "rate_limited",
+        "message": "Rate limit exceeded",
+        "retryAfter": 42,
+        "passesAt": _LATER,
+    },
+    "AcknowledgementShape": {"jobId": _JOB, "status": "running", "statusUrl": f"/api/jobs/{_JOB}"},
+    "JobRowShape": _ROW,
+    "JobShape": _ROW | {"debug": False, "output": _OUTPUT, "errorMessage": None, "waitingFor": None, "rejection": None},
+    "LogPageShape": {"items": [_LINE], "nextSeq": 1},
+    "TokenCreate": {
+        "name": "CI Pipeline",
+        "scopeType": "trigger",
+        "triggerIds": [_TRIGGER],
+        "rateLimitPerMinute": 10,
+        "rateLimitPerHour": 100,
+        "expiresAt": "2027-01-01T00:00:00Z",
+    },
+    "TokenRotate": {"overlapSeconds": 3600},
+    "TokenShape": _TOKEN,
+    "MintedTokenShape": _TOKEN | {"plainToken": "tk_…"},
+    "TokenSelfShape": {
+        "organizationId": "org-acme",
+        "name": "CI Pipeline",
+        "scopes": _SCOPES,
+        "rateLimit": _LIMIT,
+        "expiresAt": "2027-01-01T00:00:00Z",
+    },
+    "CodeCreate": {"label": "prod-server-01"},
+    "CodeShape": _CODE,
+    "MintedCodeShape": _CODE | {"token": "enr_…"},
+    "EnrollRequest": {"name": "prod-server-01", "publicKey": _PUBLIC_KEY, "hostname": "prod-01", "os": "linux"},
+    "EnrollShape": {"agentId": _AGENT, "organizationId": "org-acme", "serverPublicKey": _PUBLIC_KEY},
+    "AgentPatch": {"name": "prod-server-01", "suspended": False},
+    "AgentShape": {
+        "id": _AGENT,
+        "name": "prod-server-01",
+        "hostname": "prod-01",
+        "os": "linux",
+        "agentVersion": "0.1.0",
+        "status": "connected",
+        "suspended": False,
+        "lastSeenAt": _LATER,
+        "enrolledAt": _AT,
+        "createdAt": _AT,
+    },
+    "Identity": {"hostname": "prod-01", "os": "linux", "agentVersion": "0.1.0"},
+    "Inventory": {"workflows": [{"name": "deploy-prod", "secretsKeys": ["DATABASE_URL"], "params": [_PARAM]}]},
+    "Counted": {"count": 1},
+    "WorkflowShape": {
+        "id": "wf-k7q2m5xw4tnd6abc",
+        "agentId": _AGENT,
+        "name": "deploy-prod",
+        "description": None,
+        "version": None,
+        "secretsKeys": ["DATABASE_URL"],
+        "paramsSchema": [_PARAM],
+        "rateLimit": _LIMIT,
+    },
+    "RateLimitPatch": {"perMinute": 10, "perDay": None},
+    "RateLimitShape": {"workflowName": "deploy-prod"} | _LIMIT,
+    "RefreshShape": {"requested": True},
+    "LogBatch": {"items": [_LINE, {"seq": 1, "stream": "raw", "stepName": "build", "content": "Step 1/5\n"}]},
+    "AcceptedShape": {"accepted": 2},
+    "ResultReport": {"status": "success", "exitCode": 0, "output": _OUTPUT},
+    "HealthShape": {"status": "ok"},
+}
