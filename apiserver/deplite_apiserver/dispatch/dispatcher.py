@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deplite.failpoints import failpoint
 from deplite.kube.cache import Cache, Change
-from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
 from deplite.protocol.phases import Reason
 from deplite.resources.agent import Agent
 from deplite.resources.identifiers import object_id
@@ -27,6 +27,8 @@ from deplite_apiserver.jobs.transition import Ended, Transitions
 from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
 
 _STOPPED_BY_SERVER = frozenset({Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_LOST})
 """Ends after which an agent that still runs the job is told to stop it."""
@@ -54,6 +56,7 @@ class Dispatcher:
         keys: Keys,
         transitions: Transitions,
         now: Callable[[], datetime],
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Make the sender, and have it hear of jobs, agents and streams.
 
@@ -67,10 +70,11 @@ class Dispatcher:
             keys: the server's keys.
             transitions: ends jobs that must not be sent.
             now: the present moment in UTC.
+            retry_seconds: between two tries of an end while the Kubernetes API does not answer.
         """
         self._jobs, self._agents, self._triggers = jobs, agents, triggers
         self._streams, self._sent, self._told, self._keys = streams, sent, told, keys
-        self._transitions, self._now = transitions, now
+        self._transitions, self._now, self._retry_seconds = transitions, now, retry_seconds
         self._stops = Stops()
         self._refused: asyncio.Queue[tuple[LiveJob, Ended]] = asyncio.Queue()
         jobs.subscribe(self._job_changed)
@@ -81,12 +85,21 @@ class Dispatcher:
         """Write the ends of jobs that were not sent, for ever."""
         while True:
             job, end = await self._refused.get()
-            try:
-                await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
-            except NotFoundError:
-                continue
-            except KubeError as error:  # the next connect of the agent, or the sweeper, decides again
-                log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+            while not await self._ended(job, end):  # noqa: ASYNC110 - nothing says when the API server is back
+                await asyncio.sleep(self._retry_seconds)
+
+    async def _ended(self, job: LiveJob, end: Ended) -> bool:
+        """End a job that was not sent; says whether that is done with. Nobody would look at it again for minutes."""
+        try:
+            await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
+        except NotFoundError:
+            return True
+        except UnavailableError as error:
+            log.warning("job %s not ended yet: %s", job.name, error, extra={"action": "end_failed"})
+            return False
+        except KubeError as error:  # the next connect of the agent, or the sweeper, decides again
+            log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+        return True
 
     def refresh_workflows(self, agent: AgentKey) -> bool:
         """Ask the agent to report its workflows; says whether it is connected here."""
