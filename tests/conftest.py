@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from deplite.kube.client import KubeClient
     from deplite.local.controlplane import ControlPlane
     from deplite.local.objectstore import ObjectStore
+
+hypothesis.settings.register_profile("deplite", deadline=None)  # a loaded machine is slow, and that is no failure
+hypothesis.settings.load_profile("deplite")
 
 
 @pytest.fixture(scope="session")
