@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from deplite import __version__
 from deplite_apiserver.agents.endpoints import router as agents
+from deplite_apiserver.audit.acts import check_acts
+from deplite_apiserver.audit.middleware import AuditMiddleware
 from deplite_apiserver.auth.roles import check_routes
 from deplite_apiserver.edge.failures import install_failures
 from deplite_apiserver.edge.limits import HeadMiddleware
@@ -32,7 +34,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     """Return the app; its lifespan puts a `Context` into `app.state.context`.
 
     Raises:
-        RouteTableError: a route has no entry in the table of who may call it.
+        RouteTableError: a route has no entry in the table of who may call it, or in that of the audit record.
     """
     app = FastAPI(
         title="Deplite",
@@ -46,10 +48,12 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     for router in ROUTERS:
         app.include_router(router)
     check_routes(route for router in ROUTERS for route in router.routes)
+    check_acts()
     app.state.reference = reference()
     app.state.reference_page = page(app.state.reference)
     install_failures(app)
     # The last one added is the outermost.
+    app.add_middleware(AuditMiddleware)
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncIterator
 
 from deplite.kube.client import KubeClient
+from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import MemoryNonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
-from deplite_apiserver.jobs.desk import Desk
+from deplite_apiserver.jobs.desk import Desk, bucket_of
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
@@ -31,7 +33,17 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     limiter = MemoryLimiter(clock)
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
-    desk = Desk(settings=settings, kube=kube, caches=caches, clock=clock, limiter=limiter, server_keys=server_keys)
+    store = bucket_of(settings)
+    trail = Trail(store, secrets.token_hex(6))
+    desk = Desk(
+        settings=settings,
+        kube=kube,
+        caches=caches,
+        clock=clock,
+        limiter=limiter,
+        server_keys=server_keys,
+        store=store,
+    )
     context = Context(
         settings=settings,
         kube=kube,
@@ -42,15 +54,17 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         jwt=JwtVerifier(settings.issuers),
         server_keys=server_keys,
         usage=usage,
+        trail=trail,
         desk=desk,
     )
-    runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run()}
+    runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run(), "trail": trail.run()}
     tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
     for task in tasks:
         task.add_done_callback(_ended)
     try:
         yield context
     finally:
+        await trail.close()  # the desk takes the bucket along
         await desk.close()
         for task in tasks:
             task.cancel()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from deplite.kube.client import KubeClient
+from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
@@ -32,6 +33,7 @@ class Context:
     jwt: JwtVerifier
     server_keys: ServerKeys
     usage: TokenUsage
+    trail: Trail
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -80,6 +81,8 @@ class Settings(BaseModel):
     lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
     """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
     the default that is 180 s, and all is settled by 240 s. Agents call at least once a minute unless told otherwise."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks of proxies in front of us: what they append to `X-Forwarded-For` is believed, and nobody else's."""
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
@@ -107,12 +110,17 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
                 "issuers": _issuers(environment),
                 "s3": _s3(environment),
                 "log_format": environment.get("DEPLITE_LOG_FORMAT", "json"),
+                "trusted_proxies": _networks(environment.get("DEPLITE_TRUSTED_PROXIES", "")),
                 "lost_seconds": environment.get("DEPLITE_LOST_SECONDS") or 210.0,
             }
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise SettingsError(f"A setting is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _networks(text: str) -> list[str]:
+    return [network for entry in text.split(",") if (network := entry.strip())]
 
 
 def _issuers(environment: Mapping[str, str]) -> tuple[IssuerSettings, ...]:

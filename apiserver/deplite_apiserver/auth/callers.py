@@ -26,6 +26,8 @@ class TokenCaller:
     """An API token that is good at this moment."""
 
     token: ApiToken
+    prefix: str
+    """The public beginning of the spelling that was shown."""
 
     @property
     def organization(self) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from deplite.resources import Organization
+from deplite.resources.credentials import describe, well_formed
+from deplite_apiserver.audit.entry import entry_in
 from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, Role, TokenCaller, UserCaller
 from deplite_apiserver.auth.credentials import Bearer, bearer_of
 from deplite_apiserver.auth.enrollment import verify_code
@@ -14,6 +16,7 @@ from deplite_apiserver.auth.signature import verify_request
 from deplite_apiserver.auth.token import verify_token
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody
+from deplite_apiserver.edge.source import client_address
 from deplite_apiserver.errors import ForbiddenError, NotFoundError, UnavailableError, WrongCredentialError
 from deplite_apiserver.lookup import agent_by_id, trigger_by_id
 
@@ -22,14 +25,11 @@ def _route(request: Request) -> tuple[str, str]:
     return request.method, request.scope["route"].path
 
 
-def client_address(request: Request) -> str:
-    """Return the caller's IP address."""
-    return request.client.host if request.client else ""
-
-
 async def _user(context: Context, bearer: Bearer, request: Request) -> UserCaller:
     async with failures_counted(context.limiter, client_address(request)):
-        return await context.jwt.verify(bearer.text)
+        caller = await context.jwt.verify(bearer.text)
+    entry_in(request.scope).by(caller)
+    return caller
 
 
 async def _token(context: Context, bearer: Bearer, request: Request) -> TokenCaller:
@@ -37,6 +37,7 @@ async def _token(context: Context, bearer: Bearer, request: Request) -> TokenCal
     async with failures_counted(context.limiter, address):
         caller = await verify_token(context.caches, bearer.text, address=address, now=context.clock.now())
     context.usage.note(caller.token)
+    entry_in(request.scope).by(caller)
     return caller
 
 
@@ -57,6 +58,7 @@ async def person(request: Request, context: Ctx) -> UserCaller:
     caller = await _user(context, bearer, request)
     if (namespace := await _named_organization(request, context)) is not None:
         require_role(context, caller, namespace, needed_role(*_route(request)))
+        entry_in(request.scope).within(namespace)
     return caller
 
 
@@ -104,6 +106,7 @@ async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
         server_time=int(context.clock.now().timestamp()),
     )
     context.desk.heard(caller.agent.key)
+    entry_in(request.scope).by(caller)
     return caller
 
 
@@ -113,8 +116,12 @@ async def enrolling(request: Request, context: Ctx) -> EnrollmentCaller:
     if bearer.kind != "enrollment":
         raise WrongCredentialError
     _allow(request, "enrollment")
+    entry = entry_in(request.scope)
+    entry.who = {"kind": "code"} | ({"prefix": describe(bearer.text).prefix} if well_formed(bearer.text, "enr") else {})
     async with failures_counted(context.limiter, client_address(request)):
-        return await verify_code(context.caches, bearer.text)
+        caller = await verify_code(context.caches, bearer.text)
+    entry.by(caller)
+    return caller
 
 
 def require_role(context: Context, caller: UserCaller, namespace: str, role: Role) -> Organization:

@@ -1,11 +1,10 @@
 """API tokens: checksum first, then the hash in the cache, then expiry and networks; every failure looks alike."""
 
-import hashlib
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from deplite.resources import ApiToken
-from deplite.resources.credentials import well_formed
+from deplite.resources.credentials import describe, well_formed
 from deplite_apiserver.auth.callers import TokenCaller
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.errors import InvalidTokenError
@@ -25,11 +24,11 @@ async def verify_token(caches: Caches, text: str, *, address: str, now: datetime
     """
     if not well_formed(text, "tk"):
         raise InvalidTokenError
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    token = await caches.find(caches.tokens, lambda: caches.token_by_hash(sha256))
-    if token is None or not token_good(token, sha256, now) or not address_allowed(token, address):
+    shown = describe(text)
+    token = await caches.find(caches.tokens, lambda: caches.token_by_hash(shown.sha256))
+    if token is None or not token_good(token, shown.sha256, now) or not address_allowed(token, address):
         raise InvalidTokenError
-    return TokenCaller(token=token)
+    return TokenCaller(token=token, prefix=shown.prefix)
 
 
 def token_good(token: ApiToken, sha256: str, now: datetime) -> bool:

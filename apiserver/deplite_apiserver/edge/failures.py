@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 
 from deplite.kube import errors as kube_errors
 from deplite_apiserver import errors
+from deplite_apiserver.audit.entry import entry_in
 from deplite_apiserver.auth.roles import methods_of
 from deplite_apiserver.storage.objects import StorageUnavailableError
 
@@ -84,6 +85,7 @@ def install_failures(app: FastAPI) -> None:
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ApiError)
+    entry_in(request.scope).code = error.code
     status = next(found for kind in type(error).__mro__ if (found := STATUS.get(kind)))
     return answer(
         status, error.code, error.message, retry_after=error.retry_after, extra=error.extra, headers=error.headers

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from deplite.resources import EnrollmentToken
+from deplite.resources.identifiers import object_id
+from deplite_apiserver.audit.entry import Audited
 from deplite_apiserver.auth.dependencies import Enrolling, Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
@@ -29,10 +31,12 @@ async def mint_code(
     org_id: str,
     context: Ctx,
     caller: Person,
+    audited: Audited,
     body: Annotated[CodeCreate, Depends(json_body(CodeCreate))],
 ) -> MintedCodeShape:
     """Mint an enrolment code; `token` is shown this once."""
     code, credential = await service.mint_code(context, org_id, body)
+    audited.made(object_id("enr", *code.key))
     return MintedCodeShape.model_validate(code_fields(code) | {"token": credential.plain})
 
 
@@ -63,10 +67,14 @@ async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, f
 
 @router.post("/agent/enroll", status_code=201)
 async def enroll(
-    context: Ctx, caller: Enrolling, body: Annotated[EnrollRequest, Depends(json_body(EnrollRequest))]
+    context: Ctx,
+    caller: Enrolling,
+    audited: Audited,
+    body: Annotated[EnrollRequest, Depends(json_body(EnrollRequest))],
 ) -> EnrollShape:
     """Enrol a machine: its public key becomes an agent's."""
     agent = await service.enroll(context, caller.enrollment, body)
+    audited.made(agent_id_of(*agent.key))
     return EnrollShape(
         agent_id=agent_id_of(*agent.key),
         organization_id=agent.namespace,

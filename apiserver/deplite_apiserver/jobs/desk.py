@@ -91,7 +91,7 @@ class Desk:
             store: the bucket for logs and archived jobs; None: the one of the settings.
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
-        store = store or _bucket(settings)
+        store = store or bucket_of(settings)
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
         self._kube, self._caches, self._clock, self._limiter = kube, caches, clock, limiter
         self._store, self._lease = store, lease
@@ -240,7 +240,8 @@ class Desk:
         return chain(self._caches.tokens.values(), self._caches.enrollments.values())
 
 
-def _bucket(settings: Settings) -> S3Store:
+def bucket_of(settings: Settings) -> S3Store:
+    """Return the bucket of the settings."""
     s3 = settings.s3
     return S3Store(s3.endpoint, s3.bucket, s3.access_key(), s3.secret_key(), s3.region)
 

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
 from deplite.resources.deployjob import Cancel, DeployJob
 from deplite.resources.trigger import Trigger
+from deplite_apiserver.audit.entry import Audited, Entry
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
 from deplite_apiserver.context import Context, Ctx
@@ -32,7 +33,7 @@ from deplite_apiserver.jobs.schemas import (
     acknowledgement,
     detail,
 )
-from deplite_apiserver.lookup import trigger_by_id, trigger_of
+from deplite_apiserver.lookup import trigger_by_id, trigger_id_of, trigger_of
 
 router = APIRouter(tags=["Job"])
 
@@ -53,7 +54,13 @@ DryRun = Annotated[
 
 @router.post("/triggers/{trigger_id}/run", status_code=202, response_model=None, responses=_RUN)
 async def run(
-    context: Ctx, caller: Token, trigger_id: str, request: Request, raw: Raw, dry_run: DryRun = None
+    context: Ctx,
+    caller: Token,
+    audited: Audited,
+    trigger_id: str,
+    request: Request,
+    raw: Raw,
+    dry_run: DryRun = None,
 ) -> Response:
     """Start a run by webhook; with an `Idempotency-Key` a repeat gets the same job.
 
@@ -63,18 +70,24 @@ async def run(
     if trigger.namespace != caller.organization:
         raise NotFoundError
     call = await _call(context, caller, trigger, lambda: _asked(request, raw))
-    return await (_foretell if dry_run else _run)(context, call)
+    return await (_foretell if dry_run else _run)(context, call, audited)
 
 
 @router.post("/triggers/{trigger_id}/run-manual", status_code=202, response_model=None, responses=_RUN)
 async def run_manual(
-    context: Ctx, caller: Person, trigger_id: str, request: Request, raw: Raw, dry_run: DryRun = None
+    context: Ctx,
+    caller: Person,
+    audited: Audited,
+    trigger_id: str,
+    request: Request,
+    raw: Raw,
+    dry_run: DryRun = None,
 ) -> Response:
     """Start a run by hand, or with `dryRun=true` say what would become of it."""
     trigger = await trigger_by_id(context, trigger_id)
     require_role(context, caller, trigger.namespace, "member")
     call = await _call(context, caller, trigger, lambda: _asked(request, raw))
-    return await (_foretell if dry_run else _run)(context, call)
+    return await (_foretell if dry_run else _run)(context, call, audited)
 
 
 @router.get("/orgs/{org_id}/jobs", response_model=None, responses={200: {"model": list[JobRowShape]}})
@@ -110,12 +123,14 @@ async def show_job(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str
 async def cancel(
     context: Ctx,
     caller: PersonOrToken,
+    audited: Audited,
     job_id: str,
     body: Annotated[NothingAsked, Depends(json_body(NothingAsked))],
 ) -> dict[str, Any]:
     """Stop a job: this answers when the wish is stored; `GET /jobs/:id` tells when it has ended."""
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    audited.within(job.namespace)
     refuse_finished(job)
     wish = Cancel(by=caller.id[:MAX_CALLER_ID])
     return acknowledgement(await context.desk.cancels.ask(job.namespace, job.name, job.metadata.uid, wish))
@@ -125,6 +140,7 @@ async def cancel(
 async def rerun(
     context: Ctx,
     caller: PersonOrToken,
+    audited: Audited,
     job_id: str,
     request: Request,
     raw: Annotated[bytes, Depends(LateBody(NothingAsked))],
@@ -132,9 +148,12 @@ async def rerun(
     """Start the same run again as a new job, under all rules of a new run."""
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
+    audited.within(job.namespace)
     trigger = await trigger_of(context, job)
     call = await _call(context, caller, trigger, lambda: _asked_again(request, raw, job))
     ran = await context.desk.runs.start(call)
+    audited.made(ran.job.name, changed=not ran.idempotent)
+    audited.detail["rerunOf"] = job.name
     return JSONResponse(ran.wire(), status_code=ran.status_code)
 
 
@@ -146,6 +165,7 @@ async def rerun(
 async def result(
     context: Ctx,
     caller: SigningAgent,
+    audited: Audited,
     job_id: str,
     request: Request,
     report: Annotated[ResultReport, Depends(json_body(ResultReport))],
@@ -153,15 +173,20 @@ async def result(
     """Take an agent's claim (`running`) or the end of its job; an equal repeat is harmless."""
     uid = request.headers.get(JOB_UID_HEADER)
     ago = ended_ago(request.headers.get(FINISHED_AGO_HEADER))
+    audited.made(job_id)
+    audited.detail["status"] = report.status.value
     return Response(status_code=await context.desk.reports.result(caller, job_id, uid, report, ago))
 
 
-async def _run(context: Context, call: Call) -> Response:
+async def _run(context: Context, call: Call, audited: Entry) -> Response:
     ran = await context.desk.runs.run(call)
+    audited.made(ran.job.name, changed=not ran.idempotent)
+    audited.detail["trigger"] = trigger_id_of(*call.facts.trigger.key)
     return JSONResponse(ran.wire(), status_code=ran.status_code)
 
 
-async def _foretell(context: Context, call: Call) -> Response:
+async def _foretell(context: Context, call: Call, audited: Entry) -> Response:
+    audited.changed = False
     foretold = await context.desk.runs.foretell(call)
     return JSONResponse(foretold.wire(context.clock.now()))
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from deplite.resources.identifiers import object_id
+from deplite_apiserver.audit.entry import Audited
 from deplite_apiserver.auth.dependencies import Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
@@ -46,10 +48,12 @@ async def issue_token(
     org_id: str,
     context: Ctx,
     caller: Person,
+    audited: Audited,
     body: Annotated[TokenCreate, Depends(json_body(TokenCreate))],
 ) -> MintedTokenShape:
     """Issue an API token; `plainToken` is shown this once."""
     token, credential = await service.issue(context, org_id, body)
+    audited.made(object_id("tok", *token.key))
     return MintedTokenShape(**fields_of(token), plain_token=credential.plain)
 
 

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from deplite.resources import Trigger
+from deplite_apiserver.audit.entry import Audited
 from deplite_apiserver.auth.dependencies import Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
-from deplite_apiserver.lookup import trigger_by_id
+from deplite_apiserver.lookup import trigger_by_id, trigger_id_of
 from deplite_apiserver.ownership import Force, refuse_managed_in_git
 from deplite_apiserver.triggers import service
 from deplite_apiserver.triggers.schemas import TriggerCreate, TriggerPatch, TriggerShape, shape_of
@@ -50,11 +51,14 @@ async def create_trigger(
     org_id: str,
     context: Ctx,
     caller: Person,
+    audited: Audited,
     response: Response,
     body: Annotated[TriggerCreate, Depends(json_body(TriggerCreate))],
 ) -> TriggerShape:
     """Create a trigger."""
-    return _shown(context, response, await service.create(context, org_id, body))
+    trigger = await service.create(context, org_id, body)
+    audited.made(trigger_id_of(*trigger.key))
+    return _shown(context, response, trigger)
 
 
 @router.get("/triggers/{trigger_id}")

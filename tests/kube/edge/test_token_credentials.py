@@ -1,6 +1,7 @@
 """API tokens that are not good all look alike, and their failures are counted by address."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 import httpx
 import pytest
@@ -133,3 +134,32 @@ async def test_a_token_expires_by_the_replicas_clock(settings: Settings, kube: K
         assert (await http.get("/token", headers=bearer(token))).status_code == 200
         clock.ahead += 3601
         refused(await http.get("/token", headers=bearer(token)), 401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "good"),
+    [
+        (["192.0.2.1"], True),
+        (["203.0.113.5, 192.0.2.1, 127.0.0.9"], True),
+        (["203.0.113.5", "192.0.2.1"], True),
+        (["192.0.2.1, 203.0.113.5"], False),
+        (["192.0.2.1, nonsense"], False),
+        ([], False),
+    ],
+)
+async def test_behind_a_trusted_proxy_the_nearest_stranger_has_to_be_allowed(
+    settings: Settings, kube: KubeClient, organization: str, forwarded: list[str], good: bool
+) -> None:
+    token = await make_token(kube, organization, "there", grants=GRANTS, allowedCIDRs=["192.0.2.0/24"])
+    proxied = settings.model_copy(update={"trusted_proxies": (ip_network("127.0.0.0/8"),)})
+    headers = [("Authorization", f"Bearer {token}"), *(("X-Forwarded-For", value) for value in forwarded)]
+    async with served(proxied) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
+        answer = await http.get("/token", headers=headers)
+        assert answer.status_code == (200 if good else 401), answer.text
+
+
+async def test_nobody_is_believed_who_is_no_trusted_proxy(
+    http: httpx.AsyncClient, kube: KubeClient, organization: str
+) -> None:
+    token = await make_token(kube, organization, "there", grants=GRANTS, allowedCIDRs=["192.0.2.0/24"])
+    refused(await http.get("/token", headers=bearer(token) | {"X-Forwarded-For": "192.0.2.1"}), 401, "invalid_token")

@@ -34,6 +34,7 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_JWT_ISSUERS": str(issuers),
             "DEPLITE_S3_REGION": "eu",
             "DEPLITE_LOG_FORMAT": "text",
+            "DEPLITE_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.1",
             "KUBECONFIG": "/k",
         }
     )
@@ -41,6 +42,7 @@ def test_every_variable(tmp_path: Path) -> None:
     assert settings.public_url == "https://deplite.example.org"
     assert (settings.system_namespace, settings.s3.region, settings.log_format) == ("parts", "eu", "text")
     assert (settings.kubeconfig, settings.issuers[0].jwks) == (Path("/k"), "https://a/keys")
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_every_variable(tmp_path: Path) -> None:
     [
         ({name: value for name, value in S3.items() if name != "DEPLITE_S3_BUCKET"}, "DEPLITE_S3_BUCKET"),
         ({}, "DEPLITE_S3_ENDPOINT"),
+        (S3 | {"DEPLITE_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies"),
+        (S3 | {"DEPLITE_TRUSTED_PROXIES": "everybody"}, "trusted_proxies"),
         (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LOG_FORMAT": "xml"}, "log_format"),

@@ -1,0 +1,71 @@
+"""What each route that may change something is called in the audit record.
+
+`check_acts` runs at start: a route that takes POST, PATCH, PUT or DELETE and is not here never gets to serve.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from deplite_apiserver.auth.roles import ACCESS, RouteTableError
+
+READING = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """One kind of change."""
+
+    action: str
+    """`<kind>.<what happened to it>`; never reworded after a release."""
+    object_kind: str
+    named_by: str | None = None
+    """The part of the path that is the object's id; None: the endpoint says it."""
+    refusals: bool = False
+    """Whether a refusal is recorded as well."""
+
+
+def _act(action: str, object_kind: str, named_by: str | None = None, *, refusals: bool = False) -> Act:
+    return Act(action=action, object_kind=object_kind, named_by=named_by, refusals=refusals)
+
+
+ACTS: Mapping[tuple[str, str], Act | None] = {
+    ("POST", "/orgs/{org_id}/triggers"): _act("trigger.created", "Trigger"),
+    ("PATCH", "/triggers/{trigger_id}"): _act("trigger.changed", "Trigger", "trigger_id"),
+    ("DELETE", "/triggers/{trigger_id}"): _act("trigger.deleted", "Trigger", "trigger_id"),
+    ("POST", "/triggers/{trigger_id}/run-manual"): _act("job.created", "DeployJob"),
+    ("POST", "/triggers/{trigger_id}/run"): _act("job.created", "DeployJob"),
+    ("POST", "/jobs/{job_id}/cancel"): _act("job.cancel_asked", "DeployJob", "job_id"),
+    ("POST", "/jobs/{job_id}/rerun"): _act("job.created", "DeployJob"),
+    ("POST", "/orgs/{org_id}/api-tokens"): _act("token.issued", "ApiToken"),
+    ("POST", "/orgs/{org_id}/api-tokens/{token_id}/rotate"): _act("token.rotated", "ApiToken", "token_id"),
+    ("DELETE", "/orgs/{org_id}/api-tokens/{token_id}"): _act("token.revoked", "ApiToken", "token_id"),
+    ("POST", "/orgs/{org_id}/agents/enroll-tokens"): _act("code.minted", "EnrollmentToken"),
+    ("DELETE", "/orgs/{org_id}/agents/enroll-tokens/{code_id}"): _act("code.revoked", "EnrollmentToken", "code_id"),
+    ("PATCH", "/agents/{agent_id}"): _act("agent.changed", "Agent", "agent_id"),
+    ("DELETE", "/agents/{agent_id}"): _act("agent.revoked", "Agent", "agent_id"),
+    ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit"): _act("workflow.limited", "Agent", "agent_id"),
+    ("POST", "/agents/{agent_id}/workflows/refresh"): _act("workflow.refresh_asked", "Agent", "agent_id"),
+    ("POST", "/agent/enroll"): _act("agent.enrolled", "Agent", refusals=True),
+    ("PATCH", "/agent/identity"): _act("agent.identity_reported", "Agent"),
+    ("POST", "/agent/workflows/report"): _act("agent.workflows_reported", "Agent"),
+    ("POST", "/agent/jobs/{job_id}/result"): _act("job.reported", "DeployJob", "job_id"),
+    # A sign of life changes nothing that is kept, and lines of log are themselves a record.
+    ("POST", "/agent/heartbeat"): None,
+    ("POST", "/agent/jobs/{job_id}/logs"): None,
+}
+
+
+def check_acts(routes: Iterable[tuple[str, str]] = ACCESS) -> None:
+    """Compare the table with that of who may call what.
+
+    Args:
+        routes: the methods and path templates of that table.
+
+    Raises:
+        RouteTableError: they name other routes that change something.
+    """
+    changing = {route for route in routes if route[0] not in READING}
+    if missing := sorted(changing - ACTS.keys()):
+        raise RouteTableError(f"audit/acts.py has no entry for {missing}.")
+    if stray := sorted(ACTS.keys() - changing):
+        raise RouteTableError(f"audit/acts.py has entries for routes that do not exist: {stray}.")

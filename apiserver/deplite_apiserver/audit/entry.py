@@ -1,0 +1,77 @@
+"""What is known of a request for the audit record while it is served: filled in as callers and objects are found.
+
+Who calls is noted by `auth.dependencies`; an endpoint says only what its path does not: `audited.made(id)`.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from deplite.resources.identifiers import object_id
+from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, TokenCaller, UserCaller
+
+_KEY = "audit"
+
+AnyCaller = UserCaller | TokenCaller | AgentCaller | EnrollmentCaller
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """The record of one request, in the making; it never holds a secret."""
+
+    who: dict[str, str] | None = None
+    organization: str | None = None
+    object_id: str | None = None
+    changed: bool = True
+    code: str | None = None
+    """The wire code of a refusal."""
+    detail: dict[str, str] = field(default_factory=dict)
+
+    def by(self, caller: AnyCaller) -> None:
+        """Note who calls, and the organization where the caller belongs to one only."""
+        self.who = _who(caller)
+        match caller:
+            case TokenCaller():
+                self.organization = caller.organization
+            case AgentCaller():
+                self.organization, self.object_id = caller.agent.namespace, caller.id
+            case EnrollmentCaller():
+                self.organization = caller.enrollment.namespace
+
+    def within(self, organization: str) -> None:
+        """Note the organization that a person's request is about, once the person was found to belong to it."""
+        self.organization = organization
+
+    def made(self, identifier: str, *, changed: bool = True) -> None:
+        """Note the object; `changed` is false where a repeat met what was there already."""
+        self.object_id, self.changed = identifier, changed
+
+
+def _who(caller: AnyCaller) -> dict[str, str]:
+    match caller:
+        case UserCaller():
+            return {"kind": "user", "id": caller.id}
+        case TokenCaller():
+            return {"kind": "token", "id": caller.id, "prefix": caller.prefix}
+        case AgentCaller():
+            return {"kind": "agent", "id": caller.id}
+        case EnrollmentCaller():
+            code = caller.enrollment
+            return {"kind": "code", "id": object_id("enr", *code.key), "prefix": code.status.prefix or ""}
+
+
+def entry_in(scope: MutableMapping[str, Any]) -> Entry:
+    """Return the entry of a request, made at the first question."""
+    state: dict[str, Any] = scope.setdefault("state", {})
+    entry: Entry = state.setdefault(_KEY, Entry())
+    return entry
+
+
+async def entry_of(request: Request) -> Entry:
+    """Return the entry of a request; a plain function would run in a thread."""
+    return entry_in(request.scope)
+
+
+Audited = Annotated[Entry, Depends(entry_of)]

@@ -1,0 +1,21 @@
+"""What a replica has recorded of an organization, read from the object store as an auditor would."""
+
+import json
+from typing import Any
+
+from deplite_apiserver.jobs.desk import bucket_of
+from deplite_apiserver.settings import Settings
+from tests.kube.serving import Replica
+
+
+async def recorded(replica: Replica, settings: Settings, organization: str) -> list[dict[str, Any]]:
+    """Return the records of this replica, in the order of their numbers."""
+    await replica.context.trail.flush()
+    store = bucket_of(settings)
+    found: list[dict[str, Any]] = []
+    for one in await store.list(f"audit/{organization}/"):
+        data = await store.get(one.key)
+        assert data is not None
+        found += [json.loads(line) for line in data.splitlines()]
+    await store.close()
+    return sorted(found, key=lambda record: int(record["number"]))
