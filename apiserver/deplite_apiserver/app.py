@@ -12,6 +12,7 @@ from deplite_apiserver.audit.middleware import AuditMiddleware
 from deplite_apiserver.auth.roles import check_routes
 from deplite_apiserver.edge.failures import install_failures
 from deplite_apiserver.edge.limits import HeadMiddleware
+from deplite_apiserver.edge.patience import PatienceMiddleware
 from deplite_apiserver.edge.prefixes import PrefixMiddleware
 from deplite_apiserver.edge.requestid import RequestIdMiddleware
 from deplite_apiserver.enrollment.endpoints import router as enrollment
@@ -54,6 +55,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     install_failures(app)
     # The last one added is the outermost.
     app.add_middleware(AuditMiddleware)
+    app.add_middleware(PatienceMiddleware)
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)

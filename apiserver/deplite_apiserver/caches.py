@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import KubeError
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
@@ -77,6 +76,11 @@ class Caches:
         return all(cache.synced for cache in self.all())
 
     @property
+    def failing(self) -> bool:
+        """Whether the API server did not answer one of them the last time."""
+        return any(cache.failing for cache in self.all())
+
+    @property
     def silence(self) -> float:
         """Seconds since the cache that heard last from the API server did."""
         return time.monotonic() - max(cache.heard_at for cache in self.all())
@@ -103,20 +107,18 @@ class Caches:
         server: a few such waits a second are all that is asked of it.
 
         Raises:
-            UnavailableError: the cache is still being filled: what it does not hold may well exist.
+            UnavailableError: the cache is still being filled, or its watch failed: what it lacks may well exist.
+            KubeError: the API server cannot be asked: neither "found" nor "not found" would be the truth.
         """
         found = look()
         if found is not None:
             return found
-        if not cache.synced:
+        may_wait = cache.synced and self._may_wait()
+        if not cache.synced or (cache.failing and not may_wait):
             raise UnavailableError(retry_after=1)
-        if not self._may_wait():
+        if not may_wait:
             return None
-        try:
-            async with asyncio.timeout(FRESH_SECONDS):
-                await cache.catch_up()
-        except (KubeError, TimeoutError):
-            return None
+        await cache.freshen(FRESH_SECONDS)
         return look()
 
     def _may_wait(self) -> bool:

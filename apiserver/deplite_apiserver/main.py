@@ -17,7 +17,8 @@ from deplite_apiserver.clock import Clock, SystemClock
 from deplite_apiserver.edge.protocol import protocol_class
 from deplite_apiserver.settings import Settings, load_settings
 
-GRACE_SECONDS = 8
+GRACE_SECONDS = 5
+"""For requests under way, which wait at most 2.5 s for what is away; what follows has the rest of the ten seconds."""
 
 
 class Server(uvicorn.Server):

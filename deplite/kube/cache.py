@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import GoneError, KubeError, NotFoundError
+from deplite.kube.errors import GoneError, KubeError, NotFoundError, UnavailableError
 from deplite.protocol.backoff import Backoff
 from deplite.resources.resource import Resource
 
@@ -23,6 +23,10 @@ Body = Mapping[str, Any] | Resource
 """An object as the API server sent it, or as a write of ours got it back."""
 """Namespace and name."""
 
+_FIRST_RETRY_SECONDS = 0.5
+"""A part has half a dozen caches: together they must not storm an API server that is in trouble."""
+_FEW = 500
+"""Objects of a kind whose versions are listed for one look-up."""
 _CATCH_UP_AT_MOST = 50
 """A cache that is further behind than this is filling anyway."""
 
@@ -49,6 +53,7 @@ class Cache(Generic[Value]):
         synced: whether the first list is complete.
         version: the newest resourceVersion seen.
         heard_at: `time.monotonic()` of the last word from the API server.
+        failing: whether the last thing that was asked of the API server failed.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Cache(Generic[Value]):
         self.synced = False
         self.version = 0
         self.heard_at = float("-inf")
+        self.failing = False
 
     def get(self, namespace: str, name: str) -> Value | None:
         """Return one value."""
@@ -128,9 +134,11 @@ class Cache(Generic[Value]):
 
     async def run(self) -> None:
         """List and watch for ever; a failure is retried with back-off, a stale version lists again."""
-        backoff = Backoff()
+        backoff = Backoff(first=_FIRST_RETRY_SECONDS)
         while True:
             try:
+                if self.failing:
+                    await self._knock()
                 if not self.synced or self.version == 0:
                     await self.refresh()
                     backoff.reset()
@@ -139,6 +147,7 @@ class Cache(Generic[Value]):
                 self.version = 0
                 await asyncio.sleep(backoff.next())
             except KubeError as error:
+                self.failing = True
                 log.warning("watch of %s: %s", self.kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())
 
@@ -168,6 +177,39 @@ class Cache(Generic[Value]):
             for item in newer[:_CATCH_UP_AT_MOST]:
                 with contextlib.suppress(NotFoundError):
                     self.note(await self._kube.get(self.kind, *_key(item)))
+
+    async def freshen(self, seconds: float) -> None:
+        """See what was written before this call, or wait as long for it.
+
+        Raises:
+            UnavailableError: the API server does not tell how far it is.
+            KubeError: it refuses to.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                version = await self._kube.version(self.kind)
+        except TimeoutError:
+            raise UnavailableError("The Kubernetes API does not say how far it is.") from None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._reach(version)
+
+    async def _reach(self, version: int) -> None:
+        """Wait for a version; of a small kind, which may be quiet for long, fetch what is newer than what we have."""
+        if self.version >= version:
+            return
+        if len(self._values) <= _FEW:
+            await self.catch_up()
+        else:
+            while self.version < version:
+                await self._wait_moved()
+
+    async def _knock(self) -> None:
+        """Ask something small: a watch that was opened in vain and one that has nothing to say look alike."""
+        await self._kube.version(self.kind)
+        self.heard_at = time.monotonic()
+        self.failing = False
 
     async def _follow(self, backoff: Backoff) -> None:
         async for event in self._kube.watch(self.kind, self.version):

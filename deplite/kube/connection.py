@@ -20,8 +20,10 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
 from deplite.kube.errors import KubeError, UnavailableError, error_from
+from deplite.patience import patience
 
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=3)
+REQUEST_SECONDS = 10.0
+CONNECT_SECONDS = 3.0
 POOL_SIZE = 128
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -128,7 +130,7 @@ class Connection:
             body=body,
             content_type=content_type,
             accept=accept,
-            timeout=REQUEST_TIMEOUT,
+            timeout=_request_timeout(),
         ) as response:
             try:
                 answer: dict[str, Any] = json.loads(await response.read())
@@ -164,7 +166,12 @@ class Connection:
                 raise await _refused(response)
             yield response
         finally:
-            response.response.close() if timeout is not REQUEST_TIMEOUT else response.response.release()
+            response.response.close() if timeout.total is None else response.response.release()
+
+
+def _request_timeout() -> aiohttp.ClientTimeout:
+    seconds = patience(REQUEST_SECONDS)
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
 
 
 def _silent(error: Exception) -> UnavailableError:

@@ -140,6 +140,10 @@ class FaultProxy:
         except OSError:
             writer.transport.abort()
             return
+        if self._server is None:  # it began to refuse meanwhile
+            writer.transport.abort()
+            up_writer.transport.abort()
+            return
         connection = _Connection(writer, up_writer)
         self._connections.add(connection)
         connection.tasks = [

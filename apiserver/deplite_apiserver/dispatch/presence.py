@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
 from deplite.resources.agent import Agent
 from deplite.resources.resource import Resource, utc
 from deplite_apiserver.dispatch.hearing import Hearing
@@ -22,6 +22,8 @@ DISCONNECTED_SECONDS = 30.0
 """Without a stream for so long: disconnected."""
 SILENT_SECONDS = 180.0
 """Without any call for so long: disconnected, though a stream seems open."""
+AWAY_SECONDS = 1.0
+"""Between two writes while the Kubernetes API is away."""
 
 State = Literal["Connected", "Disconnected"]
 
@@ -121,16 +123,20 @@ class Presence:
         while True:
             key = await self._wanted.get()
             agent = agent_of(*key)
-            if agent is not None:
-                await self.settle(agent)
+            if agent is not None and not await self.settle(agent):
+                await asyncio.sleep(AWAY_SECONDS)
 
-    async def settle(self, agent: Agent) -> None:
-        """Write the agent's state if it has changed; a Kubernetes API that is away is tried again by the next sweep."""
+    async def settle(self, agent: Agent) -> bool:
+        """Write the agent's state if it has changed.
+
+        Returns:
+            False: the Kubernetes API is away, and need not be asked for other agents; the next sweep tries again.
+        """
         if agent.spec.revoked or (agent.status.state in ("Pending", "Revoked") and not self.connected(agent.key)):
-            return
+            return True
         state = self.state(agent.key)
         if state == agent.status.state:
-            return
+            return True
         body: dict[str, Any] = {"state": state}
         seen = self.last_seen(agent.key)
         if seen is not None:
@@ -141,6 +147,8 @@ class Presence:
             self.forget(agent.key)
         except KubeError as error:
             log.warning("state of an agent not written: %s", error, extra={"action": "presence_failed"})
+            return not isinstance(error, UnavailableError)
+        return True
 
     def _opened(self, stream: Stream) -> None:
         self.touch(stream.agent)

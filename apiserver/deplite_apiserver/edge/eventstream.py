@@ -10,6 +10,9 @@ KEEPALIVE_SECONDS = 10
 SEND_SECONDS = 20
 """A connection that takes no byte for so long is dead; its client will come back on another."""
 
+END_SECONDS = 4
+"""At the end of the process the events end by themselves; without this time the library would cut the answer first."""
+
 
 class EventStream(EventSourceResponse):
     """A response that lives as long as its events."""
@@ -22,6 +25,7 @@ class EventStream(EventSourceResponse):
             ping_message_factory=lambda: ServerSentEvent(comment="keepalive", sep="\n"),
             sep="\n",
             send_timeout=SEND_SECONDS,
+            shutdown_grace_period=END_SECONDS,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

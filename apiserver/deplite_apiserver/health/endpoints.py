@@ -31,7 +31,7 @@ async def ready(context: Ctx, response: Response) -> HealthShape:
     if not context.caches.synced or not context.desk.runs.admits:
         response.status_code = 503
         return HealthShape(status="starting")
-    if context.caches.silence > MAX_SILENCE_SECONDS:
+    if context.caches.failing or context.caches.silence > MAX_SILENCE_SECONDS:
         response.status_code = 503
         return HealthShape(status="cluster unreachable")
     return HealthShape(status="ok")

@@ -1,6 +1,7 @@
 """Everything about jobs, put together: the app makes one desk, runs it, and endpoints ask it."""
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from collections.abc import Iterable
@@ -45,6 +46,8 @@ from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
 
+CLOSE_SECONDS = 2.0
+"""How long the end waits for counts to be written and the Lease to be given up."""
 LEASE_NAME = "deplite-apiserver-sweeper"
 
 
@@ -226,10 +229,15 @@ class Desk:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._hand_over()
+        await self._store.close()
+
+    async def _hand_over(self) -> None:
         if self._lease.held:
             await self._tally.flush(all_of_them=True)
             await self._lease.release()
-        await self._store.close()
 
     async def _listen(self) -> None:
         while True:

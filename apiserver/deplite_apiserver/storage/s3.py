@@ -15,6 +15,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
+from deplite.patience import patience
 from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 THREADS = 32
 """Calls at a time; as many connections are kept open."""
 CALL_SECONDS = 20
-"""How long one call may take, waiting for a thread included."""
+"""How long one call may take, waiting for a thread included; callers over HTTP have less patience."""
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 _DELETE_AT_ONCE = 1000
 
@@ -129,7 +130,7 @@ class S3Store:
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(patience(CALL_SECONDS)):
                 return await loop.run_in_executor(self._threads, call)
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, TimeoutError) as error:
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})

@@ -159,7 +159,8 @@ class Sweeper:
     async def settle_agents(self) -> None:
         """Write the state of the agents that came or went."""
         for agent in self._agents.values():
-            await self._presence.settle(agent)
+            if not await self._presence.settle(agent):
+                return
 
     def _facts(self, job: LiveJob) -> Facts:
         return Facts(

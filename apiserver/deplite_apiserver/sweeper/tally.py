@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from deplite.kube.cache import Cache, Change
-from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
 from deplite.protocol.phases import Phase
 from deplite.resources.resource import utc
 from deplite.resources.trigger import Trigger
@@ -64,14 +64,16 @@ class Tally:
         """Write what is due; with `all_of_them` whatever is not written, because the process is about to end."""
         now = self._monotonic()
         for key, count in list(self._counts.items()):
-            if count.dirty_since is not None and (all_of_them or _due(count, now)):
-                await self._write(key, count)
+            due = count.dirty_since is not None and (all_of_them or _due(count, now))
+            if due and not await self._write(key, count):
+                return
 
-    async def _write(self, key: Key, count: _Count) -> None:
+    async def _write(self, key: Key, count: _Count) -> bool:
+        """Write one trigger's counts; False: the Kubernetes API is away, and need not be asked for the others."""
         trigger = self._triggers.get(*key)
         if trigger is None:
             del self._counts[key]
-            return
+            return True
         body = _body(trigger, count)
         counted = (count.runs, count.succeeded, count.failed)
         count.dirty_since, count.written_at = None, self._monotonic()
@@ -86,6 +88,8 @@ class Tally:
             )
             count.dirty_since = self._monotonic()
             log.warning("counts of a trigger not written: %s", error, extra={"action": "tally_failed"})
+            return not isinstance(error, UnavailableError)
+        return True
 
     def _changed(self, change: Change[JobView]) -> None:
         old, new = change.old, change.new

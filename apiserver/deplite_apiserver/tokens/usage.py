@@ -45,21 +45,25 @@ class TokenUsage:
             token = self._tokens.get(*key)
             if token is None:
                 del self._used[key]  # it was revoked meanwhile
-            elif all_of_them or due(self._clock.now(), token.status.last_used_at):
-                await self._write(token, used_at)
+                continue
+            wanted = all_of_them or due(self._clock.now(), token.status.last_used_at)
+            if wanted and not await self._write(token, used_at):
+                return
 
-    async def _write(self, token: ApiToken, used_at: datetime) -> None:
+    async def _write(self, token: ApiToken, used_at: datetime) -> bool:
+        """Write one use; False: the Kubernetes API is away, and need not be asked for the others."""
         try:
             written = await self._kube.patch_status(ApiToken, *token.key, {"lastUsedAt": utc(used_at)})
         except UnavailableError as error:
             log.warning("last use of a token not written yet: %s", error, extra={"action": "usage_waits"})
-            return
+            return False
         except KubeError as error:
             log.warning("last use of a token not written: %s", error, extra={"action": "usage_dropped"})
         else:
             self._tokens.note(written)
         if self._used.get(token.key) == used_at:  # a use that came meanwhile is written the next time
             del self._used[token.key]
+        return True
 
 
 def due(now: datetime, written: datetime | None) -> bool:

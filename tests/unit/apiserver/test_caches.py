@@ -16,6 +16,9 @@ class Asked:
     def __init__(self) -> None:
         self.times = 0
 
+    async def version(self, *_: Any) -> int:
+        return 1
+
     async def pages(self, *_: Any, **__: Any) -> Any:
         self.times += 1
         for page in ():

@@ -1,10 +1,14 @@
 """What the cache makes of versions that come late, twice or in the wrong order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from deplite.kube.cache import Cache, Change
 from deplite.kube.client import Page
+from deplite.kube.errors import UnavailableError
 from deplite.resources import Agent
 
 
@@ -79,3 +83,55 @@ async def test_refresh_keeps_what_was_written_after_the_list() -> None:
     assert (kept.get("org-a", "listed"), kept.get("org-a", "gone")) == ("x", None)
     assert kept.get("org-a", "written since") == "x"
     assert (kept.synced, kept.version) == (True, 5)
+
+
+class Ahead:
+    """Is at a version; counts what it is asked."""
+
+    def __init__(self, version: int | None) -> None:
+        self.at, self.listed = version, 0
+
+    async def version(self, kind: object) -> int:
+        if self.at is None:
+            await asyncio.Event().wait()
+        return self.at or 0
+
+    async def pages(self, kind: object, **_: object) -> AsyncIterator[Page]:
+        self.listed += 1
+        yield Page(items=[], version=self.at or 0)
+
+
+def filled(ahead: Ahead, *, objects: int = 1) -> Cache[str]:
+    kept: Cache[str] = Cache(ahead, Agent, lambda found: str(found["label"]))  # type: ignore[arg-type]
+    for number in range(objects):
+        kept.note(body(f"a-{number}", number + 1))
+    kept.version = 1000
+    return kept
+
+
+async def test_a_look_up_asks_for_nothing_more_where_nothing_is_newer() -> None:
+    ahead = Ahead(1000)
+    await filled(ahead).freshen(60)
+    assert ahead.listed == 0
+
+
+async def test_of_a_small_kind_what_is_newer_is_fetched() -> None:
+    ahead = Ahead(1001)
+    await filled(ahead).freshen(60)
+    assert ahead.listed == 1
+
+
+async def test_a_large_kind_is_waited_for_and_never_listed() -> None:
+    ahead = Ahead(1001)
+    kept = filled(ahead, objects=501)
+    await kept.freshen(0.01)  # the plain answer comes then
+    waiting = asyncio.create_task(kept.freshen(60))
+    await asyncio.sleep(0)
+    kept._advance(1001)
+    await waiting
+    assert ahead.listed == 0
+
+
+async def test_an_api_server_that_does_not_say_how_far_it_is_is_no_answer() -> None:
+    with pytest.raises(UnavailableError):
+        await filled(Ahead(None)).freshen(0.01)

@@ -1,0 +1,22 @@
+"""Callers are not kept waiting for what is away: whatever their request needs has 2.5 seconds to answer."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deplite.patience import PATIENCE
+
+PATIENCE_SECONDS = 2.5
+
+
+class PatienceMiddleware:
+    """Sets the patience of everything that is done for one request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        before = PATIENCE.set(PATIENCE_SECONDS)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            PATIENCE.reset(before)

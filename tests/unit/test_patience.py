@@ -1,0 +1,26 @@
+"""Requests have less patience than what goes on in the background."""
+
+import asyncio
+
+from starlette.types import Message, Receive, Scope, Send
+
+from deplite.patience import PATIENCE, patience
+from deplite_apiserver.edge.patience import PATIENCE_SECONDS, PatienceMiddleware
+
+
+async def test_for_a_request_it_is_short_and_for_others_as_usual() -> None:
+    seen: list[float] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend([patience(10.0), patience(1.0)])
+
+    async def receive() -> Message:
+        raise AssertionError("nobody reads")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nobody answers")
+
+    await asyncio.gather(*(PatienceMiddleware(app)({"type": "http"}, receive, send) for _ in range(2)))
+    assert seen == [PATIENCE_SECONDS, 1.0] * 2
+    assert (PATIENCE.get(), patience(10.0)) == (None, 10.0)
+    assert PATIENCE_SECONDS < 3
