@@ -15,6 +15,7 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.jobs.desk import Desk, bucket_of
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.tokens.usage import TokenUsage
@@ -34,6 +35,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = bucket_of(settings)
+    room = Room(caches, max_jobs=settings.max_unfinished_jobs, max_objects=settings.max_objects)
     trail = Trail(store, secrets.token_hex(6))
     desk = Desk(
         settings=settings,
@@ -42,6 +44,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         clock=clock,
         limiter=limiter,
         server_keys=server_keys,
+        room=room,
         store=store,
     )
     context = Context(
@@ -55,6 +58,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         server_keys=server_keys,
         usage=usage,
         trail=trail,
+        room=room,
         desk=desk,
     )
     runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run(), "trail": trail.run()}

@@ -12,6 +12,7 @@ from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.tokens.usage import TokenUsage
@@ -34,6 +35,7 @@ class Context:
     server_keys: ServerKeys
     usage: TokenUsage
     trail: Trail
+    room: Room
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
 

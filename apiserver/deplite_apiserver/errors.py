@@ -18,6 +18,7 @@ ApiError
 ├── SlowRequestError           request_timeout
 ├── UnsupportedEncodingError   unsupported_encoding
 ├── RateLimitedError           rate_limited
+│   └── QuotaExceededError     quota_exceeded
 └── UnavailableError           unavailable, storage_unavailable, shutting_down
 """
 
@@ -172,6 +173,13 @@ class RateLimitedError(ApiError):
 
     code = "rate_limited"
     default = "Rate limit exceeded"
+
+
+class QuotaExceededError(RateLimitedError):
+    """The organization has as much of something as it may have at a time."""
+
+    code = "quota_exceeded"
+    default = "The organization has as much as it may have."
 
 
 class UnavailableError(ApiError):

@@ -83,6 +83,10 @@ class Settings(BaseModel):
     the default that is 180 s, and all is settled by 240 s. Agents call at least once a minute unless told otherwise."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks of proxies in front of us: what they append to `X-Forwarded-For` is believed, and nobody else's."""
+    max_unfinished_jobs: Annotated[int, Field(ge=1)] = 10_000
+    """Jobs of an organization that have not ended, at most."""
+    max_objects: Annotated[int, Field(ge=1)] = 5_000
+    """Agents, triggers, API tokens and enrolment codes of an organization, together, at most."""
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
@@ -111,6 +115,8 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
                 "s3": _s3(environment),
                 "log_format": environment.get("DEPLITE_LOG_FORMAT", "json"),
                 "trusted_proxies": _networks(environment.get("DEPLITE_TRUSTED_PROXIES", "")),
+                "max_unfinished_jobs": environment.get("DEPLITE_MAX_UNFINISHED_JOBS") or 10_000,
+                "max_objects": environment.get("DEPLITE_MAX_OBJECTS") or 5_000,
                 "lost_seconds": environment.get("DEPLITE_LOST_SECONDS") or 210.0,
             }
         )

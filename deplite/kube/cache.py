@@ -98,6 +98,10 @@ class Cache(Generic[Value]):
         """Return the values that an index holds under a key."""
         return [self._values[found] for found in self._indexes[index].get(key, ())]
 
+    def count(self, index: str, key: Hashable) -> int:
+        """Return how many values an index holds under a key."""
+        return len(self._indexes[index].get(key, ()))
+
     def subscribe(self, callback: Callback[Value]) -> Callable[[], None]:
         """Call back at each change, synchronously; returns the function that ends it."""
         self._subscribers.append(callback)

@@ -27,6 +27,7 @@ _BY_API = {CREATED_BY_LABEL: "api"}
 
 async def mint_code(context: Context, namespace: str, body: CodeCreate) -> tuple[EnrollmentToken, Credential]:
     """Create a code: first the object, then its hash."""
+    context.room.for_object(namespace)
     agent = (await agent_names(context, namespace, [body.agent_id]))[0] if body.agent_id else None
     expires_at = context.clock.now() + timedelta(seconds=body.expires_in_seconds)
     spec = EnrollmentTokenSpec(label=body.label, agent=agent, uses=body.uses, expires_at=expires_at, minted_by="api")
@@ -85,6 +86,8 @@ async def _spend(context: Context, code: EnrollmentToken, body: EnrollRequest, k
             return verdict.use.agent
         if code.spec.agent:
             await _check_pin(context, code, pem)
+        else:
+            context.room.for_object(code.namespace)
         use = Use(
             agent=code.spec.agent or slug_name(code.spec.label or body.name),
             public_key_sha256=key_sha256,

@@ -31,6 +31,7 @@ from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.jobs.waiting import Waiting, waiting_for
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.follow import Followers
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
@@ -79,22 +80,23 @@ class Desk:
         clock: Clock,
         limiter: MemoryLimiter,
         server_keys: ServerKeys,
-        store: ObjectStore | None = None,
+        room: Room,
+        store: ObjectStore,
         lease: Lease | None = None,
     ) -> None:
         """Put the parts together; `run` starts them.
 
         Args:
-            settings: where the bucket is, and the parts' namespace.
+            settings: times, and the parts' namespace.
             kube: the Kubernetes API.
             caches: the local copies; run by the app.
             clock: the time.
             limiter: the rate windows, which are seeded from the jobs that exist.
             server_keys: what jobs are signed with.
-            store: the bucket for logs and archived jobs; None: the one of the settings.
+            room: how much an organization may have.
+            store: the bucket for logs and archived jobs; closed in the end.
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
-        store = store or bucket_of(settings)
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
         self._kube, self._caches, self._clock, self._limiter = kube, caches, clock, limiter
         self._store, self._lease = store, lease
@@ -118,6 +120,7 @@ class Desk:
             limiter=limiter,
             waiters=self.waiters,
             recent=recent,
+            room=room.for_job,
             sync_seconds=settings.sync_seconds,
         )
         self.presence = self._presence(settings.lost_seconds)

@@ -18,7 +18,7 @@ from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
 from deplite.resources.resource import Resource
-from deplite_apiserver.errors import ConflictError, UnavailableError, ValidationFailedError
+from deplite_apiserver.errors import ConflictError, RateLimitedError, UnavailableError, ValidationFailedError
 from deplite_apiserver.jobs.accept import Facts, Naming, accept, check_granted, check_open
 from deplite_apiserver.jobs.foretold import VERDICTS, Foretold
 from deplite_apiserver.jobs.idempotency import fingerprint_of
@@ -115,6 +115,7 @@ class Runs:
         limiter: Limiter,
         waiters: Waiters,
         recent: Recent,
+        room: Callable[[str], None],
         sync_seconds: float,
     ) -> None:
         """Make the service.
@@ -125,10 +126,11 @@ class Runs:
             limiter: the rate windows.
             waiters: wakes sync callers.
             recent: is told each job that was created, for the claim that soon follows.
+            room: raises `QuotaExceededError` where an organization may have no further job.
             sync_seconds: how long those wait.
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
-        self._recent = recent
+        self._recent, self._room = recent, room
         self._sync_seconds = sync_seconds
         self._admits = False
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -184,6 +186,7 @@ class Runs:
             if isinstance(decided, DeployJob):
                 job = decided
                 if naming.fingerprint is None or (found := await self._replay(job.namespace, naming)) is None:
+                    self._room(job.namespace)
                     exceeded = await self._limiter.check(_quotas(call, job))
                     return Foretold(job=job, refusal=None if exceeded is None else refusal(exceeded))
                 decided = found
@@ -233,11 +236,15 @@ class Runs:
 
     async def _create(self, call: Call, job: DeployJob, naming: Naming) -> Run | None:
         """Create the job within the limits; None where another one of its name came and went meanwhile."""
-        reserved = await self._limiter.reserve(_quotas(call, job))
-        if isinstance(reserved, Exceeded):
+        try:
+            self._room(job.namespace)
+            reserved = await self._limiter.reserve(_quotas(call, job))
+            if isinstance(reserved, Exceeded):
+                raise refusal(reserved)
+        except RateLimitedError:
             found = await self._replay(job.namespace, naming) if naming.fingerprint else None
             if found is None:
-                raise refusal(reserved)
+                raise
             return found
         failpoint("apiserver.run.reserved")
         try:

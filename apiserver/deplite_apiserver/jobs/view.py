@@ -144,11 +144,12 @@ JobView = LiveJob | FinishedJob
 INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
     "id": lambda job: job.name,
     "agent": lambda job: None if job.finished else (job.namespace, job.agent),
+    "open": lambda job: None if job.finished else job.namespace,
     "unfinished": lambda job: None if job.finished else True,
     "group": lambda job: (job.namespace, job.group) if isinstance(job, LiveJob) and job.group is not None else None,
     "trigger": lambda job: None if job.trigger is None else (job.namespace, job.trigger),
 }
-"""How the cache of jobs is indexed; `agent`, `unfinished` and `group` hold unfinished ones only."""
+"""How the cache of jobs is indexed; `agent`, `open`, `unfinished` and `group` hold unfinished ones only."""
 
 
 def project(body: Mapping[str, Any] | DeployJob) -> JobView:

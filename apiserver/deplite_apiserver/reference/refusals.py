@@ -57,8 +57,9 @@ _RUN: _Codes = {
     403: ("trigger_suspended", "agent_suspended", "trigger_type", "ref_not_allowed"),
     409: ("idempotency_conflict",),
     422: ("invalid_ref", "invalid_idempotency_key", "unknown_workflow", "agent_unavailable"),
-    429: ("rate_limited",),
+    429: ("rate_limited", "quota_exceeded"),
 }
+_FULL: _Codes = {429: ("quota_exceeded",)}
 _ALSO: Mapping[tuple[str, str], _Codes] = {
     ("POST", "/triggers/{trigger_id}/run"): _RUN | {403: ("token_scope", *_RUN[403])},
     ("POST", "/triggers/{trigger_id}/run-manual"): _RUN,
@@ -69,21 +70,22 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
     ("GET", "/orgs/{org_id}/jobs"): {503: ("storage_unavailable",)},
     ("PATCH", "/triggers/{trigger_id}"): {409: ("managed_in_git",), 412: ("precondition_failed",)},
     ("DELETE", "/triggers/{trigger_id}"): {409: ("managed_in_git",)},
-    ("POST", "/orgs/{org_id}/triggers"): {422: ("unknown_agent",)},
-    ("POST", "/orgs/{org_id}/api-tokens"): {422: ("unknown_trigger", "unknown_agent")},
+    ("POST", "/orgs/{org_id}/triggers"): _FULL | {422: ("unknown_agent",)},
+    ("POST", "/orgs/{org_id}/api-tokens"): _FULL | {422: ("unknown_trigger", "unknown_agent")},
     ("POST", "/orgs/{org_id}/api-tokens/{token_id}/rotate"): {
         409: ("managed_in_git",),
         412: ("precondition_failed",),
     },
     ("DELETE", "/orgs/{org_id}/api-tokens/{token_id}"): {409: ("managed_in_git",)},
-    ("POST", "/orgs/{org_id}/agents/enroll-tokens"): {422: ("unknown_agent", "agent_unavailable")},
+    ("POST", "/orgs/{org_id}/agents/enroll-tokens"): _FULL | {422: ("unknown_agent", "agent_unavailable")},
     ("DELETE", "/orgs/{org_id}/agents/enroll-tokens/{code_id}"): {409: ("managed_in_git",)},
     ("PATCH", "/agents/{agent_id}"): {409: ("managed_in_git",)},
     ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit"): {
         409: ("managed_in_git",),
         412: ("precondition_failed",),
     },
-    ("POST", "/agent/enroll"): {
+    ("POST", "/agent/enroll"): _FULL
+    | {
         401: ("invalid_enroll_token",),
         422: ("invalid_public_key", "weak_key", "agent_unavailable"),
     },

@@ -23,6 +23,7 @@ async def issue(context: Context, namespace: str, body: TokenCreate) -> tuple[Ap
     """Create a token and mint its credential: first the object, then the hash. Half-made ones are swept away later."""
     if body.expires_at is not None and body.expires_at <= context.clock.now():
         raise ValidationFailedError("expiresAt: is in the past.")
+    context.room.for_object(namespace)
     spec = ApiTokenSpec(
         display_name=body.name,
         grants=tuple([await _grant(context, namespace, scope) for scope in body.all_scopes()]),

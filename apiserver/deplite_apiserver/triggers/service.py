@@ -22,6 +22,7 @@ _TRIES = 5
 
 async def create(context: Context, namespace: str, body: TriggerCreate) -> Trigger:
     """Create a trigger."""
+    context.room.for_object(namespace)
     (agent,) = await agent_names(context, namespace, [body.agent_id])
     spec = _checked({"agent": agent} | _spec_fields(body))
     meta = Meta(name=slug_name(body.name), namespace=namespace, labels={CREATED_BY_LABEL: "api"})

@@ -35,6 +35,8 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_S3_REGION": "eu",
             "DEPLITE_LOG_FORMAT": "text",
             "DEPLITE_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.1",
+            "DEPLITE_MAX_UNFINISHED_JOBS": "7",
+            "DEPLITE_MAX_OBJECTS": "8",
             "KUBECONFIG": "/k",
         }
     )
@@ -42,6 +44,7 @@ def test_every_variable(tmp_path: Path) -> None:
     assert settings.public_url == "https://deplite.example.org"
     assert (settings.system_namespace, settings.s3.region, settings.log_format) == ("parts", "eu", "text")
     assert (settings.kubeconfig, settings.issuers[0].jwks) == (Path("/k"), "https://a/keys")
+    assert (settings.max_unfinished_jobs, settings.max_objects) == (7, 8)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
 
@@ -51,6 +54,8 @@ def test_every_variable(tmp_path: Path) -> None:
         ({name: value for name, value in S3.items() if name != "DEPLITE_S3_BUCKET"}, "DEPLITE_S3_BUCKET"),
         ({}, "DEPLITE_S3_ENDPOINT"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies"),
+        (S3 | {"DEPLITE_MAX_OBJECTS": "0"}, "max_objects"),
+        (S3 | {"DEPLITE_MAX_UNFINISHED_JOBS": "many"}, "max_unfinished_jobs"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "everybody"}, "trusted_proxies"),
         (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),

@@ -110,6 +110,7 @@ class Keys(RuleBasedStateMachine):
             limiter=self.limiter,
             waiters=Waiters(self.known),
             recent=Recent(),
+            room=lambda organization: None,
             sync_seconds=1,
         )
         if admits:
