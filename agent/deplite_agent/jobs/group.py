@@ -18,12 +18,18 @@ async def stop_group(group: int, grace: float = GRACE_SECONDS) -> None:
     """End every process of a group: SIGTERM, after the grace SIGKILL."""
     if not signal_group(group, signal.SIGTERM):
         return
-    deadline = asyncio.get_running_loop().time() + grace
-    while asyncio.get_running_loop().time() < deadline:
-        if not group_lives(group):
-            return
+    if not await gone(group, grace):
+        signal_group(group, signal.SIGKILL)
+
+
+async def gone(group: int, seconds: float) -> bool:
+    """Wait until nobody of a group is left, or for so long; says whether that is so."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while group_lives(group):
+        if asyncio.get_running_loop().time() >= deadline:
+            return False
         await asyncio.sleep(_POLL_SECONDS)
-    signal_group(group, signal.SIGKILL)
+    return True
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deplite.failpoints import failpoint
-from deplite_agent.jobs.group import GRACE_SECONDS, signal_group, stop_group
+from deplite_agent.jobs.group import GRACE_SECONDS, gone, signal_group, stop_group
 from deplite_agent.workflows.model import Step
 
 _CHUNK = 64 * 1024
@@ -165,6 +165,7 @@ async def _finish(process: asyncio.subprocess.Process, gate: _Gate, pump: "async
         signal_group(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())
     try:
+        await gone(process.pid, _DRAIN_SECONDS)  # one that is killed may be in the kernel's hands for a moment yet
         await asyncio.wait([pump], timeout=_DRAIN_SECONDS)
     finally:
         pump.cancel()
