@@ -104,7 +104,7 @@ class Caller:
                 found = await self.job(job_id)
                 if found is not None and found["status"] in statuses:
                     return found
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.25)
 
     async def in_flight(self, ledger: Ledger, count: int, seconds: float = 60) -> None:
         """Wait until that many jobs have been started and have not ended: fewer prove nothing."""
@@ -116,9 +116,23 @@ class Caller:
                 await asyncio.sleep(0.02)
 
     async def settle(
-        self, ledger: Ledger, *, may_crash: bool = False, excused: Collection[str] = (), seconds: float = 120
+        self,
+        ledger: Ledger,
+        *,
+        may_crash: bool = False,
+        excused: Collection[str] = (),
+        lossy: bool = False,
+        seconds: float = 120,
     ) -> Counters:
-        """Wait for the end of every acknowledged job, and compare both ends."""
+        """Wait for the end of every acknowledged job, and compare both ends.
+
+        Args:
+            ledger: what happened.
+            may_crash: as `Ledger.compare`.
+            excused: as `Ledger.compare`.
+            lossy: lines are lost by design: do not wait for them.
+            seconds: how long each end, and then each line, may take.
+        """
         room = asyncio.Semaphore(16)
 
         async def look(job_id: str, params: Mapping[str, Any]) -> tuple[str, Seen]:
@@ -127,7 +141,7 @@ class Caller:
                     detail = await self.until(job_id, "success", "failed", seconds=seconds)
                 except TimeoutError:
                     return job_id, Seen(detail=await self.job(job_id), raw=await self.raw(job_id), params=params)
-                late = 0 if detail["reason"] == "agent_crashed" or job_id not in ledger.ends() else seconds
+                late = 0 if lossy or detail["reason"] == "agent_crashed" or job_id not in ledger.ends() else seconds
                 raw = await self._raw_of(job_id, int(params.get("lines", 20)), late)
                 return job_id, Seen(detail=detail, raw=raw, params=params)
 
@@ -159,7 +173,7 @@ class Caller:
                 return found
             page = answer.json()
             found += page["items"]
-            if not page["items"]:
+            if len(page["items"]) < 1000:
                 return found
             start = page["nextSeq"]
 

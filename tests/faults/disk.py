@@ -24,7 +24,7 @@ async def small_disk(folder: Path, size: int) -> AsyncIterator[int | None]:
         yield None if mounted else BYTES_A_FILE
     finally:
         if mounted:
-            assert await _run("umount", str(folder))
+            assert await _run("umount", "-l", str(folder))  # a failed test leaves processes in there
 
 
 async def _run(*command: str) -> bool:

@@ -30,14 +30,13 @@ async def test_f16_a_full_disk_costs_declared_lines_and_no_result(
         await agent.says("log lines are lost", seconds=60)
         await caller.in_flight(ledger, 24)
         ledger.open("end")
-        counted = await caller.settle(ledger)
+        counted = await caller.settle(ledger, lossy=True)
         gaps = [await _gaps(caller, job) for job in jobs]
         assert sum(map(bool, gaps)) > 0
         assert counted == Counters(lines_lost=sum(map(bool, gaps))), "lost are exactly those that a line declares"
         assert agent.process is not None
         assert agent.process.returncode is None
-        await caller.run(lines=3)
-        assert (await caller.settle(ledger)).stuck == 0
+        await caller.until(await caller.run(lines=3), "success")
         await caller.close()
         await agent.close()
 
@@ -112,7 +111,7 @@ async def test_f15_starts_from_damaged_files_and_uploads_no_bad_line(
     assert len(kept) >= 20
     await agent.proxy.accept()
     await agent.start()
-    counted = await caller.settle(ledger, may_crash=True)
+    counted = await caller.settle(ledger, may_crash=True, lossy=True)
     assert replace(counted, lines_lost=0) == Counters(), "which lines may be missing is looked at below"
     for job, survived in kept.items():
         shown = {item["seq"]: item for item in await caller.items(job)}

@@ -12,8 +12,14 @@ from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 
-NOT_YET_STARTED = ["agent.job.accepted", "agent.claim.sending", "agent.claim.answered", "agent.claim.journalled"]
-MAYBE_STARTED = ["agent.step.starting", "agent.step.started"]
+FULL = pytest.mark.full
+NOT_YET_STARTED = [
+    "agent.job.accepted",
+    pytest.param("agent.claim.sending", marks=FULL),
+    "agent.claim.answered",
+    pytest.param("agent.claim.journalled", marks=FULL),
+]
+MAYBE_STARTED = [pytest.param("agent.step.starting", marks=FULL), "agent.step.started"]
 ENDED = ["agent.result.journalled", "agent.logs.answered", "agent.result.answered"]
 
 
