@@ -20,10 +20,12 @@ async def test_f33_an_agent_whose_clock_is_wrong_and_then_jumps(
     clock.write_text(str(wrong))
     agent = await fleet.add(DEPLITE_FAILPOINTS=str(folder))
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(20, lines=40, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
     clock.write_text(str(-wrong))
     await caller.run_many(10, lines=5)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert len(ledger.starts()) == 30
     await caller.run_many(5, lines=5)
@@ -34,12 +36,14 @@ async def test_f33_an_agent_whose_clock_is_wrong_and_then_jumps(
 async def test_f33_the_server_goes_back_five_minutes(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(20, lines=40, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
     clock = site.failpoints / "apiserver.clock"
     try:
         clock.write_text("-301")
         await caller.run_many(5, lines=5)
+        ledger.open("end")
         assert await caller.settle(ledger) == Counters()
         states = {one["id"]: one["status"] for one in await site.ask("GET", "/agents")}
         assert states[agent.agent_id] == "connected"

@@ -14,11 +14,13 @@ from tests.faults.site import Site
 async def test_f35_one_identity_on_two_machines(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(20, lines=200)
+    ledger.open("print")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
     copy = await fleet.copy(agent)
     await copy.says("another process uses this agent's identity")
     await caller.run_many(10, lines=5)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert len(ledger.starts()) == 30
     await _said(site, agent)

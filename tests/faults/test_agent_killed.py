@@ -102,7 +102,7 @@ async def test_killed_while_it_enrols_it_is_the_same_agent_after_the_restart(
     place: str, site: Site, fleet: Fleet, ledger: Ledger
 ) -> None:
     caller = await Caller.for_agent(site, await fleet.add())
-    await caller.run_many(20, pause="0.1")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
     before = {one["id"] for one in await site.ask("GET", "/agents")}
     agent, code = await fleet.make({}), await fleet.code()
@@ -111,6 +111,8 @@ async def test_killed_while_it_enrols_it_is_the_same_agent_after_the_restart(
     await site.hit(place)
     await agent.start(code)
     assert {one["id"] for one in await site.ask("GET", "/agents")} - before == {agent.agent_id}
+    ledger.open("print")
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     await caller.close()
 

@@ -16,7 +16,8 @@ from tests.faults.site import LOST_SECONDS, Site
 async def test_f8_and_f34_cut_off_or_stopped_past_the_lost_limit(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     cut, stopped = await fleet.add(), await fleet.add()
     of_cut, of_stopped = await Caller.for_agent(site, cut), await Caller.for_agent(site, stopped)
-    ending = await of_cut.run_many(20, lines=40, code=3)
+    ledger.open("print")
+    ending = await of_cut.run_many(20, gated=True, code=3)
     endless = [*await of_cut.run_many(2, lines=9000), *await of_stopped.run_many(20, lines=9000)]
     await of_cut.in_flight(ledger, 22)
     await of_stopped.in_flight(ledger, 20)
@@ -24,6 +25,7 @@ async def test_f8_and_f34_cut_off_or_stopped_past_the_lost_limit(site: Site, fle
     assert stopped.process is not None
     stopped.process.send_signal(signal.SIGSTOP)
     cut_at = datetime.now().astimezone()
+    ledger.open("end")
     unclaimed = await of_stopped.run_many(5, lines=2)
     for job in [*ending, *endless]:
         found = await of_cut.until(job, "failed", seconds=LOST_SECONDS + 60)

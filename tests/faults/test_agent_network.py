@@ -20,7 +20,8 @@ async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(
 ) -> None:
     agent = await fleet.add(DEPLITE_SILENCE_SECONDS=str(silence))
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(20, lines=40, pause="0.2")
+    ledger.open("print")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
     noticed = agent.log.stat().st_size
     agent.proxy.swallow_answers()
@@ -28,6 +29,7 @@ async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(
     await agent.says("The stream ended: ReadTimeout", noticed, seconds=silence + 30)
     assert not set(while_silent) & set(ledger.starts()), "no claim was answered, so nothing may run"
     agent.proxy.speak()
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert len(ledger.starts()) == 30
     await caller.close()
@@ -36,9 +38,11 @@ async def test_f5_a_silent_server_is_noticed_and_each_job_starts_once(
 async def test_f7_what_ends_while_cut_off_is_reported_as_it_was(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    jobs = [*await caller.run_many(10, lines=30), *await caller.run_many(15, lines=30, code=7)]
-    await caller.in_flight(ledger, 20)
+    jobs = [*await caller.run_many(10, gated=True), *await caller.run_many(15, gated=True, code=7)]
+    await caller.in_flight(ledger, 25)
+    ledger.open("print")
     await agent.proxy.refuse()
+    ledger.open("end")
     async with asyncio.timeout(60):
         while len(ended := ledger.ends()) < 25:
             await asyncio.sleep(0.05)
@@ -71,13 +75,15 @@ async def test_f9_a_claim_whose_answer_is_lost_is_repeated(site: Site, fleet: Fl
 async def test_f18_batches_twice_late_overlapping_and_cut(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(25, lines=40, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(25, lines=40, pause="0.1", gated=True)
     await caller.in_flight(ledger, 25)
     for _ in range(3):  # a batch that arrives twice grows in between, so that the second overlaps the first
         agent.proxy.eat_answer(b"/logs HTTP", times=6)
         agent.proxy.cut_within(b"/logs HTTP", times=6)
         agent.proxy.hold(b"/logs HTTP", seconds=3, times=6)
         await asyncio.sleep(1.5)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     await asyncio.sleep(3)  # the last late ones have come
     for job in caller.acknowledged:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from typing import Any
+from collections.abc import Callable
 
 from deplite.protocol.envelope import seal
 from deplite.protocol.keys import load_private_key
@@ -15,6 +15,7 @@ from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 
 TIMES = 100
+WAVE = 10
 RUNNING = b'"status": "running"'
 FAILED = b'"status": "failed"'
 
@@ -22,30 +23,43 @@ FAILED = b'"status": "failed"'
 async def test_f10_one_start_however_often_it_is_sent(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
-    await caller.run_many(20, lines=100)
-    job = await caller.run(lines=100, code=9)
+    ledger.open("print")
+    await caller.run_many(20, gated=True)
+    job = await caller.run(gated=True, code=9)
     await caller.in_flight(ledger, 21)
     deploy = await _deploys(site, agent, job)
 
-    await _send(agent, [deploy()] * TIMES)  # the very same bytes: known by their nonce, so that one of them counts
-    await _send(agent, [deploy() for _ in range(TIMES)])
-    await _posted(agent, RUNNING, TIMES + 1)
+    agent.proxy.listen_in()
+    await _send(agent, [deploy()] * TIMES)  # the very same bytes: one that came before is not obeyed
+    await _answered(agent, deploy, job)
+    ledger.open("end")
     await caller.until(job, "failed")
-
-    await _send(agent, [deploy() for _ in range(TIMES)])
-    await _posted(agent, FAILED, TIMES)
+    await _answered(agent, deploy, job)
 
     assert await caller.settle(ledger) == Counters()
     await agent.end()
     await agent.start()
-    await _send(agent, [deploy() for _ in range(TIMES)])
-    await _posted(agent, FAILED, TIMES)
+    agent.proxy.listen_in()
+    await _answered(agent, deploy, job)
+    assert FAILED in agent.proxy.upwards
+    assert RUNNING not in agent.proxy.upwards
     assert await caller.settle(ledger) == Counters()
     assert len(ledger.starts()) == 21
     await caller.close()
 
 
-async def _deploys(site: Site, agent: FleetAgent, job_id: str) -> Any:
+async def _answered(agent: FleetAgent, deploy: Callable[[], bytes], job: str) -> None:
+    """Send the job again and again, signed anew; each time, the agent says how far it is."""
+    said = f"POST /agent/jobs/{job}/result ".encode()
+    for _ in range(TIMES // WAVE):
+        before = agent.proxy.upwards.count(said)
+        await _send(agent, [deploy() for _ in range(WAVE)])
+        async with asyncio.timeout(60):
+            while agent.proxy.upwards.count(said) < before + WAVE:
+                await asyncio.sleep(0.05)
+
+
+async def _deploys(site: Site, agent: FleetAgent, job_id: str) -> Callable[[], bytes]:
     """Return what makes events that the server itself could have sent."""
     async with site.kube() as kube:
         found = await kube.get(DeployJob, site.organization, job_id)
@@ -62,16 +76,8 @@ async def _deploys(site: Site, agent: FleetAgent, job_id: str) -> Any:
 
 
 async def _send(agent: FleetAgent, events: list[bytes]) -> None:
-    agent.proxy.listen_in()
     for event in events:
         async with asyncio.timeout(30):
             while not agent.proxy.inject(event):
                 await asyncio.sleep(0.1)  # it has no stream just now
         await asyncio.sleep(0)
-
-
-async def _posted(agent: FleetAgent, what: bytes, times: int) -> None:
-    """Wait until the agent has said something that often."""
-    async with asyncio.timeout(60):
-        while agent.proxy.upwards.count(what) < times:
-            await asyncio.sleep(0.1)
