@@ -35,6 +35,7 @@ _TOKEN = {
     "rateLimitPerDay": None,
     "expiresAt": "2027-01-01T00:00:00Z",
     "allowedCIDRs": ["203.0.113.0/24"],
+    "previous": None,
     "lastUsedAt": None,
     "createdAt": _AT,
 }

@@ -40,7 +40,10 @@ async def list_tokens(
 ) -> list[TokenShape]:
     """List the organization's API tokens, newest first."""
     found = context.caches.tokens.by("namespace", org_id)
-    return [TokenShape(**fields_of(token)) for token in page(found, request, response, limit=limit, cursor=cursor)]
+    return [
+        TokenShape(**fields_of(token, context.clock.now()))
+        for token in page(found, request, response, limit=limit, cursor=cursor)
+    ]
 
 
 @router.post("/orgs/{org_id}/api-tokens", status_code=201)
@@ -54,7 +57,7 @@ async def issue_token(
     """Issue an API token; `plainToken` is shown this once."""
     token, credential = await service.issue(context, org_id, body)
     audited.made(object_id("tok", *token.key))
-    return MintedTokenShape(**fields_of(token), plain_token=credential.plain)
+    return MintedTokenShape(**fields_of(token, context.clock.now()), plain_token=credential.plain)
 
 
 @router.post("/orgs/{org_id}/api-tokens/{token_id}/rotate")
@@ -68,7 +71,7 @@ async def rotate_token(
     """Mint an API token anew; the old one dies at once, or after the overlap."""
     token = await token_by_id(context, org_id, token_id)
     token, credential = await service.rotate(context, token, body.overlap_seconds)
-    return MintedTokenShape(**fields_of(token), plain_token=credential.plain)
+    return MintedTokenShape(**fields_of(token, context.clock.now()), plain_token=credential.plain)
 
 
 @router.delete("/orgs/{org_id}/api-tokens/{token_id}", status_code=204)

@@ -116,6 +116,13 @@ class Limits(Shape):
     per_day: int | None
 
 
+class PreviousShape(Shape):
+    """The token as it was before it was rotated."""
+
+    prefix: str
+    good_until: datetime
+
+
 class TokenShape(Shape):
     """An API token as REST shows it."""
 
@@ -128,6 +135,8 @@ class TokenShape(Shape):
     rate_limit_per_day: int | None
     expires_at: datetime | None
     allowed_cidrs: tuple[str, ...] = Field(alias="allowedCIDRs")
+    previous: PreviousShape | None
+    """The spelling before this one, while its overlap lasts."""
     last_used_at: datetime | None
     created_at: datetime | None
 
@@ -164,7 +173,14 @@ def _scope(namespace: str, grant: Grant) -> dict[str, Any]:
             return {"type": "storage", "bindingIds": bindings, "permissions": list(grant.permissions)}
 
 
-def fields_of(token: ApiToken) -> dict[str, Any]:
+def _previous(token: ApiToken, now: datetime) -> PreviousShape | None:
+    for known in token.status.hashes[:-1]:
+        if known.not_after is not None and now < known.not_after:
+            return PreviousShape(prefix=known.prefix, good_until=known.not_after)
+    return None
+
+
+def fields_of(token: ApiToken, now: datetime) -> dict[str, Any]:
     """Return what `TokenShape` and `MintedTokenShape` have in common."""
     spec, newest = token.spec, token.status.hashes[-1] if token.status.hashes else None
     return {
@@ -177,6 +193,7 @@ def fields_of(token: ApiToken) -> dict[str, Any]:
         "rate_limit_per_day": spec.rate_limit.per_day,
         "expires_at": spec.expires_at,
         "allowedCIDRs": spec.allowed_cidrs,
+        "previous": _previous(token, now),
         "last_used_at": token.status.last_used_at,
         "created_at": token.metadata.creation_timestamp,
     }

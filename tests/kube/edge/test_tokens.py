@@ -221,6 +221,9 @@ async def test_an_overlap_keeps_the_old_token_for_so_long_and_not_the_one_before
     path = f"/orgs/{home.namespace}/api-tokens/{first['id']}/rotate"
     second = (await http.post(path, json={"overlapSeconds": 3600}, headers=owner)).json()
     third = (await http.post(path, json={"overlapSeconds": 60}, headers=owner)).json()
+    assert (first["previous"], third["previous"]["prefix"]) == (None, second["prefix"])
+    good_until = datetime.fromisoformat(third["previous"]["goodUntil"])
+    assert timedelta(0) < good_until - datetime.now(UTC) <= timedelta(seconds=60)
     refused(await http.get("/token", headers=bearer(first["plainToken"])), 401, "invalid_token")
     clock = MovableClock()
     async with served(settings, clock) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as other:
@@ -228,6 +231,8 @@ async def test_an_overlap_keeps_the_old_token_for_so_long_and_not_the_one_before
             assert (await other.get("/token", headers=bearer(token["plainToken"]))).status_code == 200
         clock.ahead = 61
         refused(await other.get("/token", headers=bearer(second["plainToken"])), 401, "invalid_token")
+        listed = (await other.get(f"/orgs/{home.namespace}/api-tokens", headers=owner)).json()
+        assert [one["previous"] for one in listed if one["id"] == first["id"]] == [None]
         assert (await other.get("/token", headers=bearer(third["plainToken"]))).status_code == 200
 
 
