@@ -44,6 +44,7 @@ class Caches:
                 "id": lambda found: object_id("tr", *found.key),
                 "namespace": lambda found: found.namespace,
                 "agent": lambda found: (found.namespace, found.spec.agent),
+                "scheduled": lambda found: found.spec.type == "schedule" or found.status.schedule is not None or None,
             },
         )
         self.tokens: Cache[ApiToken] = Cache(

@@ -18,8 +18,9 @@ class Requester(Record):
 
     kind: Literal["token", "user", "schedule", "slack", "kubernetes"] = "kubernetes"
     id: str = Field(default="", max_length=512)
-    """Token id, `issuer#subject`, schedule's fire time, Slack user, or empty."""
+    """Token id, `issuer#subject`, `schedule`, Slack user, or empty."""
     name: str = Field(default="", max_length=128)
+    """For people; of a schedule the fire time."""
 
 
 class Cancel(Record):

@@ -1,6 +1,6 @@
 """Trigger: names an agent and one of its workflows, and says who may start it how."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class Schedule(Record):
     cron: str = Field(min_length=1, max_length=128)
     time_zone: str = Field(default="UTC", min_length=1, max_length=64)
     missed_runs: Literal["skip", "latest"] = "skip"
-    """What happens to fire times that passed while nobody could act: none, or the latest one, is run."""
+    """What happens to fire times that passed while nobody could act: none is run, or the latest of the last day."""
 
 
 class Concurrency(Record):
@@ -62,8 +62,28 @@ class TriggerSpec(Spec):
     suspended: bool = False
 
 
+class ScheduleStatus(Record):
+    """When a trigger of type `schedule` fires next, and what became of the last fire times."""
+
+    cron: str = Field(min_length=1, max_length=128)
+    """What the rest speaks of; with another schedule in the spec it begins anew."""
+    time_zone: str = Field(min_length=1, max_length=64)
+    next_fire_at: Time | None = None
+    """Absent while the trigger is suspended or its schedule is wrong."""
+    last_fire_at: Time | None = None
+    """The last fire time that started a job."""
+    last_skipped_at: Time | None = None
+    """The last fire time that started none; code and message say why."""
+    last_skipped_code: str | None = Field(default=None, max_length=64)
+    last_skipped_message: str | None = Field(default=None, max_length=4096)
+
+    def whole(self) -> dict[str, Any]:
+        """Return it as JSON types under its wire names, null where it is absent: what a merge patch takes."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
 class TriggerStatus(Status):
-    """Writer: operator (id, url, conditions, observedGeneration); apiserver (the last job and the counts)."""
+    """Writer: operator (id, url, conditions, observedGeneration); apiserver (last job, counts, schedule)."""
 
     id: str | None = Field(default=None, max_length=64)
     url: str | None = Field(default=None, max_length=2048)
@@ -73,6 +93,8 @@ class TriggerStatus(Status):
     runs: int = 0
     succeeded: int = 0
     failed: int = 0
+    schedule: ScheduleStatus | None = None
+    """Writer: the sweeper's `deplite_apiserver.sweeper.schedules`."""
 
 
 class Trigger(Resource):

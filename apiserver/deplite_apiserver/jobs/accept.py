@@ -36,7 +36,7 @@ class Facts:
     grants: Sequence[Grant] | None
     """The caller's grants; None for people, whom membership has already admitted."""
     manual: bool
-    """By a person, not by webhook."""
+    """By a person or by its schedule, not by webhook."""
     asked_at: datetime | None = None
     """When it was asked for; the place of the job in its concurrency group."""
 

@@ -44,6 +44,7 @@ from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.loop import Sweeper
 from deplite_apiserver.sweeper.retire import Retirement
+from deplite_apiserver.sweeper.schedules import Schedules
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
 
@@ -184,6 +185,14 @@ class Desk:
                 jobs=self._caches.jobs,
                 transitions=transitions,
                 cancels=self.cancels,
+                now=self._clock.now,
+            ),
+            schedules=Schedules(
+                lease=self._lease,
+                store=self._kube,
+                triggers=self._caches.triggers,
+                agents=self._caches.agents,
+                runs=self.runs,
                 now=self._clock.now,
             ),
             now=self._clock.now,

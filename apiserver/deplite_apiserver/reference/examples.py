@@ -76,6 +76,7 @@ EXAMPLES: Mapping[str, Any] = {
         "allowedRefs": ["main", "release/*"],
         "params": {},
         "schedule": None,
+        "scheduleStatus": None,
         "concurrency": {"policy": "allow", "group": None},
         "timeouts": {"queueSeconds": 900, "jobSeconds": 3600},
         "suspended": False,

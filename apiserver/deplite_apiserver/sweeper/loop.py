@@ -22,6 +22,7 @@ from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, unanswered, verdict
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
+from deplite_apiserver.sweeper.schedules import Schedules
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
 
@@ -38,6 +39,7 @@ class Periods:
     retirement: float = 15.0
     leftovers: float = 60.0
     crowds: float = 15.0
+    schedules: float = 1.0
 
 
 class Held(Protocol):
@@ -70,6 +72,7 @@ class Sweeper:
         leftovers: Leftovers,
         crowds: Crowds,
         turns: Turns,
+        schedules: Schedules,
         now: Callable[[], datetime],
         lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
@@ -91,6 +94,7 @@ class Sweeper:
             leftovers: removes what was left half made.
             crowds: merges the logs of many parts.
             turns: gives the jobs of concurrency groups their turns.
+            schedules: fires scheduled triggers.
             now: the present moment in UTC.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
@@ -99,6 +103,7 @@ class Sweeper:
         self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
         self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
+        self._schedules = schedules
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
@@ -129,6 +134,7 @@ class Sweeper:
             (periods.retirement, self._retirement.round),
             (periods.leftovers, self._leftovers.round),
             (periods.crowds, self._crowds.round),
+            (periods.schedules, self._schedules.round),
         ]
 
     async def end_overdue(self) -> None:

@@ -7,8 +7,9 @@ from pydantic import Field, StrictBool, model_validator
 
 from deplite.protocol.params import ParamError, check_bounds
 from deplite.resources import Trigger
+from deplite.resources.cron import schedule_problem
 from deplite.resources.limits import DisplayName, WorkflowName
-from deplite.resources.trigger import Concurrency, Schedule, Timeouts, TriggerSpec
+from deplite.resources.trigger import Concurrency, Schedule, ScheduleStatus, Timeouts, TriggerSpec
 from deplite_apiserver.edge.body import Closed, Shape
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
 
@@ -94,6 +95,8 @@ class TriggerShape(Shape):
     allowed_refs: tuple[str, ...]
     params: dict[str, Any]
     schedule: Schedule | None
+    schedule_status: ScheduleStatus | None
+    """When it fires next, and what became of the last fire times."""
     concurrency: Concurrency
     timeouts: Timeouts
     suspended: bool
@@ -121,6 +124,7 @@ def shape_of(trigger: Trigger, public_url: str) -> TriggerShape:
         allowed_refs=spec.allowed_refs,
         params=spec.params,
         schedule=spec.schedule,
+        schedule_status=status.schedule if spec.type == "schedule" else None,
         concurrency=spec.concurrency,
         timeouts=spec.timeouts,
         suspended=spec.suspended,
@@ -143,4 +147,5 @@ def spec_problem(spec: TriggerSpec) -> str | None:
         return "schedule: goes with type schedule, and only with it"
     if spec.type == "schedule" and spec.workflow is None:
         return "workflowName: a scheduled trigger names one"
-    return None
+    problem = None if spec.schedule is None else schedule_problem(spec.schedule)
+    return problem and f"schedule.{problem}"

@@ -1,12 +1,14 @@
 """What is true of a Trigger: whether firing it would start something."""
 
 from deplite.resources import Trigger
+from deplite.resources.cron import schedule_problem
 from deplite.resources.identifiers import object_id
 from deplite.resources.reasons import (
     AGENT_NOT_ENROLLED,
     AGENT_NOT_FOUND,
     AGENT_REVOKED,
     AVAILABLE,
+    INVALID_SCHEDULE,
     SUSPENDED,
     WORKFLOW_NOT_REPORTED,
 )
@@ -31,6 +33,8 @@ def _ready(trigger: Trigger, agent: AgentFacts | None) -> Finding:
     name, workflow = trigger.spec.agent, trigger.spec.workflow
     if trigger.spec.suspended:
         return not_ready(SUSPENDED, "The trigger is suspended; set spec.suspended to false to let it fire.")
+    if trigger.spec.schedule is not None and (problem := schedule_problem(trigger.spec.schedule)):
+        return not_ready(INVALID_SCHEDULE, f"spec.schedule.{problem}.")
     if agent is None:
         return not_ready(AGENT_NOT_FOUND, f"There is no Agent {name} in this namespace; create it or name another.")
     if agent.revoked:

@@ -11,6 +11,7 @@ from deplite.resources import Agent, Trigger
 from deplite.resources.identifiers import object_id
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized, declare_agent
+from tests.kube.serving import until
 
 
 async def create(
@@ -77,6 +78,10 @@ async def test_the_walkthroughs_trigger(
         ({"schedule": {"cron": "* * * * *"}}, "validation_error"),
         ({"type": "schedule", "schedule": {"cron": ""}}, "validation_error"),
         ({"type": "schedule", "schedule": {"cron": "x", "tz": "UTC"}}, "validation_error"),
+        ({"type": "schedule", "schedule": {"cron": "0 4 * *"}}, "validation_error"),
+        ({"type": "schedule", "schedule": {"cron": "0 4 31 2 *"}}, "validation_error"),
+        ({"type": "schedule", "schedule": {"cron": "0 4 * * *", "timeZone": "Mars/Olympus"}}, "validation_error"),
+        ({"type": "schedule", "schedule": {"cron": "0 4 * * *", "missedRuns": "all"}}, "validation_error"),
         ({"responseMode": "both"}, "validation_error"),
         ({"allowedRefs": "main"}, "validation_error"),
         ({"allowedRefs": [""]}, "validation_error"),
@@ -164,10 +169,6 @@ async def changing(http: httpx.AsyncClient, kube: KubeClient, org: str, owner: d
         ({"scopeType": "agent", "workflowName": None}, {"scopeType": "agent", "workflowName": None}),
         ({"timeouts": {"jobSeconds": 60}}, {"timeouts": {"queueSeconds": 900, "jobSeconds": 60}}),
         ({"concurrency": {"policy": "replace", "group": "g"}}, {"concurrency": {"policy": "replace", "group": "g"}}),
-        (
-            {"type": "schedule", "schedule": {"cron": "0 4 * * *"}},
-            {"type": "schedule", "schedule": {"cron": "0 4 * * *", "timeZone": "UTC", "missedRuns": "skip"}},
-        ),
     ],
     ids=repr,
 )
@@ -200,6 +201,32 @@ async def test_a_change_that_the_rules_forbid_is_422(changing: Changing, body: d
     refused(await changing.patch(body), 422, "validation_error")
     shown = await changing.http.get(changing.path, headers=changing.owner)
     assert shown.json() == changing.made
+
+
+async def test_a_schedule_is_made_changed_and_taken_away(
+    http: httpx.AsyncClient, kube: KubeClient, org: str, owner: dict[str, str]
+) -> None:
+    agent_id = await declare_agent(kube, org, "db-1")
+    schedule = {"cron": "0 4 * * *", "timeZone": "Asia/Seoul", "missedRuns": "latest"}
+    made = await create(http, org, owner, agent_id, type="schedule", schedule=schedule)
+    assert made.status_code == 201, made.text
+    path = f"/triggers/{made.json()['id']}"
+    assert (made.json()["type"], made.json()["schedule"]) == ("schedule", schedule)
+
+    async def fires() -> str | None:
+        """Return the hour at which the cluster says that it fires next."""
+        status = (await http.get(path, headers=owner)).json()["scheduleStatus"]
+        return status and status["nextFireAt"][11:]
+
+    await until(fires, "19:00:00Z", seconds=30)
+    changed = await http.patch(path, json={"schedule": {"cron": "0 5 * * *"}}, headers=owner)
+    assert changed.json()["schedule"] == schedule | {"cron": "0 5 * * *"}
+    await until(fires, "20:00:00Z", seconds=30)
+    for wrong in ({"cron": "61 * * * *"}, {"cron": "0 5 * * *", "timeZone": "Mars/Olympus"}):
+        refused(await http.patch(path, json={"schedule": wrong}, headers=owner), 422, "validation_error")
+    changed = await http.patch(path, json={"type": "webhook", "schedule": None}, headers=owner)
+    found = changed.json()
+    assert (found["type"], found["schedule"], found["scheduleStatus"]) == ("webhook", None, None)
 
 
 async def test_a_stale_etag_is_412_and_a_good_one_is_not(changing: Changing) -> None:

@@ -48,6 +48,18 @@ async def test_suspended_trigger_says_so(kube: KubeClient, organization: str, pa
     await patient.condition(Trigger, organization, "deploy", "Suspended")
 
 
+async def test_a_wrong_schedule_is_said(kube: KubeClient, organization: str, patient: Patient) -> None:
+    await kube.create(trigger(organization))
+    schedule = {"type": "schedule", "schedule": {"cron": "0 4 31 2 *"}}
+    await kube.patch(Trigger, organization, "deploy", {"spec": schedule})
+    found = await patient.condition(Trigger, organization, "deploy", "InvalidSchedule")
+    ready = found.status.condition("Ready")
+    assert ready is not None
+    assert (ready.status, ready.message.partition(":")[0]) == ("False", "spec.schedule.cron")
+    await kube.patch(Trigger, organization, "deploy", {"spec": {"schedule": {"cron": "0 4 * * *"}}})
+    await patient.condition(Trigger, organization, "deploy", "AgentNotFound")
+
+
 async def test_agent_gets_id_and_conditions(kube: KubeClient, organization: str, patient: Patient) -> None:
     await kube.create(Agent(metadata=Meta(namespace=organization, name="web")))
     found = await patient.condition(Agent, organization, "web", "NotEnrolled")

@@ -50,6 +50,13 @@ def test_agent(given: Agent, expected: tuple[str, str]) -> None:
         (trigger(), agent(), ("True", "Available")),
         (trigger(), agent(state="Disconnected"), ("True", "Available")),
         (trigger(), None, ("False", "AgentNotFound")),
+        (trigger(type="schedule", schedule={"cron": "0 4 * * *"}), agent(), ("True", "Available")),
+        (trigger(type="schedule", schedule={"cron": "0 4 31 2 *"}), None, ("False", "InvalidSchedule")),
+        (
+            trigger(type="schedule", schedule={"cron": "0 4 * * *", "timeZone": "Mars/Olympus"}),
+            agent(),
+            ("False", "InvalidSchedule"),
+        ),
         (trigger(), agent(publicKey=None), ("False", "AgentNotEnrolled")),
         (trigger(), agent(spec={"revoked": True}, publicKey=None), ("False", "AgentRevoked")),
         (trigger(), agent(spec={"suspended": True}), ("False", "Suspended")),

@@ -18,6 +18,8 @@ CRON = {"cron": "0 4 * * *"}
         ({"scope": "agent"}, None),
         ({"scope": "agent", "workflow": "w"}, "workflowName"),
         ({"type": "schedule", "schedule": CRON, "workflow": "w"}, None),
+        ({"type": "schedule", "schedule": {"cron": "0 4 * *"}, "workflow": "w"}, "schedule.cron"),
+        ({"type": "schedule", "schedule": CRON | {"timeZone": "Mars"}, "workflow": "w"}, "schedule.timeZone"),
         ({"type": "schedule", "workflow": "w"}, "schedule"),
         ({"type": "webhook", "schedule": CRON, "workflow": "w"}, "schedule"),
         ({"type": "schedule", "schedule": CRON, "scope": "agent"}, "workflowName"),
