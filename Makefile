@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults bench lint format api-docs unit lock clean
+.PHONY: help setup up down status test faults fuzz bench lint format api-docs unit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about half an hour)
 	@$(BIN)/deplite setup
 	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults)
+
+fuzz: $(VENV)/.dev ## 500 examples of every operation of the API, with every kind of credential
+	@$(BIN)/deplite setup
+	@$(BIN)/pytest -m full $(or $(ARGS),tests/kube/edge/test_fuzz.py)
 
 bench: $(VENV)/.local ## dispatch latency and accepted runs, beside the floor of the same machine
 	@$(BIN)/deplite setup

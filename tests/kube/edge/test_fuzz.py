@@ -1,0 +1,172 @@
+"""What the document says, held against the served app: every operation with every kind of credential.
+
+A finding is a server error, or an answer that the document does not have: by status, type, headers or schema.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi import checks
+
+from deplite.resources.credentials import mint
+from deplite_apiserver.app import reference
+from deplite_apiserver.auth.roles import Kind, kinds_of
+from tests.kube.edge.conftest import Organized
+from tests.kube.edge.people import People
+from tests.published.agent import PublishedAgent
+
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "generation": {"with-security-parameters": False},
+        "checks": {"negative_data_rejection": {"expected-statuses": ["4xx", "503"]}},
+    }
+)
+"""Credentials are ours to send, and any refusal is one."""
+SCHEMA = schemathesis.openapi.from_dict(reference(), config=CONFIG)
+OPERATIONS = {one.ok().label: one.ok() for one in SCHEMA.get_all_operations()}
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+    checks.negative_data_rejection,
+]
+EVERY_CHANGE = 25
+"""Examples an operation; these are always the same ones, those of `make fuzz` never."""
+KINDS = ("nobody", "member", "owner", "token", "agent", "code")
+ENTRIES: dict[str, set[Kind]] = {
+    "nobody": {"public"},
+    "member": {"member"},
+    "owner": {"member", "owner"},
+    "token": {"token"},
+    "agent": {"agent"},
+    "code": {"enrollment"},
+}
+"""What the table of callers calls those who come with such a credential."""
+_ENTRY: dict[str, set[Kind]] = {
+    "nobody": {"public"},
+    "member": {"member"},
+    "owner": {"member", "owner"},
+    "token": {"token"},
+    "agent": {"agent"},
+    "code": {"enrollment"},
+}
+"""What the table of callers calls those who come with a credential."""
+
+
+class Signing(requests.auth.AuthBase):
+    """Signs what is really sent."""
+
+    def __init__(self, agent: PublishedAgent) -> None:
+        self.agent = agent
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = request.body or b""
+        raw = body.encode() if isinstance(body, str) else bytes(body)
+        request.headers.update(self.agent.signed(str(request.method), urlsplit(str(request.url)).path, raw))
+        return request
+
+
+class Bearer(requests.auth.AuthBase):
+    """Shows a credential, whatever the case says."""
+
+    def __init__(self, credential: str | None) -> None:
+        self.credential = credential
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        if self.credential is not None:
+            request.headers["Authorization"] = f"Bearer {self.credential}"
+        return request
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where the cases go, and with what."""
+
+    base: str
+    auth: requests.auth.AuthBase
+    known: dict[str, str]
+    """Ids that exist, for half of the cases: with random ones, little more than 404 would be seen."""
+
+
+def target_of(home: Organized, people: People, code: str, kind: str) -> Target:
+    credentials: dict[str, Callable[[], str | None]] = {
+        "nobody": lambda: None,
+        "member": lambda: people.token("mika"),
+        "owner": lambda: people.token("olga"),
+        "token": lambda: home.token,
+        "code": lambda: code,
+    }
+    auth = Signing(home.agent) if kind == "agent" else Bearer(credentials[kind]())
+    known = {"org_id": home.namespace, "trigger_id": home.trigger_id, "agent_id": home.agent.agent_id}
+    return Target(base=home.base, auth=auth, known=known | {"token_id": home.token_id, "name": "deploy-prod"})
+
+
+def fuzz(operation: Any, target: Target, examples: int, mode: GenerationMode) -> None:
+    """Send cases of one operation; the first finding raises."""
+    turn = 0
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=examples <= EVERY_CHANGE,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        nonlocal turn
+        turn += 1
+        wrong_path = ParameterLocation.PATH in case.meta.components and (
+            case.meta.components[ParameterLocation.PATH].mode is GenerationMode.NEGATIVE
+        )
+        if turn % 2 and operation.method != "delete" and not wrong_path:
+            case.path_parameters = {name: target.known.get(name, value) for name, value in case.path_parameters.items()}
+        # A dry run answers 200 to a bad request, too, and says what is wrong with it; a blank body is `{}`.
+        blank = isinstance(case.body, bytes) and not case.body.strip()
+        skipped = [checks.negative_data_rejection] if blank or case.query.get("dryRun") == "true" else []
+        case.call_and_validate(
+            base_url=target.base, auth=target.auth, checks=CHECKS, excluded_checks=skipped, timeout=30
+        )
+
+    ask()
+
+
+@pytest.fixture(scope="module")
+def code() -> str:
+    """An enrolment code of the right form that nobody minted."""
+    return mint("enr").plain
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [EVERY_CHANGE, pytest.param(500, marks=pytest.mark.full)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("label", OPERATIONS)
+async def test_the_document_holds(
+    home: Organized, people: People, code: str, label: str, kind: str, examples: int
+) -> None:
+    if (label, kind) == ("GET /agent/stream", "agent"):
+        kind = "nobody"  # with good credentials it never ends
+    raw, modes = OPERATIONS[label].definition.raw, list(GenerationMode)
+    method, path = label.split()
+    if not kinds_of(method, path) & ENTRIES[kind]:
+        examples, modes = examples // 5, [GenerationMode.POSITIVE]  # all of them meet the same closed door
+    if "parameters" not in raw and "requestBody" not in raw:
+        modes = [GenerationMode.POSITIVE]  # there is nothing to be wrong
+    target = target_of(home, people, code, kind)
+    for mode in modes:
+        await asyncio.to_thread(fuzz, OPERATIONS[label], target, -(-examples // len(modes)), mode)
