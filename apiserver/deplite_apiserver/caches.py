@@ -1,12 +1,14 @@
 """The local copies that requests are decided on: one watch a kind, whole objects but for jobs."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
+from deplite.kube.errors import KubeError
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
@@ -18,6 +20,8 @@ from deplite_apiserver.jobs.view import JobView, project
 FRESH_WAITS_PER_SECOND = 5
 """How often a miss may ask the API server how far behind the caches are."""
 FRESH_SECONDS = 1.0
+PULSE_SECONDS = 2.0
+"""How often the API server is asked for a sign of life that only etcd can give; its watches go on without etcd."""
 
 
 Found = TypeVar("Found")
@@ -29,6 +33,7 @@ class Caches:
     def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
         self._waits: list[float] = []
+        self._answered_at = time.monotonic()
         self.organizations: Cache[Organization] = Cache(kube, Organization, Organization.model_validate)
         self.agents: Cache[Agent] = Cache(
             kube,
@@ -83,14 +88,22 @@ class Caches:
 
     @property
     def silence(self) -> float:
-        """Seconds since the cache that heard last from the API server did."""
-        return time.monotonic() - max(cache.heard_at for cache in self.all())
+        """Seconds since the API server last answered out of etcd."""
+        return time.monotonic() - self._answered_at
 
     async def run(self) -> None:
         """Keep all caches, for ever."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._feel_pulse())
             for cache in self.all():
                 group.create_task(cache.run())
+
+    async def _feel_pulse(self) -> None:
+        while True:
+            with contextlib.suppress(KubeError):
+                await self._kube.version(Organization)
+                self._answered_at = time.monotonic()
+            await asyncio.sleep(PULSE_SECONDS)
 
     def token_by_hash(self, sha256: str) -> ApiToken | None:
         """Return the token that has a credential of that hash."""

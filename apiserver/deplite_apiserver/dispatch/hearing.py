@@ -10,8 +10,8 @@ TICK_SECONDS = 1.0
 """How often `tick` is to be called."""
 MAX_PAUSE_SECONDS = 6.0
 """Two ticks further apart than this mean that the process stood still."""
-MAX_DEAF_SECONDS = 35.0
-"""Caches that heard nothing for so long mean that the Kubernetes API is away; a silent watch is given up after 25 s."""
+MAX_DEAF_SECONDS = 15.0
+"""A Kubernetes API that has answered nothing for so long is away: it is asked every two seconds."""
 
 
 class Hearing:

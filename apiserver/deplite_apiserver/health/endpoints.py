@@ -9,8 +9,8 @@ from deplite_apiserver.edge.body import Shape
 
 router = APIRouter(tags=["Health"])
 
-MAX_SILENCE_SECONDS = 30.0
-"""A replica that has heard nothing from the API server for so long should get no requests."""
+MAX_SILENCE_SECONDS = 15.0
+"""A replica that the API server has not answered for so long should get no requests."""
 
 
 class HealthShape(Shape):
