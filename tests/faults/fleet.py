@@ -53,7 +53,7 @@ class FleetAgent:
         self.agent_id = await self.says(r"^(?:Enrolled|Connected) as agent (ag-[a-z2-7]+)$", offset)
 
     async def launch(self, code: str | None = None, **more: str) -> None:
-        """Start the process."""
+        """Start the process, and wait for nothing: the server may be away."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DEPLITE_")} | {
             "DEPLITE_URL": self.proxy.url,
             "DEPLITE_STATE_DIR": str(self.state_folder),

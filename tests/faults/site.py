@@ -37,11 +37,11 @@ class Site:
     kubeconfig: Path
 
     @classmethod
-    async def start(cls, folder: Path) -> "Site":
+    async def start(cls, folder: Path, lost_seconds: int = LOST_SECONDS) -> "Site":
         """Start everything in a folder, with failpoints that nobody has armed yet."""
         data, failpoints = folder / "data", folder / "failpoints"
         failpoints.mkdir(parents=True)
-        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints), "DEPLITE_LOST_SECONDS": str(LOST_SECONDS)}
+        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints), "DEPLITE_LOST_SECONDS": str(lost_seconds)}
         process = await asyncio.create_subprocess_exec(
             DEPLITE,
             *("up", "--detach", "--data", str(data)),
@@ -75,7 +75,7 @@ class Site:
         """Return a part's process, None while it is being started again."""
         state = json.loads((self.data / "state.json").read_text())
         found = next(one for one in state["parts"] if one["name"] == part)
-        pid: int | None = found["pid"]
+        pid: int | None = found.get("pid")
         return pid
 
     def signal(self, part: str, number: signal.Signals) -> int:
@@ -84,6 +84,10 @@ class Site:
         assert pid is not None, f"{part} is not running"
         os.kill(pid, number)
         return pid
+
+    def kill_now(self, part: str) -> None:
+        """kill -9 a part, and wait for nothing."""
+        self.signal(part, signal.SIGKILL)
 
     async def kill(self, part: str) -> None:
         """kill -9 a part, and wait until another process of it runs."""

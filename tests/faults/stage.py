@@ -54,7 +54,8 @@ class Stage(Site):
         ports = choose(["apiserver", "operator"], {})
         storage = parts.Storage(s3.url, store.bucket, store.region, store.access_key_file, store.secret_key_file)
         configs = {part: await _kubeconfig(cluster, layout, part, proxy.url) for part, proxy in kube_of.items()}
-        supervisor = Supervisor(lambda _: None, lambda: None)
+        # Its patience with what ends again and again is the subject of other tests.
+        supervisor = Supervisor(lambda _: None, lambda: None, sleep=lambda seconds: asyncio.sleep(min(seconds, 0.2)))
         programs = (
             parts.operator(layout, ports["operator"], ports["apiserver"], configs["operator"]),
             parts.apiserver(layout, ports["apiserver"], configs["apiserver"], issuer.issuers_file, storage),

@@ -8,37 +8,43 @@ import pytest
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
-from tests.faults.site import Site
+from tests.faults.stage import Stage
 
-RUNS = 120
-KILLS = 6
+_FULL = pytest.mark.full, pytest.mark.timeout(1800)
 
 
-async def test_f1_killed_at_random_moments(site: Site, fleet: Fleet, ledger: Ledger, seed: int) -> None:
+@pytest.mark.parametrize(("runs", "kills"), [(120, 5), pytest.param(600, 60, marks=_FULL)])
+async def test_f1_killed_at_random_moments(
+    runs: int, kills: int, stage: Stage, crew: Fleet, ledger: Ledger, seed: int
+) -> None:
     chance = random.Random(seed)
-    callers = [await Caller.for_agent(site, await fleet.add()) for _ in range(2)]
-    running = asyncio.gather(*(caller.run_many(RUNS // 2, lines=10) for caller in callers))
-    for _ in range(KILLS):
-        await asyncio.sleep(chance.uniform(0.2, 1.5))
-        await site.kill("apiserver")
+    callers = [await Caller.for_agent(stage, await crew.add()) for _ in range(2)]
+    running = asyncio.gather(*(caller.run_many(runs // 2, at_once=20, lines=20, pause="0.2") for caller in callers))
+    for done in range(kills):
+        # So many jobs for each kill, that the last one finds as many under way as the first.
+        while sum(len(caller.acknowledged) for caller in callers) < done * runs // kills:
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))
+        await asyncio.sleep(chance.uniform(0, 1))
+        await stage.kill("apiserver")
     await running
     for caller in callers:
         assert await caller.settle(ledger) == Counters()
-        assert len(caller.acknowledged) == RUNS // 2
+        assert len(caller.acknowledged) == runs // 2
         await caller.close()
-    assert len(ledger.starts()) == RUNS
+    assert len(ledger.starts()) == runs
 
 
 @pytest.mark.parametrize("place", ["apiserver.run.reserved", "apiserver.run.created"])
 async def test_f2_killed_between_the_create_and_the_answer(
-    place: str, site: Site, fleet: Fleet, ledger: Ledger
+    place: str, stage: Stage, crew: Fleet, ledger: Ledger
 ) -> None:
-    caller = await Caller.for_agent(site, await fleet.add())
+    caller = await Caller.for_agent(stage, await crew.add())
     await caller.run_many(20, pause="0.2")
     await caller.in_flight(ledger, 20)
-    site.arm(place)
+    stage.arm(place)
     first = await caller.run("the-key", lines=3)
-    await site.hit(place)
+    await stage.hit(place)
     again = await caller.ask(
         "POST", f"/triggers/{caller.trigger}/run", "the-key", {"ref": "main", "params": {"lines": 3}}
     )
@@ -48,33 +54,34 @@ async def test_f2_killed_between_the_create_and_the_answer(
     await caller.close()
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "apiserver.job.sent",
-        "apiserver.transition.decided",
-        "apiserver.transition.written",
-        "apiserver.logs.received",
-        "apiserver.logs.stored",
-    ],
-)
-async def test_killed_between_two_writes(place: str, site: Site, fleet: Fleet, ledger: Ledger) -> None:
-    caller = await Caller.for_agent(site, await fleet.add())
-    await caller.run_many(20, pause="0.1")
-    await caller.in_flight(ledger, 20)
-    site.arm(place)
-    await caller.run_many(5)
-    await site.hit(place)
+PLACES = [
+    "apiserver.job.sent",
+    "apiserver.transition.decided",
+    "apiserver.transition.written",
+    "apiserver.logs.received",
+    "apiserver.logs.stored",
+]
+
+
+async def test_killed_between_two_writes(stage: Stage, crew: Fleet, ledger: Ledger) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    await caller.run_many(25, lines=250, pause="0.1")
+    for place in PLACES:
+        await caller.in_flight(ledger, 20)
+        stage.arm(place)
+        await caller.run_many(3, lines=3)
+        await stage.hit(place)
     assert await caller.settle(ledger) == Counters()
-    assert len(ledger.starts()) == 25
+    assert len(ledger.starts()) == len(caller.acknowledged) == 25 + 3 * len(PLACES)
     await caller.close()
 
 
-async def test_f3_equal_keys_at_once_are_one_job(site: Site, fleet: Fleet, ledger: Ledger) -> None:
-    caller = await Caller.for_agent(site, await fleet.add())
-    for turn in range(20):
+@pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=_FULL)])
+async def test_f3_equal_keys_at_once_are_one_job(rounds: int, stage: Stage, crew: Fleet, ledger: Ledger) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    for turn in range(rounds):
         jobs = await asyncio.gather(*(caller.run(f"round-{turn}", lines=1, pause="0") for _ in range(50)))
         assert len(set(jobs)) == 1
     assert await caller.settle(ledger) == Counters()
-    assert len(caller.acknowledged) == 20
+    assert len(caller.acknowledged) == rounds
     await caller.close()
