@@ -39,6 +39,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.UnsupportedEncodingError: 415,
     errors.ValidationFailedError: 422,
     errors.RateLimitedError: 429,
+    errors.QuotaExceededError: 429,
     errors.UnavailableError: 503,
 }
 
