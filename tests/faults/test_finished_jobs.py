@@ -73,7 +73,7 @@ async def test_f32_ten_thousand_finished_jobs_and_a_thousand_agents(session_fold
         store = site.data / "controlplane" / "etcd" / "member" / "snap" / "db"
         print(f"etcd's file: {store.stat().st_size / 1e6:.0f} MB")
         async with site.kube() as kube:
-            largest = max(len(json.dumps(item)) async for page in kube.pages(DeployJob) for item in page.items)
+            largest = max([len(json.dumps(item)) async for page in kube.pages(DeployJob) for item in page.items])
         assert largest <= MAX_JOB_BYTES
     finally:
         await fleet.close()
