@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import signal
 from collections.abc import AsyncIterator
 
 from deplite.kube.client import KubeClient
@@ -62,17 +63,19 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         desk=desk,
     )
     runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run(), "trail": trail.run()}
-    tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
-    for task in tasks:
+    tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
+    for task in tasks.values():
         task.add_done_callback(_ended)
     try:
         yield context
     finally:
+        tasks["trail"].cancel()  # what it was writing is written again, the same bytes under the same key
+        await asyncio.wait([tasks["trail"]])
         await trail.close()  # the desk takes the bucket along
         await desk.close()
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await usage.flush(all_of_them=True)
@@ -80,6 +83,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    """Say why a task that should never end did; the process goes on being unready, and is restarted by its keeper."""
+    """Say why a task that should never end did, and end the process: without it, what is accepted is not sent."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the task %s ended", task.get_name(), exc_info=error, extra={"action": "task_ended"})
+        signal.raise_signal(signal.SIGTERM)

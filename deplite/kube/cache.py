@@ -19,9 +19,9 @@ from deplite.resources.resource import Resource
 
 Value = TypeVar("Value")
 Key = tuple[str, str]
+"""Namespace and name."""
 Body = Mapping[str, Any] | Resource
 """An object as the API server sent it, or as a write of ours got it back."""
-"""Namespace and name."""
 
 _FIRST_RETRY_SECONDS = 0.5
 """A part has half a dozen caches: together they must not storm an API server that is in trouble."""
@@ -111,16 +111,6 @@ class Cache(Generic[Value]):
         """Wait until the first list is complete."""
         while not self.synced:
             await self._wait_moved()
-
-    async def wait_version(self, version: int, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until the cache has seen `version`; says whether it has."""
-        try:
-            async with asyncio.timeout(timeout):
-                while self.version < version:
-                    await self._wait_moved()
-        except TimeoutError:
-            return False
-        return True
 
     def note(self, resource: Mapping[str, Any] | Resource) -> None:
         """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored."""

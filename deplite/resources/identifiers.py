@@ -5,6 +5,7 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from functools import lru_cache
 
 ID_PATTERN = re.compile(r"^(tr|ag|tok|f|wf|enr)-[a-z2-7]{16}$")
 JOB_ID_PATTERN = re.compile(r"^j-[a-z2-7]{26}$")
@@ -14,6 +15,7 @@ def _base32(digest: bytes, length: int) -> str:
     return base64.b32encode(digest).decode().lower()[:length]
 
 
+@lru_cache(maxsize=65_536)  # a list of jobs asks for the same few again and again
 def object_id(prefix: str, namespace: str, name: str) -> str:
     """Return the id of a named object, e.g. `tr-…` for a Trigger: the same through delete and apply.
 

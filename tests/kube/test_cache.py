@@ -52,14 +52,6 @@ async def test_index_follows_a_change(kube: KubeClient, organization: str, cache
     await until(lambda: not cache.by("label", label))
 
 
-async def test_waits_for_a_version(kube: KubeClient, organization: str, cache: Cache[Agent]) -> None:
-    await cache.wait_synced()
-    created = await kube.create(agent(organization, "a"))
-    assert await cache.wait_version(int(created.metadata.resource_version), timeout=5)
-    assert cache.get(organization, "a") == created
-    assert not await cache.wait_version(cache.version + 1_000_000, timeout=0.1)
-
-
 async def test_tells_of_changes_in_order(kube: KubeClient, organization: str, cache: Cache[Agent]) -> None:
     heard: list[Change[Agent]] = []
     cache.subscribe(lambda change: heard.append(change) if change.key[0] == organization else None)

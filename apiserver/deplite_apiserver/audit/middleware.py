@@ -33,6 +33,9 @@ class AuditMiddleware:
 
         try:
             await self._app(scope, receive, listen)
+        except Exception:  # which is answered outside of here
+            status = status or 500
+            raise
         finally:
             if (act := _act(scope)) is not None and (outcome := outcome_of(act, entry_in(scope), status)) is not None:
                 entry = entry_in(scope)

@@ -58,7 +58,9 @@ class Trail:
             await asyncio.sleep(pause)
             try:
                 await self.flush()
-            except StorageUnavailableError:
+            except Exception as error:
+                if not isinstance(error, StorageUnavailableError):  # nobody foresaw it; the next record may fare better
+                    log.exception("audit records not stored yet", extra={"action": "audit_failed"})
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 pause = FLUSH_SECONDS

@@ -1,6 +1,7 @@
 """The kinds of caller that a request can turn out to have."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Literal
 
 from deplite.resources import Agent, ApiToken, EnrollmentToken
@@ -14,6 +15,8 @@ class UserCaller:
     issuer: str
     subject: str
     name: str = ""
+    expires_at: float = field(default=math.inf, compare=False)
+    """Unix seconds at which the JWT ends."""
 
     @property
     def id(self) -> str:

@@ -7,8 +7,6 @@ from starlette.requests import Request
 
 from deplite_apiserver.errors import UnauthorizedError
 
-MAX_CREDENTIAL = 16 * 1024
-
 CredentialKind = Literal["api_token", "enrollment", "jwt"]
 
 

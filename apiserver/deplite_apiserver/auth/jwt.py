@@ -80,4 +80,9 @@ def _caller(claims: dict[str, Any]) -> UserCaller:
     subject, name = claims["sub"], claims.get("name") or claims.get("email") or ""
     if not isinstance(subject, str) or not subject:
         raise InvalidTokenError
-    return UserCaller(issuer=claims["iss"], subject=subject, name=name[:128] if isinstance(name, str) else "")
+    return UserCaller(
+        issuer=claims["iss"],
+        subject=subject,
+        name=name[:128] if isinstance(name, str) else "",
+        expires_at=float(claims["exp"]),
+    )

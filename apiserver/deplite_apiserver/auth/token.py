@@ -42,6 +42,15 @@ def token_good(token: ApiToken, sha256: str, now: datetime) -> bool:
     )
 
 
+def still_good(caches: Caches, caller: TokenCaller, now: datetime) -> ApiToken | None:
+    """Return the token of a caller who stays, as it is now; None once it is revoked, rotated away or expired."""
+    token = caches.tokens.get(*caller.token.key)
+    if token is None or token.metadata.uid != caller.token.metadata.uid:
+        return None
+    shown = [known for known in token.status.hashes if known.prefix == caller.prefix]
+    return token if any(token_good(token, known.sha256, now) for known in shown) else None
+
+
 def address_allowed(token: ApiToken, address: str) -> bool:
     """Whether the token may be used from there; no list allows any network."""
     if not token.spec.allowed_cidrs:

@@ -99,6 +99,8 @@ class Dispatcher:
             return False
         except KubeError as error:  # the next connect of the agent, or the sweeper, decides again
             log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+        except Exception:  # one object that nobody foresaw must not end what sends all the others
+            log.exception("job %s not ended", job.name, extra={"action": "end_failed"})
         return True
 
     def refresh_workflows(self, agent: AgentKey) -> bool:

@@ -23,6 +23,8 @@ from deplite_apiserver.errors import (
 MAX_BODY = 1024 * 1024
 MAX_LOG_BODY = 4 * 1024 * 1024
 MAX_DEPTH = 32
+MAX_VALUES = 50_000
+"""Members and items of a body: what no route of ours needs is not looked at one by one."""
 _MAX_DIGITS = 400
 
 
@@ -100,7 +102,7 @@ def json_value(raw: bytes) -> Any:
         raise
     except (ValueError, RecursionError):
         raise ValidationFailedError("The body is not valid JSON in UTF-8.", code="invalid_json") from None
-    _check(value, "body", MAX_DEPTH)
+    _check(value, (), MAX_DEPTH)
     return value
 
 
@@ -115,18 +117,20 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
 
 
-def _check(value: Any, where: str, depth: int) -> None:
-    if depth == 0 and isinstance(value, dict | list):
-        raise ValidationFailedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
-    match value:
-        case float() if not math.isfinite(value):
-            raise ValidationFailedError(f"{printable(where)}: not a number that JSON has.")
-        case dict():
-            for key, item in value.items():
-                _check(item, key if where == "body" else f"{where}.{key}", depth - 1)
-        case list():
-            for number, item in enumerate(value):
-                _check(item, f"{where}.{number}", depth - 1)
+def _check(value: Any, where: tuple[str | int, ...], depth: int, left: list[int] | None = None) -> None:
+    """Look at every value; `where` is spelled only for what is refused, and `left` counts down what there may be."""
+    left = [MAX_VALUES] if left is None else left
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise ValidationFailedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        left[0] -= len(value)
+        if left[0] < 0:
+            raise ValidationFailedError(f"The body has more than {MAX_VALUES} values.")
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, dict | list | float):
+                _check(item, (*where, key), depth - 1, left)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValidationFailedError(f"{printable('.'.join(map(str, where)) or 'body')}: not a number that JSON has.")
 
 
 def validated(model: type[Model], value: Any) -> Model:

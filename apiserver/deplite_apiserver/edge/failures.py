@@ -17,7 +17,6 @@ from deplite.kube import errors as kube_errors
 from deplite_apiserver import errors
 from deplite_apiserver.audit.entry import entry_in
 from deplite_apiserver.auth.roles import methods_of
-from deplite_apiserver.storage.objects import StorageUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -79,17 +78,21 @@ def install_failures(app: FastAPI) -> None:
     """Make the app answer every error in the documented shape."""
     app.add_exception_handler(errors.ApiError, _refused)
     app.add_exception_handler(kube_errors.KubeError, _kube)
-    app.add_exception_handler(StorageUnavailableError, _storage)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _parameters)
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ApiError)
-    entry_in(request.scope).code = error.code
     status = next(found for kind in type(error).__mro__ if (found := STATUS.get(kind)))
-    return answer(
-        status, error.code, error.message, retry_after=error.retry_after, extra=error.extra, headers=error.headers
+    return _noted(
+        request,
+        status,
+        error.code,
+        error.message,
+        retry_after=error.retry_after,
+        extra=error.extra,
+        headers=error.headers,
     )
 
 
@@ -97,15 +100,10 @@ def _kube(request: Request, error: Exception) -> JSONResponse:
     log.warning("the Kubernetes API: %s", error, extra={"action": "kube_error"})
     known = next((found for kind in type(error).__mro__ if (found := _KUBE.get(kind))), None)
     if known is not None:
-        return answer(*known)
+        return _noted(request, *known)
     retry_after = error.retry_after if isinstance(error, kube_errors.UnavailableError) else 1
     message = "The cluster does not answer for the moment; try again."
-    return answer(503, "unavailable", message, retry_after=retry_after)
-
-
-def _storage(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StorageUnavailableError)
-    return answer(503, "storage_unavailable", str(error), retry_after=error.retry_after)
+    return _noted(request, 503, "unavailable", message, retry_after=retry_after)
 
 
 def _plain(request: Request, error: Exception) -> JSONResponse:
@@ -115,13 +113,19 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405:
         # The framework names the methods of the first route of this path only.
         headers["Allow"] = ", ".join(methods_of(request.scope["path"]))
-    return answer(error.status_code, code, message, headers=headers)
+    return _noted(request, error.status_code, code, message, headers=headers)
 
 
 def _parameters(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return answer(422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
+    return _noted(request, 422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
+
+
+def _noted(request: Request, status: int, code: str, message: str, **more: Any) -> JSONResponse:
+    """Return the answer; the audit record of the request says its code, too."""
+    entry_in(request.scope).code = code
+    return answer(status, code, message, **more)
 
 
 def unexpected() -> JSONResponse:

@@ -14,7 +14,10 @@ class PatienceMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; the lifespan, in which all background work begins, keeps the usual patience."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         before = PATIENCE.set(PATIENCE_SECONDS)
         try:
             await self._app(scope, receive, send)

@@ -20,6 +20,7 @@ from deplite.resources.trigger import Trigger
 from deplite_apiserver.edge.body import printable
 from deplite_apiserver.errors import RefusedError, TokenScopeError, ValidationFailedError
 from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.tokens.grants import reaches
 
 MAX_CALLER_ID = 512
 MAX_CALLER_NAME = 128
@@ -80,15 +81,6 @@ def check_granted(facts: Facts) -> None:
     trigger = facts.trigger
     if facts.grants is not None and not reaches(facts.grants, trigger=trigger.name, agent=trigger.spec.agent):
         raise TokenScopeError
-
-
-def reaches(grants: Sequence[Grant], *, trigger: str | None, agent: str) -> bool:
-    """Whether one of the grants reaches a trigger, by name, of an agent, by name."""
-    return any(
-        (grant.type == "trigger" and trigger is not None and trigger in grant.triggers)
-        or (grant.type == "agent" and agent in grant.agents)
-        for grant in grants
-    )
 
 
 def check_open(facts: Facts) -> None:

@@ -1,9 +1,14 @@
 """Callers as the jobs' part sees them: who asks for a run, who may read a job, and what reading costs a token."""
 
-from deplite.resources.deployjob import Requester
+from dataclasses import replace
+
+from deplite.resources.apitoken import ApiToken
+from deplite.resources.deployjob import DeployJob, Requester
+from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import require_role
+from deplite_apiserver.auth.token import still_good
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import NotFoundError
@@ -37,6 +42,15 @@ def reader_of(context: Context, caller: UserCaller | TokenCaller) -> Reader:
     )
 
 
+def may_still_read(context: Context, caller: UserCaller | TokenCaller, job: DeployJob) -> bool:
+    """Whether a caller who stays may read a job now: credentials end, and so do memberships."""
+    now = context.clock.now()
+    if isinstance(caller, UserCaller):
+        return now.timestamp() < caller.expires_at and is_member(context, caller, job.namespace)
+    token = still_good(context.caches, caller, now)
+    return token is not None and reader_of(context, replace(caller, token=token)).granted(job)
+
+
 def is_member(context: Context, caller: UserCaller, namespace: str) -> bool:
     """Whether a person belongs to an organization."""
     try:
@@ -58,7 +72,13 @@ async def charge_read(limiter: Limiter, caller: UserCaller | TokenCaller) -> Non
         RateLimitedError: it has read 300 times in this minute.
     """
     if isinstance(caller, TokenCaller):
-        quota = Quota(key=f"token_read:{caller.id}", scope="token_read", window="minute", limit=TOKEN_READS_PER_MINUTE)
-        reserved = await limiter.reserve([quota])
-        if isinstance(reserved, Exceeded):
-            raise refusal(reserved)
+        await charge_token_read(limiter, caller.token)
+
+
+async def charge_token_read(limiter: Limiter, token: ApiToken) -> None:
+    """As `charge_read`, for what is known to be a token's."""
+    key = f"token_read:{object_id('tok', *token.key)}"
+    quota = Quota(key=key, scope="token_read", window="minute", limit=TOKEN_READS_PER_MINUTE)
+    reserved = await limiter.reserve([quota])
+    if isinstance(reserved, Exceeded):
+        raise refusal(reserved)

@@ -17,7 +17,7 @@ from deplite_apiserver.edge.body import LateBody, json_body, json_value, validat
 from deplite_apiserver.edge.pages import link_next
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID, Facts
-from deplite_apiserver.jobs.callers import charge_read, reader_of, requester_of
+from deplite_apiserver.jobs.callers import charge_read, charge_token_read, reader_of, requester_of
 from deplite_apiserver.jobs.cancel import refuse_finished
 from deplite_apiserver.jobs.idempotency import usable_key
 from deplite_apiserver.jobs.query import JobQuery
@@ -187,6 +187,8 @@ async def _run(context: Context, call: Call, audited: Entry) -> Response:
 
 async def _foretell(context: Context, call: Call, audited: Entry) -> Response:
     audited.changed = False
+    if call.token is not None:
+        await charge_token_read(context.limiter, call.token)
     foretold = await context.desk.runs.foretell(call)
     return JSONResponse(foretold.wire(context.clock.now()))
 

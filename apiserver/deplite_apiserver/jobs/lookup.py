@@ -10,9 +10,9 @@ from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.errors import GoneError, NotFoundError
-from deplite_apiserver.jobs.accept import reaches
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.storage.archive import Archive
+from deplite_apiserver.tokens.grants import reaches
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 

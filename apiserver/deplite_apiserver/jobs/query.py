@@ -1,14 +1,24 @@
 """What a list of jobs may be asked for."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from deplite.resources.resource import utc
 from deplite_apiserver.edge.body import Closed
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, MAX_LIMIT
 from deplite_apiserver.jobs.listing import Wanted
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class JobQuery(Closed):
@@ -20,9 +30,9 @@ class JobQuery(Closed):
         list[Literal["queued", "running", "success", "failed"]], Field(max_length=4, default_factory=list)
     ]
     """May be there several times."""
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     """Queued at this moment or later."""
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """Queued before this moment."""
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str, Field(max_length=2048)] | None = None

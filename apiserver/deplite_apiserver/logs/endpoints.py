@@ -15,7 +15,7 @@ from deplite_apiserver.auth.dependencies import PersonOrToken, SigningAgent
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import JsonBody, RawBody, json_value, validated
 from deplite_apiserver.edge.eventstream import EventStream
-from deplite_apiserver.jobs.callers import charge_read, reader_of
+from deplite_apiserver.jobs.callers import charge_read, may_still_read, reader_of
 from deplite_apiserver.logs.follow import End
 from deplite_apiserver.logs.intake import page, take
 from deplite_apiserver.logs.lines import LogLine
@@ -63,7 +63,10 @@ async def show_log(
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
     if "text/event-stream" in request.headers.get("accept", ""):
-        return EventStream(_events(context.desk.followers.follow(job, _resumed(request, from_seq))))
+        found = context.desk.followers.follow(
+            job, _resumed(request, from_seq), caller=caller.id, allowed=lambda: may_still_read(context, caller, job)
+        )
+        return EventStream(_events(found))
     name = LogName(organization=job.namespace, storage_key=job.storage_key)
     return JSONResponse(page(await context.desk.logs.read(name, from_seq, limit), from_seq))
 

@@ -1,13 +1,14 @@
 """A log as it grows: followers are woken when lines are stored here, and look each second for what came elsewhere."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from deplite.kube.cache import Callback, Change
 from deplite.resources.deployjob import DeployJob
-from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.errors import RateLimitedError, UnavailableError
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.logs.lines import LogLine
 from deplite_apiserver.storage.logstore import LogStore
@@ -19,6 +20,8 @@ LOOK_SECONDS = 1.0
 SETTLE_SECONDS = 3.0
 """A log is over when its job is and no line came for so long: some agents send the result before the last lines."""
 MAX_FOLLOWERS = 1000
+MAX_OF_CALLER = 20
+"""So that nobody takes all the places."""
 PAGE_LINES = 1000
 
 
@@ -51,19 +54,31 @@ class Followers:
         self._logs, self._jobs = logs, jobs
         self._look_seconds, self._settle_seconds = look_seconds, settle_seconds
         self._wakes: dict[LogName, set[asyncio.Event]] = {}
+        self._callers: Counter[str] = Counter()
         self._stopping = False
         logs.subscribe(lambda name, _: self._wake(name))
         jobs.subscribe(self._changed)
 
-    def follow(self, job: DeployJob, from_seq: int) -> AsyncGenerator[Sequence[LogLine] | End, None]:
+    def follow(
+        self, job: DeployJob, from_seq: int, *, caller: str = "", allowed: Callable[[], bool] = lambda: True
+    ) -> AsyncGenerator[Sequence[LogLine] | End, None]:
         """Return the lines of a job's log from a seq on as they come, and at last its end.
 
+        Args:
+            job: the job.
+            from_seq: where to begin.
+            caller: who follows.
+            allowed: asked before each look whether they still may; they are let go without an end once they may not.
+
         Raises:
+            RateLimitedError: the caller follows as many logs as one may.
             UnavailableError: too many follow already.
         """
-        if sum(map(len, self._wakes.values())) >= MAX_FOLLOWERS:
+        if self._callers[caller] >= MAX_OF_CALLER:
+            raise RateLimitedError(f"You follow {MAX_OF_CALLER} logs already; close one.", retry_after=10)
+        if self._callers.total() >= MAX_FOLLOWERS:
             raise UnavailableError("Too many logs are followed here; try again.", retry_after=10)
-        return self._heard(job, from_seq)
+        return self._heard(job, from_seq, caller, allowed)
 
     def stop(self) -> None:
         """Let everybody go: the process is about to end. They come back with the last seq that they saw."""
@@ -71,33 +86,41 @@ class Followers:
         for name in self._wakes:
             self._wake(name)
 
-    async def _heard(self, job: DeployJob, from_seq: int) -> AsyncGenerator[Sequence[LogLine] | End, None]:
+    async def _heard(
+        self, job: DeployJob, from_seq: int, caller: str, allowed: Callable[[], bool]
+    ) -> AsyncGenerator[Sequence[LogLine] | End, None]:
         name = LogName(organization=job.namespace, storage_key=job.storage_key)
         wake = asyncio.Event()
         self._wakes.setdefault(name, set()).add(wake)
+        self._callers[caller] += 1
         try:
-            async for found in self._follow(job, name, from_seq, wake):
+            async for found in self._follow(job, name, from_seq, wake, allowed):
                 yield found
         finally:
+            self._callers[caller] -= 1
+            self._callers += Counter()  # drops those at 0
             self._wakes[name].discard(wake)
             if not self._wakes[name]:
                 del self._wakes[name]
 
     async def _follow(
-        self, job: DeployJob, name: LogName, from_seq: int, wake: asyncio.Event
+        self, job: DeployJob, name: LogName, from_seq: int, wake: asyncio.Event, allowed: Callable[[], bool]
     ) -> AsyncIterator[Sequence[LogLine] | End]:
         quiet_since = asyncio.get_running_loop().time()
-        while not self._stopping:
+        ended: str | None = None
+        while not self._stopping and allowed():
             wake.clear()
-            ended = self._end_of(job)
+            ended = self._end_of(job) or ended
+            gone = ended is None and self._view(job) is None
             lines = await self._read(name, from_seq)
             now = asyncio.get_running_loop().time()
             if lines:
                 from_seq, quiet_since = lines[-1]["seq"] + 1, now
                 yield lines
-            elif lines is not None and ended is not None and now - quiet_since >= self._settle_seconds:
-                yield End(status=ended, next_seq=from_seq)
-                return
+            elif lines is not None and (ended or gone) and now - quiet_since >= self._settle_seconds:
+                if ended is not None:
+                    yield End(status=ended, next_seq=from_seq)
+                return  # of a job that is gone before it was seen to end, whoever comes back hears more
             else:
                 await self._wait(wake)
 
@@ -109,11 +132,14 @@ class Followers:
             return None
 
     def _end_of(self, job: DeployJob) -> str | None:
-        """Return the status that the job ended with; one that left the cluster had ended."""
+        """Return the status that the job ended with, if it has."""
+        phase = job.status.phase if (view := self._view(job)) is None else view.phase
+        return phase.wire if phase.finished else None
+
+    def _view(self, job: DeployJob) -> JobView | None:
+        """Return what is cached of the job; None once it left the cluster."""
         view = self._jobs.get(job.namespace, job.name)
-        if view is None or view.uid8 != job.metadata.uid[:8]:
-            return job.status.phase.wire
-        return view.phase.wire if view.finished else None
+        return view if view is not None and view.uid8 == job.metadata.uid[:8] else None
 
     async def _wait(self, wake: asyncio.Event) -> None:
         try:

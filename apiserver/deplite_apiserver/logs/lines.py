@@ -66,11 +66,6 @@ class SeqSet:
         index = bisect_right(self._starts, number) - 1
         return index >= 0 and number < self._ends[index]
 
-    def overlaps(self, first: int, last: int) -> bool:
-        """Whether any number from `first` to `last` is in it."""
-        index = bisect_right(self._starts, last) - 1
-        return index >= 0 and self._ends[index] > first
-
     def add(self, number: int) -> None:
         """Put a number in."""
         if number in self:

@@ -4,7 +4,7 @@ import json
 import re
 
 from deplite.resources.deployjob import DeployJob
-from deplite_apiserver.storage.objects import ObjectStore
+from deplite_apiserver.storage.objects import ObjectStore, StorageUnavailableError
 
 
 class Archive:
@@ -25,7 +25,12 @@ class Archive:
         if not found:
             return None
         data = await self._store.get(max(found, key=lambda one: one.modified_at).key)
-        return None if data is None else DeployJob.model_validate_json(data)
+        try:
+            return None if data is None else DeployJob.model_validate_json(data)
+        except (
+            ValueError
+        ) as error:  # an answer of somebody else's, or a damaged object: there is more to it than no job
+            raise StorageUnavailableError from error
 
 
 def _prefix(organization: str) -> str:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deplite_apiserver.jobs.row import JobRow
 from deplite_apiserver.storage.objects import ObjectStore
@@ -17,6 +17,7 @@ _FOREVER = 10**11
 """Counted down from, so that the newest key comes first; in seconds, some three thousand years from now."""
 _PART = 200
 """Characters of a key between two slashes: some stores keep each part as the name of a file."""
+_TEXT_BYTES = 256
 SCAN_KEYS = 1000
 
 
@@ -56,10 +57,17 @@ class History:
 
 
 def _key(organization: str, row: JobRow) -> str:
-    text = json.dumps(row.values(), ensure_ascii=False, separators=(",", ":"))
+    """Return a key that every store takes; names of hundreds of foreign letters are cut, the archive has them whole."""
+    fitting = replace(row, ref=_cut(row.ref) if row.ref else None, workflow=_cut(row.workflow))
+    text = json.dumps(fitting.values(), ensure_ascii=False, separators=(",", ":"))
     packed = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     parts = "/".join(packed[start : start + _PART] for start in range(0, len(packed), _PART))
     return f"idx/{organization}/{_FOREVER - row.queued_at:012}-{row.id}-{row.uid8}/{parts}"
+
+
+def _cut(text: str) -> str:
+    """Return the beginning of a text, at most 256 bytes."""
+    return text.encode()[:_TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def _found(key: str) -> Found | None:

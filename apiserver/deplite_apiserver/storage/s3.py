@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -132,7 +133,7 @@ class S3Store:
         try:
             async with asyncio.timeout(patience(CALL_SECONDS)):
                 return await loop.run_in_executor(self._threads, call)
-        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, TimeoutError) as error:
+        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, ParseError, TimeoutError) as error:
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
 

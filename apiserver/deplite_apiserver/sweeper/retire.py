@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER = 300.0
 """Seconds for which a job whose step failed is left alone: one that cannot be retired must not hold up the others."""
+ENOUGH_FAILURES = 3
+"""In one round: then it is not the jobs."""
 _YIELD_EVERY = 1000
 _FRESH = Progress()
 _MERGED = Progress(merged_at=0.0, discarded=True)
@@ -69,7 +71,12 @@ class Retirement:
         logs.subscribe(self._appended)
 
     async def round(self) -> None:
-        """Do what is due, until a step fails: the store or the cluster may be away."""
+        """Do what is due, until steps of several jobs fail: the store or the cluster may be away.
+
+        One job that cannot be retired must not hold up the others.
+        """
+        failed: Exception | None = None
+        failures = 0
         for number, job in enumerate(self._jobs.values()):
             if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await asyncio.sleep(0)  # a long list must not keep requests waiting
@@ -80,9 +87,13 @@ class Retirement:
                 continue
             try:
                 await self._do(due, job)
-            except Exception:
+            except Exception as error:
                 self._failed_at[_key(job)] = self._monotonic()
-                raise
+                failed, failures = error, failures + 1
+                if failures >= ENOUGH_FAILURES:
+                    break
+        if failed is not None:
+            raise failed
 
     def _waits(self, job: FinishedJob) -> bool:
         failed_at = self._failed_at.get(_key(job))

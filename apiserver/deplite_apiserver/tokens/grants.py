@@ -1,27 +1,17 @@
 """What a token's grants reach. Pure."""
 
+from collections.abc import Sequence
+
 from deplite.resources import ApiToken, Trigger
+from deplite.resources.apitoken import Grant
 
 
-def reaches_trigger(token: ApiToken, trigger: Trigger) -> bool:
-    """Whether a grant names the trigger, or its whole agent."""
-    if token.namespace != trigger.namespace:
-        return False
-    return any(
-        (grant.type == "trigger" and trigger.name in grant.triggers)
-        or (grant.type == "agent" and trigger.spec.agent in grant.agents)
-        for grant in token.spec.grants
-    )
-
-
-def reaches_job(token: ApiToken, namespace: str, trigger: str | None, agent: str) -> bool:
-    """Whether a grant names the job's trigger (also one that was deleted), or its agent; all by object names."""
-    if token.namespace != namespace:
-        return False
+def reaches(grants: Sequence[Grant], *, trigger: str | None, agent: str) -> bool:
+    """Whether one of the grants reaches a trigger (also one that was deleted) or an agent; all by object names."""
     return any(
         (grant.type == "trigger" and trigger is not None and trigger in grant.triggers)
         or (grant.type == "agent" and agent in grant.agents)
-        for grant in token.spec.grants
+        for grant in grants
     )
 
 

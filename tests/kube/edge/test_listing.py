@@ -112,6 +112,7 @@ async def test_filters(
         *({"limit": 0}, {"limit": 201}, {"limit": "x"}, {"status": "done"}, {"trigger": "x"}),
         {"agent": "tr-aaaaaaaaaaaaaaaa"},
         *({"since": "yesterday"}, {"since": "2026-01-01T00:00:00"}, {"until": "10000-01-01T00:00:00Z"}, {"page": 2}),
+        *({"until": "9999-12-31T23:59:59-01:00"}, {"since": "0001-01-01T00:00:00+01:00"}),
         *({"cursor": "!"}, {"cursor": "aGlzdG9yeTppZHgvb3JnLW90aGVyL3g"}, {"cursor": "x" * 3000}),
     ],
 )

@@ -8,7 +8,7 @@ from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import KEYED_TTL_SECONDS, Requester
 from deplite_apiserver.edge.body import validated
 from deplite_apiserver.errors import ApiError
-from deplite_apiserver.jobs.accept import Facts, Naming, accept, reaches
+from deplite_apiserver.jobs.accept import Facts, Naming, accept
 from deplite_apiserver.jobs.request import RunRequest
 from tests.unit.apiserver.jobs.builders import agent, trigger, workflow
 
@@ -119,22 +119,3 @@ def test_a_trigger_over_an_agent_takes_the_workflow_from_the_request() -> None:
     assert decided({"workflowName": "other"}, rules=rules, there=there).spec.workflow == "other"
     assert code({}, rules=rules, there=there) == "validation_error"
     assert code({"workflowName": "absent"}, rules=rules, there=there) == "unknown_workflow"
-
-
-@pytest.mark.parametrize(
-    ("grants", "reached"),
-    [
-        ([], False),
-        ([{"type": "trigger", "triggers": ["deploy"]}], True),
-        ([{"type": "trigger", "triggers": ["other"]}], False),
-        ([{"type": "agent", "agents": ["web"]}], True),
-        ([{"type": "agent", "agents": ["db"]}], False),
-        ([{"type": "agent", "agents": [], "triggers": ["deploy"]}], False),
-        ([{"type": "storage", "permissions": ["read"]}], False),
-        ([{"type": "storage", "permissions": ["read"]}, {"type": "agent", "agents": ["web"]}], True),
-    ],
-)
-def test_what_grants_reach(grants: list[dict[str, Any]], reached: bool) -> None:
-    made = [Grant.model_validate(one) for one in grants]
-    assert reaches(made, trigger="deploy", agent="web") is reached
-    assert reaches(made, trigger=None, agent="web") is (reached and "agents" in grants[-1])

@@ -127,6 +127,16 @@ async def test_a_row_says_all_that_it_said_however_long_its_names_are() -> None:
     assert found.row == JobRow.of(one)
 
 
+async def test_the_longest_names_fit_into_a_key() -> None:
+    one = finished(7, ref="\U0001f680" * 255, workflow="w" * 128)
+    bucket = Bucket()
+    await History(bucket).put("org-" + "x" * 55, JobRow.of(one))
+    [key] = bucket.objects
+    assert len(key.encode()) <= 1024
+    [found] = await History(bucket).scan("org-" + "x" * 55, "")
+    assert (found.row.id, found.row.ref) == (one.name, "\U0001f680" * 64)
+
+
 async def test_keys_of_another_version_are_left_out() -> None:
     bucket = Bucket()
     await bucket.put(f"idx/{NAMESPACE}/000000000001-x/!!", b"")

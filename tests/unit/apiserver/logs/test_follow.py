@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deplite.kube.cache import Change
-from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.errors import RateLimitedError, UnavailableError
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.logs import follow
 from deplite_apiserver.logs.follow import End, Followers
@@ -106,6 +106,42 @@ async def test_a_store_that_is_away_ends_nothing_and_a_job_that_left_has_ended()
     asyncio.get_running_loop().call_later(0.1, lambda: setattr(logs, "away", False))
     assert await heard(found) == logs.lines
     assert await heard(found) == End(status="success", next_seq=1)
+
+
+async def test_a_job_that_is_gone_before_it_ended_has_no_end_to_tell() -> None:
+    logs, jobs = Logs(), Jobs()
+    logs.add(0)
+    jobs.view = None
+    found = Followers(logs, jobs, look_seconds=0.01, settle_seconds=0).follow(JOB, 0)  # type: ignore[arg-type]
+    assert await heard(found) == logs.lines
+    with pytest.raises(StopAsyncIteration):
+        await heard(found)
+
+
+async def test_who_may_no_longer_is_let_go() -> None:
+    logs, may = Logs(), [True]
+    logs.add(0)
+    followers = Followers(logs, Jobs(), look_seconds=0.01)  # type: ignore[arg-type]
+    found = followers.follow(JOB, 0, allowed=lambda: may[0])
+    assert await heard(found) == logs.lines
+    may[0] = False
+    logs.add(1)
+    with pytest.raises(StopAsyncIteration):
+        await heard(found)
+
+
+async def test_one_caller_takes_only_some_of_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "MAX_OF_CALLER", 1)
+    logs = Logs()
+    logs.add(0)
+    followers = Followers(logs, Jobs(), look_seconds=LONG)  # type: ignore[arg-type]
+    first = followers.follow(JOB, 0, caller="a")
+    await heard(first)
+    with pytest.raises(RateLimitedError):
+        followers.follow(JOB, 0, caller="a")
+    assert await heard(followers.follow(JOB, 0, caller="b")) == logs.lines
+    await first.aclose()
+    assert await heard(followers.follow(JOB, 0, caller="a")) == logs.lines
 
 
 async def test_at_the_stop_everybody_goes_without_an_end() -> None:
