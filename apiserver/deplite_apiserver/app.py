@@ -14,6 +14,7 @@ from deplite_apiserver.edge.failures import install_failures
 from deplite_apiserver.edge.limits import HeadMiddleware
 from deplite_apiserver.edge.patience import PatienceMiddleware
 from deplite_apiserver.edge.prefixes import PrefixMiddleware
+from deplite_apiserver.edge.query import query_names
 from deplite_apiserver.edge.requestid import RequestIdMiddleware
 from deplite_apiserver.enrollment.endpoints import router as enrollment
 from deplite_apiserver.health.endpoints import router as health
@@ -51,6 +52,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     check_routes(route for router in ROUTERS for route in router.routes)
     check_acts()
     app.state.reference = reference()
+    app.state.query_names = query_names(app.state.reference)
     app.state.reference_page = page(app.state.reference)
     install_failures(app)
     # The last one added is the outermost.

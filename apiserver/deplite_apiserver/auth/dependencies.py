@@ -16,6 +16,7 @@ from deplite_apiserver.auth.signature import verify_request
 from deplite_apiserver.auth.token import verify_token
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import RawBody
+from deplite_apiserver.edge.query import check_query
 from deplite_apiserver.edge.source import client_address
 from deplite_apiserver.errors import ForbiddenError, NotFoundError, UnavailableError, WrongCredentialError
 from deplite_apiserver.lookup import agent_by_id, trigger_by_id
@@ -59,6 +60,7 @@ async def person(request: Request, context: Ctx) -> UserCaller:
     if (namespace := await _named_organization(request, context)) is not None:
         require_role(context, caller, namespace, needed_role(*_route(request)))
         entry_in(request.scope).within(namespace)
+    check_query(request, *_route(request))
     return caller
 
 
@@ -80,7 +82,9 @@ async def api_token(request: Request, context: Ctx) -> TokenCaller:
     if bearer.kind != "api_token":
         raise WrongCredentialError
     _allow(request, "token")
-    return await _token(context, bearer, request)
+    caller = await _token(context, bearer, request)
+    check_query(request, *_route(request))
+    return caller
 
 
 async def person_or_token(request: Request, context: Ctx) -> UserCaller | TokenCaller:
@@ -89,10 +93,11 @@ async def person_or_token(request: Request, context: Ctx) -> UserCaller | TokenC
     if bearer.kind == "enrollment":
         raise WrongCredentialError
     if bearer.kind == "api_token":
-        _allow(request, "token")
-        return await _token(context, bearer, request)
+        return await api_token(request, context)
     _allow(request, "member", "owner")
-    return await _user(context, bearer, request)
+    caller = await _user(context, bearer, request)
+    check_query(request, *_route(request))
+    return caller
 
 
 async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:

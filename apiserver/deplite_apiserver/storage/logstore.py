@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from deplite.failpoints import failpoint
 from deplite_apiserver.logs.lines import LogLine, SeqSet, encode, merge
 from deplite_apiserver.storage.objects import ObjectStore, StorageUnavailableError
-from deplite_apiserver.storage.pieces import LogName, Piece, chunks_of, pack, part_key, parts_of
+from deplite_apiserver.storage.pieces import LogName, Merged, Piece, chunks_of, pack, part_key, parts_of
 
 log = logging.getLogger(__name__)
 
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page of lines ends here, whatever its limit."""
-MAX_MERGE_BYTES = 256 * 1024 * 1024
+MAX_MERGE_BYTES = 64 * 1024 * 1024
 """Logs beyond this stay in parts: merging holds a log in memory."""
 MAX_PARTS = 500
 """A log of more parts is merged before its job ends: every reader has to list them all."""
@@ -128,7 +128,7 @@ class LogStore:
     async def merge(self, name: LogName) -> list[str]:
         """Merge the parts of a log into one object, and return the keys that a minute later may be deleted.
 
-        Nothing happens, and nothing may be deleted, where there are no parts or more than 256 MiB of them.
+        Nothing happens, and nothing may be deleted, where there are no parts or more than 64 MiB of them.
         """
         async with self._merging:
             return await self._merge(name)
@@ -139,8 +139,8 @@ class LogStore:
         if not parts or sum(one.size for one in listing) > MAX_MERGE_BYTES:
             return []
         chunks = chunks_of(await self._store.get(name.index))
-        lines = merge([await self._load(piece) for piece in (*chunks, *parts)])
-        merged = pack(name, lines)
+        loaded = [(piece, await self._bytes(piece)) for piece in (*chunks, *parts)]
+        merged = await asyncio.to_thread(_merged, name, loaded)  # seconds of work for a large log
         await self._store.put(merged.key, merged.data, "application/gzip")
         failpoint("apiserver.logs.merged")
         await self._store.put(name.index, merged.index, "application/json")
@@ -158,14 +158,13 @@ class LogStore:
         return chunks_of(await self._store.get(name.index) if merged else None) + parts_of(listing)
 
     async def _load(self, piece: Piece) -> list[LogLine]:
+        return _lines(piece, await self._bytes(piece))
+
+    async def _bytes(self, piece: Piece) -> bytes:
         data = await self._store.get(piece.key, offset=piece.offset, length=piece.length)
         if data is None:  # merged and deleted since it was listed, or lost: either way this view is not the log
             raise StorageUnavailableError
-        try:
-            return list(piece.decode(data))
-        except (ValueError, OSError, EOFError, zlib.error) as error:
-            log.error("the log object %s is damaged", piece.key, extra={"action": "log_damaged"})
-            raise StorageUnavailableError from error
+        return data
 
     async def _learn(self, name: LogName, tracked: _Tracked, first: int, last: int) -> None:
         """Read those older pieces that could hold a seq of the batch."""
@@ -191,6 +190,18 @@ class LogStore:
                 break
             del self._tracked[oldest]
         return tracked
+
+
+def _lines(piece: Piece, data: bytes) -> list[LogLine]:
+    try:
+        return list(piece.decode(data))
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        log.error("the log object %s is damaged", piece.key, extra={"action": "log_damaged"})
+        raise StorageUnavailableError from error
+
+
+def _merged(name: LogName, loaded: Sequence[tuple[Piece, bytes]]) -> Merged:
+    return pack(name, merge([_lines(piece, data) for piece, data in loaded]))
 
 
 def _page(found: dict[int, tuple[tuple[float, str], LogLine]], before: int | None, limit: int) -> list[LogLine]:
