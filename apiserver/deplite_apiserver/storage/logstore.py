@@ -18,6 +18,7 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page of lines ends here, whatever its limit."""
 MAX_MERGE_BYTES = 64 * 1024 * 1024
 """Logs beyond this stay in parts: merging holds a log in memory."""
+LARGE_BYTES = 1024 * 1024
 MAX_PARTS = 500
 """A log of more parts is merged before its job ends: every reader has to list them all."""
 MAX_TRACKED = 4096
@@ -136,11 +137,14 @@ class LogStore:
     async def _merge(self, name: LogName) -> list[str]:
         listing = await self._store.list(name.prefix)
         parts = sorted(parts_of(listing), key=lambda piece: piece.rank)
-        if not parts or sum(one.size for one in listing) > MAX_MERGE_BYTES:
+        size = sum(one.size for one in listing)
+        if not parts or size > MAX_MERGE_BYTES:
             return []
         chunks = chunks_of(await self._store.get(name.index))
         loaded = [(piece, await self._bytes(piece)) for piece in (*chunks, *parts)]
-        merged = await asyncio.to_thread(_merged, name, loaded)  # seconds of work for a large log
+        # For a large log this is seconds of work, during which requests must not wait.
+        large = size > LARGE_BYTES
+        merged = await asyncio.to_thread(_merged, name, loaded) if large else _merged(name, loaded)
         await self._store.put(merged.key, merged.data, "application/gzip")
         failpoint("apiserver.logs.merged")
         await self._store.put(name.index, merged.index, "application/json")

@@ -196,6 +196,15 @@ async def test_a_log_too_large_to_be_held_stays_in_parts(monkeypatch: pytest.Mon
     assert len(bucket.objects) == 1
 
 
+async def test_a_large_log_is_merged_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _ = fresh()
+    for seq in (1, 0, 2):
+        await store.append(NAME, lines([seq]))
+    monkeypatch.setattr(logstore, "LARGE_BYTES", 10)
+    await store.discard(await store.merge(NAME))
+    assert await store.read(NAME, 0, ALL) == lines([0, 1, 2])
+
+
 async def test_more_than_five_hundred_parts_are_a_crowd_once() -> None:
     store, bucket = fresh()
     for seq in range(MAX_PARTS):
