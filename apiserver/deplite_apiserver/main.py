@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import sys
 from collections.abc import AsyncIterator
 from types import FrameType
@@ -19,6 +20,7 @@ from deplite_apiserver.settings import Settings, load_settings
 
 GRACE_SECONDS = 5
 """For requests under way, which wait at most 2.5 s for what is away; what follows has the rest of the ten seconds."""
+_MOST_FILES = 65_536
 
 
 class Server(uvicorn.Server):
@@ -62,6 +64,15 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
     )
 
 
+def open_many_files() -> None:
+    """Raise the limit of open files as far as we may: each agent holds a connection, and 1024 is the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     """Run one replica until a signal ends it."""
     try:
@@ -69,6 +80,7 @@ def main() -> None:
     except DepliteError as error:
         sys.exit(f"deplite-apiserver: {error}")
     configure_logging(settings.log_format)
+    open_many_files()
     Server(configuration(build(settings), settings)).run()
 
 

@@ -12,6 +12,7 @@ from deplite.kube.client import KubeClient
 from deplite.local.ports import choose
 from deplite.resources import Agent
 from deplite.resources.identifiers import object_id
+from deplite_apiserver.main import open_many_files
 from deplite_apiserver.settings import Settings
 from tests.published.agent import PublishedAgent
 
@@ -78,6 +79,7 @@ async def stream(agent: PublishedAgent, agent_id: str, port: int) -> tuple[async
 async def test_a_thousand_streams_end_cleanly_and_so_does_the_process(
     settings: Settings, kube: KubeClient, organization: str, tmp_path: Path
 ) -> None:
+    open_many_files()  # this process holds the other ends
     port, log = choose(["apiserver"], {})["apiserver"], tmp_path / "log"
     agent = PublishedAgent(f"http://127.0.0.1:{port}")
     names = [f"a-{number}" for number in range(AGENTS)]
