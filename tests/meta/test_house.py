@@ -79,3 +79,11 @@ def test_lock_files_are_hashed_and_name_no_registry() -> None:
 
 def test_ci_calls_the_command_of_the_readme() -> None:
     assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("part", ["operator", "apiserver", "agent"])
+def test_every_variable_that_a_part_reads_is_on_the_map(part: str) -> None:
+    settings = (ROOT / part / f"deplite_{part}" / "settings.py").read_text()
+    read = set(re.findall(r"DEPLITE_[A-Z0-9_]+", settings))
+    told = set(re.findall(r"DEPLITE_[A-Z0-9_]+", (ROOT / "docs" / "architecture.md").read_text()))
+    assert read - told == set()
