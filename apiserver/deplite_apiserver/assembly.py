@@ -6,6 +6,7 @@ import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 
 from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
@@ -64,11 +65,13 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     )
     runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run(), "trail": trail.run()}
     tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
+    closing = asyncio.Event()
     for task in tasks.values():
-        task.add_done_callback(_ended)
+        task.add_done_callback(partial(_ended, closing))
     try:
         yield context
     finally:
+        closing.set()
         tasks["trail"].cancel()  # what it was writing is written again, the same bytes under the same key
         await asyncio.wait([tasks["trail"]])
         await trail.close()  # the desk takes the bucket along
@@ -82,8 +85,9 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         await kube.close()
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _ended(closing: asyncio.Event, task: asyncio.Task[None]) -> None:
     """Say why a task that should never end did, and end the process: without it, what is accepted is not sent."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the task %s ended", task.get_name(), exc_info=error, extra={"action": "task_ended"})
-        signal.raise_signal(signal.SIGTERM)
+        if not closing.is_set():
+            signal.raise_signal(signal.SIGTERM)
