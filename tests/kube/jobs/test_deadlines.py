@@ -94,7 +94,7 @@ async def test_sending_again_after_a_restart_restores_that_a_job_was_sent(
         await line.bench.agent.next_deploy(stream)
     async with served(settings, line.clock) as fresh:
         line.bench.agent.base, old = fresh.base, line.bench.agent.base
-        line.sleep(10 * QUEUE)  # we were away: nobody could be sent anything
+        line.sleep(3 * QUEUE)  # we were away: nobody could be sent anything; the job's own time is not over
         await fresh.context.desk.sweeper.round()
         assert await status(line, job_id) == ("queued", None)
         async with line.bench.agent.stream() as stream:
