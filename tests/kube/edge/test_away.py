@@ -127,10 +127,16 @@ async def of_people(scene: Scene) -> list[httpx.Response]:
         ("PATCH", f"/agents/{agent}/workflows/deploy-prod/rate-limit", {"perMinute": 5}),
         ("GET", "/triggers/tr-aaaaaaaaaaaaaaaa", None),  # it may have been made a moment ago
     ]
-    params = {"force": "true"}
+    forced = {("PATCH", trigger), ("DELETE", trigger), ("DELETE", f"{org}/api-tokens/{home.token_id}")}
+    forced |= {("DELETE", f"{org}/agents/enroll-tokens/{home.code_id}"), ("PATCH", f"/agents/{agent}")}
+    forced |= {("PATCH", f"/agents/{agent}/workflows/deploy-prod/rate-limit")}
     asked = [
         scene.http.request(
-            method, path, json=body, headers=scene.owner, params=params if method in ("PATCH", "DELETE") else None
+            method,
+            path,
+            json=body,
+            headers=scene.owner,
+            params={"force": "true"} if (method, path) in forced else None,
         )
         for method, path, body in calls
     ]
