@@ -1,24 +1,15 @@
 """What a list of jobs may be asked for."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
 from deplite.resources.resource import utc
 from deplite_apiserver.edge.body import Closed
+from deplite_apiserver.edge.moments import Moment
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, MAX_LIMIT
 from deplite_apiserver.jobs.listing import Wanted
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class JobQuery(Closed):

@@ -1,34 +1,20 @@
 """Bodies and answers of the API token endpoints; both spellings of grants."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from deplite.resources import ApiToken
 from deplite.resources.apitoken import Grant
 from deplite.resources.identifiers import object_id
 from deplite.resources.limits import MAX_RATE, Cidr, DisplayName
 from deplite_apiserver.edge.body import Closed, Shape
+from deplite_apiserver.edge.moments import Moment
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
 
-
-def _text(value: Any) -> Any:
-    if value is not None and not isinstance(value, str):
-        raise ValueError("must be a time such as 2027-01-01T00:00:00Z")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc)]
 Bound = Annotated[int, Field(ge=1, le=MAX_RATE, strict=True)]
 Ids = Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
 Binding = Annotated[str, Field(min_length=1, max_length=64)]
