@@ -1,41 +1,18 @@
 """Limits of tokens and workflows: exact in each window, told in both clients' words, free for replays."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from deplite.kube.client import KubeClient
 from deplite.resources import Agent, DeployJob
 from deplite_apiserver.jobs.callers import TOKEN_READS_PER_MINUTE
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
-from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, benched
-from tests.kube.serving import MovableClock, Replica, served
+from tests.kube.jobs.conftest import Bench
+from tests.kube.serving import MovableClock, served
 
 GRANTS = [{"type": "trigger", "triggers": ["deploy"]}]
-
-
-@pytest.fixture(scope="module")
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def replica(settings: Settings, clock: MovableClock) -> AsyncIterator[Replica]:
-    """A replica whose time the tests move; nothing of theirs ends by time."""
-    async with served(settings, clock) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def bench(kube: KubeClient, organization: str, replica: Replica, people: People, clock: MovableClock) -> Any:
-    async with benched(kube, organization, replica, people, clock=clock.time) as made:
-        yield made
 
 
 def to_the_start_of_a(window: int, clock: MovableClock) -> None:

@@ -1,36 +1,14 @@
 """`?dryRun=true`: the answer that the run would get, and nothing counted, made or sent."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from deplite.kube.client import KubeClient
 from deplite.resources import Agent, DeployJob
-from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
-from tests.kube.edge.people import People
-from tests.kube.jobs.conftest import Bench, benched, make_token
-from tests.kube.serving import MovableClock, Replica, served, until
-
-
-@pytest.fixture(scope="module")
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def replica(settings: Settings, clock: MovableClock) -> AsyncIterator[Replica]:
-    async with served(settings, clock) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def bench(kube: KubeClient, organization: str, replica: Replica, people: People, clock: MovableClock) -> Any:
-    async with benched(kube, organization, replica, people, clock=clock.time) as made:
-        yield made
+from tests.kube.jobs.conftest import Bench, make_token
+from tests.kube.serving import MovableClock, until
 
 
 async def ask(
