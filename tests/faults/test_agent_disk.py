@@ -107,7 +107,8 @@ async def test_f15_starts_from_damaged_files_and_uploads_no_bad_line(
         if spool is not None and spool.content:
             kept[job] = spool.kept(*spool.damage(chance))
         journal = _Spool(folder / "journal", (folder / "journal").read_bytes())
-        journal.damage(chance, spared=1)  # without its first record, the job ends by its time alone
+        if len(journal.ends()) > 1:  # the first record is spared: without it, the job ends by its time alone
+            journal.damage(chance, spared=1)
     assert len(kept) >= 20
     await agent.proxy.accept()
     await agent.start()

@@ -24,20 +24,22 @@ class Replica:
 
 
 class MovableClock:
-    """The machine's clock, and however far a test has moved it."""
+    """A clock that stands still until a test moves it: how long the machine takes for a step changes nothing."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._started = datetime.now(UTC)
+        self._monotonic = time.monotonic()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.ahead)
+        return self._started + timedelta(seconds=self.ahead)
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+        return self._monotonic + self.ahead
 
     def time(self) -> float:
         """Return unix seconds, for agents that live by this clock."""
-        return time.time() + self.ahead
+        return self.now().timestamp()
 
 
 @contextlib.asynccontextmanager

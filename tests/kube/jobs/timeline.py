@@ -31,7 +31,6 @@ class Timeline:
         """Let time pass while the replica listens; with `beats` the agent sends heartbeats, as it should."""
         end = self.clock.monotonic() + seconds
         while (left := end - self.clock.monotonic()) > 0:
-            self.desk.hearing.tick(deaf)  # by the machine's own clock some time has passed since the last one
             self.clock.ahead += min(STEP, left)
             self.desk.hearing.tick(deaf)
             if beats:
