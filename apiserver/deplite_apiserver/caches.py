@@ -1,4 +1,4 @@
-"""The local copies that requests are decided on: one watch a kind, whole objects but for jobs."""
+"""The local copies that requests are decided on: one watch a kind, whole objects but for jobs and files."""
 
 import asyncio
 import contextlib
@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import KubeError
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, StoredFile, Trigger
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
 from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.files.view import INDEXES as FILE_INDEXES
+from deplite_apiserver.files.view import FileView
+from deplite_apiserver.files.view import project as project_file
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
 
@@ -71,10 +74,11 @@ class Caches:
             },
         )
         self.jobs: Cache[JobView] = Cache(kube, DeployJob, project, indexes=JOB_INDEXES)
+        self.files: Cache[FileView] = Cache(kube, StoredFile, project_file, indexes=FILE_INDEXES)
 
     def all(self) -> tuple[Cache[Any], ...]:
         """Return every cache."""
-        return self.organizations, self.agents, self.triggers, self.tokens, self.enrollments, self.jobs
+        return self.organizations, self.agents, self.triggers, self.tokens, self.enrollments, self.jobs, self.files
 
     @property
     def synced(self) -> bool:

@@ -38,6 +38,16 @@ def random_job_id() -> str:
     return f"j-{_base32(secrets.token_bytes(20), 26)}"
 
 
+def upload_name(agent_id: str, nonce: str) -> str:
+    """Return the object name of the file that a signed request announces: the same request, the same object."""
+    return f"file-{_base32(hashlib.sha256(f'{agent_id} {nonce}'.encode()).digest(), 26)}"
+
+
+def random_file_name() -> str:
+    """Return a fresh object name of a file."""
+    return f"file-{_base32(secrets.token_bytes(20), 26)}"
+
+
 def slug_name(display_name: str) -> str:
     """Return a fresh object name `<slug>-<8 random>`: `Deploy Prod` is no DNS name, and a name is never reused."""
     ascii_text = unicodedata.normalize("NFKD", display_name).encode("ascii", "ignore").decode().lower()

@@ -23,6 +23,10 @@ class StoredFileSpec(Spec):
     ttl_seconds: int | None = Field(default=None, ge=60, le=31_536_000)
     binding_id: str | None = Field(default=None, max_length=64)
     job: ObjectName | None = None
+    job_uid: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}$", max_length=8)
+    """The first 8 characters of that job's uid: a job id can come back."""
+    agent: ObjectName | None = None
+    """The Agent that uploads it, for a file of a job."""
 
 
 class StoredFileStatus(Status):
@@ -31,6 +35,7 @@ class StoredFileStatus(Status):
     phase: Literal["Pending", "Stored"] = "Pending"
     size: int | None = None
     checksum: str | None = Field(default=None, max_length=128)
+    """The ETag of the object that was completed."""
     stored_at: Time | None = None
     expires_at: Time | None = None
 

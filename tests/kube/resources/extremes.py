@@ -13,12 +13,14 @@ _MOST = {
     "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "a" + "-." * 125 + "-z",
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "W" + "._-" * 42 + "Z",
     "^[0-9a-f]{64}$": "f" * 64,
+    "^[0-9a-f]{8}$": "f" * 8,
     "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$": "FFFF:" * 7 + "ABCD/128",
     "^T[A-Z0-9]{1,20}$": "T" + "Z9" * 10,
 }
 """For each pattern of the schemas, a longest text that matches it."""
 _LEAST = {pattern: text[:2] if text.startswith("FF") else text[:1] for pattern, text in _MOST.items()} | {
     "^[0-9a-f]{64}$": "0" * 64,
+    "^[0-9a-f]{8}$": "0" * 8,
     "^T[A-Z0-9]{1,20}$": "T0",
 }
 _ODD = "\N{GRINNING FACE}\N{RIGHT-TO-LEFT OVERRIDE}\n<&>\u2028\t\x00'\"\\"

@@ -25,10 +25,11 @@ EVERYWHERE = {
     "apiserver": [
         ("deplite.io", LOOK, "organizations"),
         ("deplite.io", f"{LOOK} create patch delete", "agents apitokens deployjobs enrollmenttokens triggers"),
+        ("deplite.io", f"{LOOK} create delete", "storedfiles"),
         (
             "deplite.io",
             "patch",
-            "agents/status apitokens/status deployjobs/status enrollmenttokens/status triggers/status",
+            "agents/status apitokens/status deployjobs/status enrollmenttokens/status storedfiles/status triggers/status",
         ),
         ("", "create", "events"),
     ],

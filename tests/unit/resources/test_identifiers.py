@@ -13,8 +13,10 @@ from deplite.resources.identifiers import (
     JOB_ID_PATTERN,
     keyed_job_id,
     object_id,
+    random_file_name,
     random_job_id,
     slug_name,
+    upload_name,
 )
 from deplite.resources.limits import NAME_PATTERN
 
@@ -96,3 +98,11 @@ def test_every_slug_is_an_object_name(display_name: str) -> None:
 )
 def test_what_is_no_id(text: str) -> None:
     assert ID_PATTERN.fullmatch(text) is None
+
+
+def test_an_upload_is_named_by_who_announces_it_and_the_nonce_of_that() -> None:
+    assert upload_name("ag-a", "0" * 32) == f"file-{by_hand('ag-a ' + '0' * 32, 26)}"
+    names = {upload_name(agent, nonce * 32) for agent in ("ag-a", "ag-b") for nonce in "01"}
+    names |= {random_file_name() for _ in range(100)}
+    assert len(names) == 104
+    assert all(re.fullmatch(NAME_PATTERN, name) for name in names)
