@@ -19,6 +19,7 @@ from deplite_apiserver.files.view import FileView
 from deplite_apiserver.files.view import project as project_file
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
+from deplite_apiserver.limits.pace import Pace
 
 FRESH_WAITS_PER_SECOND = 5
 """How often a miss may ask the API server how far behind the caches are."""
@@ -35,7 +36,7 @@ class Caches:
 
     def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
-        self._waits: list[float] = []
+        self._waits = Pace(FRESH_WAITS_PER_SECOND)
         self._answered_at = time.monotonic()
         self.organizations: Cache[Organization] = Cache(kube, Organization, Organization.model_validate)
         self.agents: Cache[Agent] = Cache(
@@ -131,21 +132,13 @@ class Caches:
         found = look()
         if found is not None:
             return found
-        may_wait = cache.synced and self._may_wait()
+        may_wait = cache.synced and self._waits.allows()
         if not cache.synced or (cache.failing and not may_wait):
             raise UnavailableError(retry_after=1)
         if not may_wait:
             return None
         await cache.freshen(FRESH_SECONDS)
         return look()
-
-    def _may_wait(self) -> bool:
-        now = time.monotonic()
-        self._waits = [at for at in self._waits if now - at < 1.0]
-        if len(self._waits) >= FRESH_WAITS_PER_SECOND:
-            return False
-        self._waits.append(now)
-        return True
 
     def _note_hashes(self, change: Change[ApiToken]) -> None:
         for known in change.old.status.hashes if change.old else ():

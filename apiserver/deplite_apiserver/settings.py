@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
@@ -52,7 +52,7 @@ class S3Settings(BaseModel):
     endpoint: str
     """`http(s)://host:port`."""
     bucket: str
-    region: str
+    region: str = "us-east-1"
     access_key_file: Path
     secret_key_file: Path
 
@@ -72,7 +72,7 @@ class Settings(BaseModel):
 
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = "http://127.0.0.1:8080"
     system_namespace: str = "deplite-system"
     kubeconfig: Path | None = None
     issuers: tuple[IssuerSettings, ...] = ()
@@ -93,36 +93,51 @@ class Settings(BaseModel):
     """How long a sync caller waits, for published clients give up after 60 s; no variable sets it."""
 
 
+_PLAIN = {
+    "public_url": "DEPLITE_PUBLIC_URL",
+    "system_namespace": "DEPLITE_SYSTEM_NAMESPACE",
+    "kubeconfig": "KUBECONFIG",
+    "log_format": "DEPLITE_LOG_FORMAT",
+    "max_unfinished_jobs": "DEPLITE_MAX_UNFINISHED_JOBS",
+    "max_objects": "DEPLITE_MAX_OBJECTS",
+    "lost_seconds": "DEPLITE_LOST_SECONDS",
+}
+"""Settings that a variable says as it is; one that is missing or empty leaves the default of the record."""
+
+
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings that the environment says.
 
     Raises:
         SettingsError: one is missing or wrong.
     """
-    host, _, port = environment.get("DEPLITE_LISTEN", "127.0.0.1:8080").rpartition(":")
-    if not host or not port.isdecimal():
-        raise SettingsError("DEPLITE_LISTEN must be host:port, e.g. 127.0.0.1:8080.")
-    kubeconfig = environment.get("KUBECONFIG")
     try:
         return Settings.model_validate(
             {
-                "listen_host": host.strip("[]"),
-                "listen_port": int(port),
-                "public_url": environment.get("DEPLITE_PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
-                "system_namespace": environment.get("DEPLITE_SYSTEM_NAMESPACE", "deplite-system"),
-                "kubeconfig": Path(kubeconfig) if kubeconfig else None,
+                **_listen(environment),
+                **_set(environment, _PLAIN),
                 "issuers": _issuers(environment),
                 "s3": _s3(environment),
-                "log_format": environment.get("DEPLITE_LOG_FORMAT", "json"),
                 "trusted_proxies": _networks(environment.get("DEPLITE_TRUSTED_PROXIES", "")),
-                "max_unfinished_jobs": environment.get("DEPLITE_MAX_UNFINISHED_JOBS") or 10_000,
-                "max_objects": environment.get("DEPLITE_MAX_OBJECTS") or 5_000,
-                "lost_seconds": environment.get("DEPLITE_LOST_SECONDS") or 210.0,
             }
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise SettingsError(f"A setting is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _set(environment: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    return {field: environment[name] for field, name in names.items() if environment.get(name)}
+
+
+def _listen(environment: Mapping[str, str]) -> dict[str, str | int]:
+    """Return where to listen, and the URL that this makes where no other one is said."""
+    if not (text := environment.get("DEPLITE_LISTEN")):
+        return {}
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError("DEPLITE_LISTEN must be host:port, e.g. 127.0.0.1:8080.")
+    return {"listen_host": host.strip("[]"), "listen_port": int(port), "public_url": f"http://{host}:{port}"}
 
 
 def _networks(text: str) -> list[str]:
@@ -152,6 +167,4 @@ def _s3(environment: Mapping[str, str]) -> dict[str, str]:
     }
     if missing := [name for name in names.values() if not environment.get(name)]:
         raise SettingsError(f"Set {', '.join(missing)}: logs are kept in an S3 bucket.")
-    return {key: environment[name] for key, name in names.items()} | {
-        "region": environment.get("DEPLITE_S3_REGION", "us-east-1")
-    }
+    return _set(environment, names | {"region": "DEPLITE_S3_REGION"})

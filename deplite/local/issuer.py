@@ -1,6 +1,5 @@
 """The identity provider of one machine: an Ed25519 key, its public half as a static JWKS, and the owner's JWT."""
 
-import base64
 import hashlib
 import json
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from deplite.base64url import packed
 from deplite.local.layout import write_private
 
 ISSUER = "https://deplite.localhost"
@@ -51,9 +51,9 @@ class Issuer:
     def public_jwk(self) -> dict[str, str]:
         """Return the public key as a JWK (RFC 8037); its `kid` is the RFC 7638 thumbprint."""
         raw = self._key.public_key().public_bytes_raw()
-        required = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
+        required = {"crv": "Ed25519", "kty": "OKP", "x": packed(raw)}
         thumbprint = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
-        return {**required, "kid": _base64url(thumbprint), "alg": "EdDSA", "use": "sig"}
+        return {**required, "kid": packed(thumbprint), "alg": "EdDSA", "use": "sig"}
 
     def token(self, subject: str, now: datetime, lifetime: timedelta = OWNER_LIFETIME) -> str:
         """Return a signed JWT for a person, valid from now on for the lifetime."""
@@ -72,7 +72,3 @@ def _pem(key: Ed25519PrivateKey) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deplite.protocol.phases import Phase, Reason
-from deplite.resources.limits import ObjectName, Params, WorkflowName
+from deplite.resources.limits import JOB_GROUP_PATTERN, ObjectName, Params, WorkflowName
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 from deplite.resources.trigger import DEFAULT_JOB_SECONDS, DEFAULT_QUEUE_SECONDS
 
@@ -42,7 +42,7 @@ class DeployJobSpec(Spec):
     requested_by: Requester = Field(default_factory=Requester)
     fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the canonical body of a request with an idempotency key; absent without a key."""
-    concurrency_group: str | None = Field(default=None, min_length=1, max_length=300)
+    concurrency_group: str | None = Field(default=None, min_length=1, max_length=300, pattern=JOB_GROUP_PATTERN)
     """Jobs of one group in a namespace run one at a time, in the order of their creation."""
     concurrency_policy: Literal["queue", "replace"] | None = None
     """`queue`, as without it: waits for the older jobs of its group; `replace`: cancels them first."""

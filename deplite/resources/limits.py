@@ -10,6 +10,9 @@ from deplite.resources.resource import Record
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 WORKFLOW_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+GROUP_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""No slash: the group of a trigger alone (`trigger/<name>`) is none that anybody can name."""
+JOB_GROUP_PATTERN = r"^(trigger/)?[A-Za-z0-9][A-Za-z0-9._-]*$"
 CIDR_PATTERN = r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"
 MAX_RATE = 1_000_000
 
@@ -18,6 +21,7 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PAT
 
 WorkflowName = Annotated[str, Field(min_length=1, max_length=128, pattern=WORKFLOW_PATTERN)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=128)]
+GroupName = Annotated[str, Field(min_length=1, max_length=64, pattern=GROUP_PATTERN)]
 Rate = Annotated[int, Field(ge=1, le=MAX_RATE)]
 Cidr = Annotated[str, Field(min_length=2, max_length=43, pattern=CIDR_PATTERN)]
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from deplite.resources.limits import DisplayName, ObjectName, Params, WorkflowName
+from deplite.resources.limits import DisplayName, GroupName, ObjectName, Params, WorkflowName
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 
 DEFAULT_JOB_SECONDS = 3600
@@ -24,11 +24,14 @@ class Concurrency(Record):
     """What happens when a run of the same group has not ended."""
 
     policy: Literal["allow", "queue", "replace"] = "allow"
-    group: str | None = Field(default=None, min_length=1, max_length=64)
+    group: GroupName | None = None
     """Triggers of one group in a namespace exclude each other; absent: the trigger is its own group."""
 
     def group_of(self, trigger: str) -> str | None:
-        """Return the concurrency group of a trigger's runs, by its object name; None: they run beside all others."""
+        """Return the concurrency group of a trigger's runs, by its object name; None: they run beside all others.
+
+        The group of a trigger alone has a slash, which no name that people give has.
+        """
         return None if self.policy == "allow" else self.group or f"trigger/{trigger}"
 
 

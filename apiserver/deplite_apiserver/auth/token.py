@@ -1,12 +1,13 @@
 """API tokens: checksum first, then the hash in the cache, then expiry and networks; every failure looks alike."""
 
 from datetime import datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from deplite.resources import ApiToken
 from deplite.resources.credentials import describe, well_formed
 from deplite_apiserver.auth.callers import TokenCaller
 from deplite_apiserver.caches import Caches
+from deplite_apiserver.edge.source import within
 from deplite_apiserver.errors import InvalidTokenError
 
 
@@ -56,8 +57,6 @@ def address_allowed(token: ApiToken, address: str) -> bool:
     if not token.spec.allowed_cidrs:
         return True
     try:
-        client = ip_address(address)
-        mapped = getattr(client, "ipv4_mapped", None) or client
-        return any(mapped in ip_network(cidr, strict=False) for cidr in token.spec.allowed_cidrs)
+        return within(address, [ip_network(cidr, strict=False) for cidr in token.spec.allowed_cidrs])
     except ValueError:
         return False

@@ -89,12 +89,12 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 def json_value(raw: bytes) -> Any:
-    """Return the JSON value of a body; an empty body is `{}`.
+    """Return the JSON value of a body; a body without a single byte is `{}`.
 
     Raises:
         ValidationFailedError: `invalid_json`, `duplicate_key`, or a number or a depth that nobody could mean.
     """
-    if not raw.strip():
+    if not raw:
         return {}
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_int=_integer)

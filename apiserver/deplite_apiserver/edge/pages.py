@@ -1,13 +1,12 @@
 """Lists: newest first, `limit` at a time, the next page in a `Link` header."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
+from deplite.base64url import packed, unpacked
 from deplite.resources.resource import Resource
 from deplite_apiserver.edge.prefixes import path_with_prefix
 from deplite_apiserver.errors import ValidationFailedError
@@ -55,7 +54,7 @@ def link_next(request: Request, response: Response, query: Mapping[str, Any]) ->
 
 def encode_cursor(position: str) -> str:
     """Return a cursor for where a list goes on."""
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+    return packed(position.encode())
 
 
 def decode_cursor(cursor: str) -> str:
@@ -65,8 +64,8 @@ def decode_cursor(cursor: str) -> str:
         ValidationFailedError: the cursor is none of ours.
     """
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, UnicodeError, ValueError):
+        return unpacked(cursor).decode()
+    except ValueError:
         raise bad_cursor() from None
 
 

@@ -27,7 +27,7 @@ def nearest_stranger(peer: str, forwarded: Sequence[str], trusted: Sequence[Netw
     """
     address = peer
     for hop in reversed([hop.strip() for value in forwarded for hop in value.split(",")]):
-        if not _within(address, trusted):
+        if not within(address, trusted):
             break
         found = _plain(hop)
         if found is None:
@@ -36,7 +36,8 @@ def nearest_stranger(peer: str, forwarded: Sequence[str], trusted: Sequence[Netw
     return address
 
 
-def _within(address: str, networks: Sequence[Network]) -> bool:
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is in one of the networks; what is no address is in none."""
     found = _plain(address)
     return found is not None and any(found in network for network in networks)
 

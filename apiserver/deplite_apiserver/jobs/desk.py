@@ -111,8 +111,7 @@ class Desk:
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic)
         self.followers = Followers(self.logs, jobs)
-        self.waiters = Waiters(jobs)
-        self.streams = Streams()
+        self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
         self.runs = Runs(
@@ -123,6 +122,7 @@ class Desk:
             recent=recent,
             room=room.for_job,
             sync_seconds=settings.sync_seconds,
+            monotonic=clock.monotonic,
         )
         self.presence = self._presence(settings.lost_seconds)
         self._duplicates = Duplicates(

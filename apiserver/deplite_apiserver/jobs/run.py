@@ -27,10 +27,13 @@ from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.waiters import JobChanges, Waiters
 from deplite_apiserver.limits.limiter import Limiter, refusal
+from deplite_apiserver.limits.pace import Pace
 from deplite_apiserver.limits.windows import Exceeded, Quota
 
 log = logging.getLogger(__name__)
 
+LOOKUPS_PER_SECOND = 5
+"""How often a caller who is over a limit may have the API server asked for the job of a key that the cache lacks."""
 MAX_TRIES = 3
 """How often a create is tried while an older job of the same name disappears."""
 
@@ -117,6 +120,7 @@ class Runs:
         recent: Recent,
         room: Callable[[str], None],
         sync_seconds: float,
+        monotonic: Callable[[], float],
     ) -> None:
         """Make the service.
 
@@ -128,10 +132,11 @@ class Runs:
             recent: is told each job that was created, for the claim that soon follows.
             room: raises `QuotaExceededError` where an organization may have no further job.
             sync_seconds: how long those wait.
+            monotonic: seconds of a clock that never goes back.
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
         self._recent, self._room = recent, room
-        self._sync_seconds = sync_seconds
+        self._sync_seconds, self._lookups = sync_seconds, Pace(LOOKUPS_PER_SECOND, monotonic)
         self._admits = False
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -242,7 +247,7 @@ class Runs:
             if isinstance(reserved, Exceeded):
                 raise refusal(reserved)
         except RateLimitedError:
-            found = await self._replay(job.namespace, naming) if naming.fingerprint else None
+            found = await self._replay(job.namespace, naming) if self._may_look_up(job, naming) else None
             if found is None:
                 raise
             return found
@@ -262,6 +267,13 @@ class Runs:
         self._jobs.note(created)
         log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
         return Run(job=created)
+
+    def _may_look_up(self, job: DeployJob, naming: Naming) -> bool:
+        """Whether to ask for an earlier job of the same key: it is there, or the cache may lag behind who made it."""
+        if naming.fingerprint is None:
+            return False
+        known = self._jobs.get(job.namespace, naming.job_id) is not None
+        return known or self._lookups.allows((job.namespace, job.spec.requested_by.id))
 
     async def _replay(self, namespace: str, naming: Naming) -> Run | None:
         try:

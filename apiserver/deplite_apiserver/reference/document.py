@@ -13,7 +13,7 @@ from deplite.errors import DepliteError
 from deplite_apiserver.auth.roles import kinds_of
 from deplite_apiserver.edge.body import JsonBody, LateBody
 from deplite_apiserver.reference.callers import SCHEMES, said_of, security_of
-from deplite_apiserver.reference.examples import EXAMPLES
+from deplite_apiserver.reference.examples import ANSWERS, EXAMPLES
 from deplite_apiserver.reference.parameters import complete
 from deplite_apiserver.reference.refusals import ErrorShape, refusals_of
 
@@ -101,6 +101,8 @@ def _answers(route: APIRoute, method: str, made: Json) -> Json:
         content = {kind: _content(found["schema"]) for kind, found in said.get("content", {}).items()}
         if status == "200" and (method, route.path) in _STREAMS:
             content["text/event-stream"] = _EVENTS
+        if (method, route.path, status) in ANSWERS:
+            content["application/json"]["example"] = ANSWERS[method, route.path, status]
         if content:
             answer["content"] = content
         answers[status] = answer

@@ -165,3 +165,8 @@ EXAMPLES: Mapping[str, Any] = {
     "ResultReport": {"status": "success", "exitCode": 0, "output": _OUTPUT},
     "HealthShape": {"status": "ok"},
 }
+
+ANSWERS: Mapping[tuple[str, str, str], Any] = {
+    ("GET", "/readyz", "503"): {"status": "starting"},
+}
+"""By method, path and status: answers for which the example of their model would be a lie."""

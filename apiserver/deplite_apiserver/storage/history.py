@@ -4,12 +4,11 @@
 begun anywhere; nothing has to be merged, and a job that is put twice is there once.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from deplite.base64url import packed, unpacked
 from deplite_apiserver.jobs.row import JobRow
 from deplite_apiserver.storage.objects import ObjectStore
 
@@ -60,8 +59,8 @@ def _key(organization: str, row: JobRow) -> str:
     """Return a key that every store takes; names of hundreds of foreign letters are cut, the archive has them whole."""
     fitting = replace(row, ref=_cut(row.ref) if row.ref else None, workflow=_cut(row.workflow))
     text = json.dumps(fitting.values(), ensure_ascii=False, separators=(",", ":"))
-    packed = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-    parts = "/".join(packed[start : start + _PART] for start in range(0, len(packed), _PART))
+    row_text = packed(text.encode())
+    parts = "/".join(row_text[start : start + _PART] for start in range(0, len(row_text), _PART))
     return f"idx/{organization}/{_FOREVER - row.queued_at:012}-{row.id}-{row.uid8}/{parts}"
 
 
@@ -72,9 +71,8 @@ def _cut(text: str) -> str:
 
 def _found(key: str) -> Found | None:
     """Return what a key says; None for one that another version wrote, which only that version reads."""
-    packed = "".join(key.split("/")[3:])
     try:
-        values = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        values = json.loads(unpacked("".join(key.split("/")[3:])))
         return Found(row=JobRow.from_values(values), key=key)
-    except (binascii.Error, ValueError, TypeError):
+    except (ValueError, TypeError):
         return None

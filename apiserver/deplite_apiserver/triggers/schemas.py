@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, model_validator
 from deplite.protocol.params import ParamError, check_bounds
 from deplite.resources import Trigger
 from deplite.resources.cron import schedule_problem
-from deplite.resources.limits import DisplayName, WorkflowName
+from deplite.resources.limits import DisplayName, GroupName, WorkflowName
 from deplite.resources.trigger import Concurrency, Schedule, ScheduleStatus, Timeouts, TriggerSpec
 from deplite_apiserver.edge.body import Closed, Shape
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
@@ -30,7 +30,7 @@ class ConcurrencyBody(Closed):
     """What happens while another run of the group has not ended."""
 
     policy: Literal["allow", "queue", "replace"] = "allow"
-    group: str | None = Field(default=None, min_length=1, max_length=64)
+    group: GroupName | None = None
 
 
 class TimeoutsBody(Closed):

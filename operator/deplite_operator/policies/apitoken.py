@@ -10,7 +10,7 @@ from deplite.resources.reasons import AVAILABLE, EXPIRED, GRANT_NOT_FOUND, MINTE
 from deplite.resources.resource import utc
 from deplite_operator.conditions import Finding, not_ready, ready
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import Order
+from deplite_operator.policies.minting import Order, why_not_minted
 from deplite_operator.verdict import Verdict
 
 _NAMED = 3
@@ -56,21 +56,14 @@ def _ready(token: ApiToken, missing: Sequence[str], minted: bool, now: datetime)
     if token.spec.expires_at is not None and _expired(token, now):
         return not_ready(EXPIRED, f"The token ended at {utc(token.spec.expires_at)}; set a later spec.expiresAt.")
     if not minted:
-        return not_ready(NOT_MINTED, _why_not_minted(token))
+        spec = token.spec
+        return not_ready(NOT_MINTED, why_not_minted("token", minted_by=spec.minted_by, secret_name=spec.secret_name))
     if missing:
         names = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
         return not_ready(GRANT_NOT_FOUND, f"The grants name what does not exist: {names}; create it or remove it.")
     if token.spec.secret_name is not None:
         return ready(MINTED, f"The token is in Secret {token.spec.secret_name}.")
     return ready(AVAILABLE, "The token can be used.")
-
-
-def _why_not_minted(token: ApiToken) -> str:
-    if token.spec.minted_by == "api":
-        return "The REST call that created the token has not stored its hash; create another token if this stays."
-    if token.spec.secret_name is None:
-        return "Set spec.secretName to the Secret that the token shall be minted into."
-    return "The token could not be minted; the condition SecretsReady says why."
 
 
 def _expired(token: ApiToken, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from deplite.resources.reasons import AGENT_NOT_FOUND, AVAILABLE, EXPIRED, MINTE
 from deplite.resources.resource import utc
 from deplite_operator.conditions import Finding, not_ready, ready
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import Order
+from deplite_operator.policies.minting import Order, why_not_minted
 from deplite_operator.verdict import Verdict
 
 DEFAULT_LIFE = timedelta(hours=1)
@@ -68,7 +68,8 @@ def _ready(token: EnrollmentToken, minted: bool, agent_exists: bool, now: dateti
     if (end := expires_at(token)) <= now:
         return not_ready(EXPIRED, f"The code ended at {utc(end)}; create another one.")
     if not minted:
-        return not_ready(NOT_MINTED, _why_not_minted(token))
+        spec = token.spec
+        return not_ready(NOT_MINTED, why_not_minted("code", minted_by=spec.minted_by, secret_name=spec.secret_name))
     if not agent_exists:
         return not_ready(
             AGENT_NOT_FOUND, f"There is no Agent {token.spec.agent} in this namespace; create it or name another."
@@ -76,14 +77,6 @@ def _ready(token: EnrollmentToken, minted: bool, agent_exists: bool, now: dateti
     if token.spec.secret_name is not None:
         return ready(MINTED, f"The code is in Secret {token.spec.secret_name}.")
     return ready(AVAILABLE, "The code can be used.")
-
-
-def _why_not_minted(token: EnrollmentToken) -> str:
-    if token.spec.minted_by == "api":
-        return "The REST call that created the code has not stored its hash; create another code if this stays."
-    if token.spec.secret_name is None:
-        return "Set spec.secretName to the Secret that the code shall be minted into."
-    return "The code could not be minted; the condition SecretsReady says why."
 
 
 def _spent(token: EnrollmentToken) -> bool:

@@ -77,6 +77,21 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
     return Plan(step=Step.KEEP if marked else Step.MARK, credential=found)
 
 
+def why_not_minted(noun: str, *, minted_by: str, secret_name: str | None) -> str:
+    """Say why a token or a code has no hash yet.
+
+    Args:
+        noun: what it is called, e.g. `token`.
+        minted_by: who mints it, as its spec says.
+        secret_name: the Secret that its spec names.
+    """
+    if minted_by == "api":
+        return f"The REST call that created the {noun} has not stored its hash; create another {noun} if this stays."
+    if secret_name is None:
+        return f"Set spec.secretName to the Secret that the {noun} shall be minted into."
+    return f"The {noun} could not be minted; the condition SecretsReady says why."
+
+
 def _credential(kind: CredentialKind, data: Mapping[str, bytes]) -> Credential | None:
     text = data.get(TOKEN_KEY, b"").decode("ascii", "replace").strip()
     return describe(text) if well_formed(text, kind) else None

@@ -40,6 +40,8 @@ async def send(http: httpx.AsyncClient, home: Organized, owner: dict[str, str], 
         (b'{"name":"\xff"}', "invalid_json"),
         (b'{"name":"\xed\xa0\x80"}', "invalid_json"),
         (b"\x00", "invalid_json"),
+        (b" ", "invalid_json"),
+        (b" \r\n\t", "invalid_json"),
         (b"[" * 100_000, "invalid_json"),
         (b'{"name":' * 100_000, "invalid_json"),
         (b'{"name":"x","name":"y"}', "duplicate_key"),
@@ -117,7 +119,7 @@ async def test_json_is_json_whatever_its_type_says(
     assert (answer.status_code, answer.json()["name"]) == (200, "Größe ☃")
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b" \r\n\t", b" {} "])
+@pytest.mark.parametrize("body", [b"", b"{}", b" {} "])
 async def test_no_body_is_an_empty_object(
     http: httpx.AsyncClient, home: Organized, owner: dict[str, str], body: bytes
 ) -> None:

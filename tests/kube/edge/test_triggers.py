@@ -97,6 +97,8 @@ async def test_the_walkthroughs_trigger(
         ({"params": {str(number): 1 for number in range(101)}}, "validation_error"),
         ({"concurrency": {"policy": "maybe"}}, "validation_error"),
         ({"concurrency": {"group": ""}}, "validation_error"),
+        ({"concurrency": {"group": "trigger/other"}}, "validation_error"),
+        ({"concurrency": {"group": "a\nERROR b"}}, "validation_error"),
         ({"timeouts": {"jobSeconds": 0}}, "validation_error"),
         ({"timeouts": {"queueSeconds": 604_801}}, "validation_error"),
         ({"timeouts": {"jobSeconds": "60"}}, "validation_error"),

@@ -12,12 +12,13 @@ DEFINITIONS = definitions()
 _MOST = {
     "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "a" + "-." * 125 + "-z",
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "W" + "._-" * 42 + "Z",
+    "^(trigger/)?[A-Za-z0-9][A-Za-z0-9._-]*$": "trigger/W" + "._-" * 97,
     "^[0-9a-f]{64}$": "f" * 64,
     "^[0-9a-f]{8}$": "f" * 8,
     "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$": "FFFF:" * 7 + "ABCD/128",
     "^T[A-Z0-9]{1,20}$": "T" + "Z9" * 10,
 }
-"""For each pattern of the schemas, a longest text that matches it."""
+"""For each pattern of the schemas, a longest text that matches it, also where it is cut to fit."""
 _LEAST = {pattern: text[:2] if text.startswith("FF") else text[:1] for pattern, text in _MOST.items()} | {
     "^[0-9a-f]{64}$": "0" * 64,
     "^[0-9a-f]{8}$": "0" * 8,
@@ -74,7 +75,7 @@ def _text(node: Schema, most: bool) -> str:
     if node.get("format") == "date-time":
         return "9999-12-31T23:59:59.999999999-23:59" if most else "1000-01-01T00:00:00+23:59"
     if "pattern" in node:
-        return (_MOST if most else _LEAST)[str(node["pattern"])]
+        return (_MOST if most else _LEAST)[str(node["pattern"])][: node.get("maxLength")]
     if most:
         return (_ODD * int(node["maxLength"]))[: node["maxLength"]]
     return "x" * int(node.get("minLength", 0))

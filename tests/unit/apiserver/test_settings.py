@@ -22,6 +22,15 @@ def test_the_defaults() -> None:
     assert (settings.kubeconfig, settings.issuers, settings.s3.region) == (None, (), "us-east-1")
 
 
+def test_an_empty_variable_is_none() -> None:
+    names = ("LISTEN", "PUBLIC_URL", "SYSTEM_NAMESPACE", "S3_REGION", "LOG_FORMAT", "MAX_OBJECTS", "LOST_SECONDS")
+    assert load_settings(S3 | {f"DEPLITE_{name}": "" for name in names}) == load_settings(S3)
+
+
+def test_the_url_is_where_it_listens_unless_another_one_is_said() -> None:
+    assert load_settings(S3 | {"DEPLITE_LISTEN": "[::1]:9"}).public_url == "http://[::1]:9"
+
+
 def test_every_variable(tmp_path: Path) -> None:
     issuers = tmp_path / "issuers.json"
     issuers.write_text('[{"issuer": "https://a", "audience": "b", "jwks": "https://a/keys"}]')

@@ -52,9 +52,14 @@ def nested(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
-@pytest.mark.parametrize("body", [b"", b" ", b"\n\t ", b"{}"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"\n\t {} "])
 def test_nothing_is_an_empty_object(body: bytes) -> None:
     assert json_value(body) == {}
+
+
+@pytest.mark.parametrize("body", [b" ", b"\n", b" \r\n\t", b"\x0b", b"\x00", "\u00a0".encode()])
+def test_blanks_are_no_json(body: bytes) -> None:
+    assert code_of(body) == "invalid_json"
 
 
 def test_the_depth_is_bounded_exactly() -> None:

@@ -1,6 +1,7 @@
 """Runs by idempotency key against a model: one job a key, whatever process is asked, and replays cost nothing."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from deplite_apiserver.jobs.accept import Facts
 from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
-from deplite_apiserver.jobs.run import Asked, Call, Run, Runs
+from deplite_apiserver.jobs.run import LOOKUPS_PER_SECOND, Asked, Call, Run, Runs
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.limits.memory import MemoryLimiter
@@ -44,9 +45,10 @@ class Cluster:
 
     def __init__(self) -> None:
         self.jobs: dict[str, DeployJob] = {}
-        self.created = 0
+        self.created = self.asked = 0
 
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        self.asked += 1
         if name not in self.jobs:
             raise NotFoundError("gone")
         return self.jobs[name]
@@ -101,8 +103,8 @@ class Keys(RuleBasedStateMachine):
     def the_process_starts_anew(self) -> None:
         self.starts()
 
-    def starts(self, *, admits: bool = True) -> None:
-        """Begin with a process that knows no job yet."""
+    def starts(self, *, admits: bool = True, monotonic: Callable[[], float] | None = None) -> None:
+        """Begin with a process that knows no job yet; between any two looks at its clock a second passes."""
         self.known = Known()
         self.runs = Runs(
             store=self.cluster,
@@ -112,6 +114,7 @@ class Keys(RuleBasedStateMachine):
             recent=Recent(),
             room=lambda organization: None,
             sync_seconds=1,
+            monotonic=monotonic or itertools.count().__next__,
         )
         if admits:
             self.runs.admit()
@@ -251,6 +254,28 @@ def test_a_repeat_that_only_the_cluster_knows_of_costs_nothing() -> None:
         machine.run("deploy", "ci", None, BODIES[0][0])
     with pytest.raises(RateLimitedError):
         machine.run("deploy", "ci", None, BODIES[0][0])
+
+
+def test_new_keys_over_the_limit_ask_the_cluster_a_few_times_a_second_for_each_token() -> None:
+    machine = Keys()
+    known = machine.run("deploy", "ci", "a", BODIES[0][0])
+    unheard_of = machine.run("deploy", "ci", "b", BODIES[0][0])
+    machine.starts(monotonic=machine.clock.monotonic)  # another process, whose watch has brought the first one only
+    machine.known.note(known.job)
+
+    async def over_the_limit(caller: str, key: str) -> None:
+        with pytest.raises(RateLimitedError):
+            await machine.call("deploy", caller, key, BODIES[0][0])
+
+    for second in range(2):
+        asked = machine.cluster.asked
+        assert settled(machine.call("deploy", "ci", "b", BODIES[0][0])).job.name == unheard_of.job.name
+        machine.known.views.pop(unheard_of.job.key)
+        for number in range(4 * LOOKUPS_PER_SECOND):
+            settled(over_the_limit("ci", f"{second} {number}"))
+        assert machine.cluster.asked - asked == LOOKUPS_PER_SECOND
+        assert settled(machine.call("deploy", "ci", "a", BODIES[0][0])).job.name == known.job.name
+        machine.clock.advance(1)
 
 
 TestKeys = Keys.TestCase

@@ -86,6 +86,12 @@ def test_examples_of_answers_are_answers(route: APIRoute) -> None:
                 TypeAdapter(model).validate_python(example)
 
 
+def test_a_replica_that_is_not_ready_does_not_say_ok() -> None:
+    answers = OPERATIONS["GET", "/readyz"]["responses"]
+    shown = {status: answers[status]["content"]["application/json"]["example"]["status"] for status in answers}
+    assert shown == {"200": "ok", "503": "starting"}
+
+
 def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert set(refs(DOCUMENT)) == set(schemas)
