@@ -5,11 +5,17 @@ A head that nobody can parse gets the documented shape, too: such a request neve
 
 import asyncio
 import json
+import logging
+import re
+import secrets
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+log = logging.getLogger("deplite_apiserver.access")
+
 MAX_HEAD_BYTES = 256 * 1024
 """As it comes from the wire, request line included; `edge.limits` has finer bounds."""
+_KEY_WITH_CONTROL = re.compile(rb"\nidempotency-key:[^\n]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", re.IGNORECASE)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -19,6 +25,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _received = 0
     _in_head = True
     _timer: asyncio.TimerHandle | None = None
+    _latest: bytearray
+    """What has come of a head that is not complete; and otherwise the last bytes, in which one may begin."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a first request, no longer than for another one."""
@@ -35,6 +43,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and not self._received:
             self._stop_waiting()
             self._timer = self.loop.call_later(self.head_seconds, self._slow)
+        self._latest = self._latest if self._in_head and self._received else bytearray()
+        self._latest += data
         self._received += len(data)
         super().data_received(data)
         if self._in_head and self._received > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -52,14 +62,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(400, "bad_request", "The request is malformed.")
+        """Answer what is no HTTP; the parser lets no control character into any header's value."""
+        if _KEY_WITH_CONTROL.search(self._latest):
+            self._refuse(422, "invalid_idempotency_key", "Idempotency-Key must not have control characters.")
+        else:
+            self._refuse(400, "bad_request", "The request is malformed.")
 
     def _slow(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self._refuse(408, "request_timeout", "The head of the request did not arrive in time.")
-        else:
-            self.transport.close()  # an answer to the request before is on its way: nothing may be put into it
+        self._refuse(408, "request_timeout", "The head of the request did not arrive in time.")
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -67,10 +77,29 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        body = json.dumps({"statusCode": status, "code": code, "message": message}, separators=(",", ":")).encode()
-        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        """Answer and close; what would go into or before the answer to an earlier request is not said."""
+        if not self._answering():
+            found = secrets.token_hex(8)
+            log.info("%s %s", status, code, extra={"action": "request", "status": status, "requestId": found})
+            self.transport.write(_refusal(status, code, message, found))
         self.transport.close()
+
+    def _answering(self) -> bool:
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and (self._in_head or cycle.response_started)
+
+
+def _refusal(status: int, code: str, message: str, request_id: str) -> bytes:
+    body = json.dumps({"statusCode": status, "code": code, "message": message}, separators=(",", ":")).encode()
+    lines = (
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        f"x-request-id: {request_id}",
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+        "connection: close",
+    )
+    return STATUS_LINE[status] + "\r\n".join((*lines, "", "")).encode() + body
 
 
 def protocol_class(head_seconds: float) -> type[BoundedProtocol]:

@@ -1,5 +1,7 @@
 """Prefixes, unknown paths, wrong methods, and heads that two parsers could read differently."""
 
+import asyncio
+import contextlib
 import json
 
 import httpx
@@ -86,6 +88,25 @@ async def test_a_head_with_two_readings_is_400_and_the_connection_closes(replica
 async def test_what_is_no_http_is_400_in_the_documented_shape(replica: Replica, line: bytes) -> None:
     answer = await exchange(replica.base, line + b"\r\nHost: h\r\n\r\n")
     assert (answer.status, answer.json()["code"], answer.closed) == (400, "bad_request", True)
+
+
+async def test_the_parser_names_a_bad_idempotency_key(replica: Replica) -> None:
+    bad = HEAD + b"Idempotency-Key: a\x01b\r\n\r\n"
+    wire = await Wire.open(replica.base)
+    await wire.send(b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert (await wire.answer(keep_open=True)).status == 200
+    await wire.send(bad)
+    answer = await wire.answer()
+    assert (answer.status, answer.json()["code"], answer.closed) == (422, "invalid_idempotency_key", True)
+    await wire.close()
+
+
+async def test_a_malformed_head_is_never_answered_in_the_place_of_the_request_before_it(replica: Replica) -> None:
+    wire = await Wire.open(replica.base)
+    await wire.send(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n" + HEAD + b"Bad Header: x\r\n\r\n")
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        assert (await wire.answer()).status != 400
+    await wire.close()
 
 
 async def test_an_endless_head_is_431(replica: Replica) -> None:

@@ -22,20 +22,12 @@ async def with_keys(stage: Bench, *keys: bytes) -> httpx.Response:
 
 @pytest.mark.parametrize(
     "keys",
-    [[b""], [b"x" * 256], [b"a\tb"], ["schlüssel".encode()], [b"\xff"], [b"a", b"a"]],
+    [[b""], [b"x" * 256], [b"a\tb"], [b"a\x01b"], [b"a\x7f"], ["schlüssel".encode()], [b"\xff"], [b"a", b"a"]],
     ids=repr,
 )
 async def test_a_key_that_is_none_is_422_and_makes_no_job(stage: Bench, keys: list[bytes]) -> None:
     before = len(await stage.kube.list(DeployJob, stage.namespace))
     refused(await with_keys(stage, *keys), 422, "invalid_idempotency_key")
-    assert len(await stage.kube.list(DeployJob, stage.namespace)) == before
-
-
-@pytest.mark.parametrize("key", [b"a\x01b", b"a\x7f"], ids=repr)
-async def test_a_control_character_in_a_key_is_no_http_and_makes_no_job(stage: Bench, key: bytes) -> None:
-    before = len(await stage.kube.list(DeployJob, stage.namespace))
-    answer = await with_keys(stage, key)
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert len(await stage.kube.list(DeployJob, stage.namespace)) == before
 
 
