@@ -29,7 +29,8 @@ EVERYWHERE = {
         (
             "deplite.io",
             "patch",
-            "agents/status apitokens/status deployjobs/status enrollmenttokens/status storedfiles/status triggers/status",
+            "agents/status apitokens/status deployjobs/status enrollmenttokens/status storedfiles/status "
+            "triggers/status",
         ),
         ("", "create", "events"),
     ],
