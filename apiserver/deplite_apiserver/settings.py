@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
+from deplite_apiserver.storage.settings import S3Settings
 
 
 class SettingsError(DepliteError):
@@ -42,27 +43,6 @@ class Issuers(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     issuers: tuple[IssuerSettings, ...]
-
-
-class S3Settings(BaseModel):
-    """Where logs and files are kept."""
-
-    model_config = ConfigDict(frozen=True)
-
-    endpoint: str
-    """`http(s)://host:port`."""
-    bucket: str
-    region: str = "us-east-1"
-    access_key_file: Path
-    secret_key_file: Path
-
-    def access_key(self) -> str:
-        """Return the name of the credential."""
-        return self.access_key_file.read_text().strip()
-
-    def secret_key(self) -> str:
-        """Return the credential itself."""
-        return self.secret_key_file.read_text().strip()
 
 
 class Settings(BaseModel):
@@ -159,12 +139,18 @@ def _issuers(environment: Mapping[str, str]) -> tuple[IssuerSettings, ...]:
 
 
 def _s3(environment: Mapping[str, str]) -> dict[str, str]:
-    names = {
+    needed = {
         "endpoint": "DEPLITE_S3_ENDPOINT",
         "bucket": "DEPLITE_S3_BUCKET",
         "access_key_file": "DEPLITE_S3_ACCESS_KEY_FILE",
         "secret_key_file": "DEPLITE_S3_SECRET_KEY_FILE",
     }
-    if missing := [name for name in names.values() if not environment.get(name)]:
+    if missing := [name for name in needed.values() if not environment.get(name)]:
         raise SettingsError(f"Set {', '.join(missing)}: logs are kept in an S3 bucket.")
-    return _set(environment, names | {"region": "DEPLITE_S3_REGION"})
+    optional = {
+        "public_endpoint": "DEPLITE_S3_PUBLIC_ENDPOINT",
+        "region": "DEPLITE_S3_REGION",
+        "style": "DEPLITE_S3_STYLE",
+        "ca_file": "DEPLITE_S3_CA_FILE",
+    }
+    return _set(environment, needed | optional)

@@ -100,6 +100,7 @@ def arguments(ports: Mapping[str, int]) -> tuple[str, ...]:
         "-s3.config=s3.json",
         "-s3.iam=false",
         "-s3.autoCreateBucket=false",
+        "-s3.domainName=localhost",  # the bucket may also be in the host: bucket.localhost
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-master.telemetry=false",

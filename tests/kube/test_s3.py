@@ -3,19 +3,22 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import urllib3
 
+from deplite.local.authority import make_pair
 from deplite.local.objectstore import ObjectStore
-from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.storage.objects import Head, StorageUnavailableError
 from deplite_apiserver.storage.s3 import S3Store
+from tests.kube.storing import encrypted, place_of
 
 
 @pytest_asyncio.fixture(scope="module")
 async def store(object_store: ObjectStore) -> AsyncIterator[S3Store]:
-    keys = object_store.access_key_file.read_text().strip(), object_store.secret_key_file.read_text().strip()
-    made = S3Store(object_store.endpoint, object_store.bucket, *keys, object_store.region)
+    made = S3Store(place_of(object_store))
     yield made
     await made.close()
 
@@ -71,19 +74,71 @@ async def test_a_prefix_is_no_pattern_and_folders_are_none(store: S3Store, prefi
 
 
 @pytest.mark.parametrize("wrong", ["key", "bucket", "endpoint"])
-async def test_a_store_that_refuses_us_is_away(object_store: ObjectStore, prefix: str, wrong: str) -> None:
-    access, secret = object_store.access_key_file.read_text().strip(), object_store.secret_key_file.read_text().strip()
-    made = S3Store(
-        "http://127.0.0.1:9" if wrong == "endpoint" else object_store.endpoint,
-        "absent" if wrong == "bucket" else object_store.bucket,
-        access,
-        "x" * 40 if wrong == "key" else secret,
-        object_store.region,
-    )
-    for call in (made.put(f"{prefix}a", b"x"), made.get(f"{prefix}a"), made.list(prefix), made.delete([f"{prefix}a"])):
+async def test_a_store_that_refuses_us_is_away(
+    object_store: ObjectStore, tmp_path: Path, prefix: str, wrong: str
+) -> None:
+    (tmp_path / "key").write_text("x" * 40)
+    changed = {
+        "key": {"secret_key_file": tmp_path / "key"},
+        "bucket": {"bucket": "absent"},
+        "endpoint": {"endpoint": "http://127.0.0.1:9"},
+    }
+    made = S3Store(place_of(object_store, **changed[wrong]))
+    key = f"{prefix}a"
+    for call in (made.put(key, b"x"), made.get(key), made.head(key), made.list(prefix), made.delete([key])):
         with pytest.raises(StorageUnavailableError):
             await call
     await made.close()
+
+
+async def test_a_head_says_size_type_and_etag(store: S3Store, prefix: str) -> None:
+    await store.put(f"{prefix}a", b"hello world", "text/x-test")
+    found = await store.head(f"{prefix}a")
+    assert found == Head(size=11, etag="5eb63bbbe01eeed093cb22bb8f5acdc3", content_type="text/x-test", sha256=None)
+    await store.put(f"{prefix}a", b"")
+    emptied = await store.head(f"{prefix}a")
+    assert emptied is not None
+    assert (emptied.size, emptied.etag == found.etag) == (0, False)
+    assert await store.head(f"{prefix}absent") is None
+
+
+async def test_a_rotated_credential_needs_no_new_client(object_store: ObjectStore, tmp_path: Path, prefix: str) -> None:
+    (tmp_path / "key").write_text("x" * 40)
+    made = S3Store(place_of(object_store, secret_key_file=tmp_path / "key"))
+    with pytest.raises(StorageUnavailableError):
+        await made.put(f"{prefix}a", b"x")
+    (tmp_path / "key").write_text(object_store.secret_key_file.read_text())
+    await made.put(f"{prefix}a", b"x")
+    assert await made.get(f"{prefix}a") == b"x"
+    await made.close()
+
+
+async def test_a_bucket_may_be_in_the_host(object_store: ObjectStore, store: S3Store, prefix: str) -> None:
+    at = object_store.endpoint.replace("127.0.0.1", "localhost")
+    # As a proxy of its own it is found whatever this machine makes of `deplite.localhost`.
+    made = S3Store(place_of(object_store, endpoint=at, style="host"), urllib3.ProxyManager(object_store.endpoint))
+    await made.put(f"{prefix}a", b"in the host")
+    assert await store.get(f"{prefix}a") == b"in the host"
+    assert [one.key for one in await made.list(prefix)] == [f"{prefix}a"]
+    assert await made.head(f"{prefix}a") == await store.head(f"{prefix}a")
+    await made.delete([f"{prefix}a"])
+    assert await store.head(f"{prefix}a") is None
+    await made.close()
+
+
+async def test_a_store_with_a_private_authority_is_believed_by_its_file_alone(
+    object_store: ObjectStore, tmp_path: Path, prefix: str
+) -> None:
+    make_pair(tmp_path, "store")
+    async with encrypted(object_store.endpoint, tmp_path / "node.crt", tmp_path / "node.key") as endpoint:
+        trusting = S3Store(place_of(object_store, endpoint=endpoint, ca_file=tmp_path / "authority.crt"))
+        await trusting.put(f"{prefix}a", b"x")
+        assert await trusting.get(f"{prefix}a") == b"x"
+        stranger = S3Store(place_of(object_store, endpoint=endpoint))
+        with pytest.raises(StorageUnavailableError):
+            await stranger.get(f"{prefix}a")
+        for made in (trusting, stranger):
+            await made.close()
 
 
 async def test_calls_beyond_the_threads_wait_their_turn(store: S3Store, prefix: str) -> None:

@@ -262,8 +262,7 @@ class Desk:
 
 def bucket_of(settings: Settings) -> S3Store:
     """Return the bucket of the settings."""
-    s3 = settings.s3
-    return S3Store(s3.endpoint, s3.bucket, s3.access_key(), s3.secret_key(), s3.region)
+    return S3Store(settings.s3)
 
 
 def _identity() -> str:

@@ -1,1 +1,1 @@
-"""What lies outside the cluster: log parts and finished jobs, in S3."""
+"""What lies outside the cluster: log parts, finished jobs and files, in S3."""

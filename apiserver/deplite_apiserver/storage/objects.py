@@ -28,6 +28,19 @@ class Stored:
     modified_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """What the store says of an object without its bytes."""
+
+    size: int
+    """Bytes."""
+    etag: str
+    """Of these very bytes, without quotes: another upload has another one."""
+    content_type: str
+    sha256: str | None
+    """In hex, as the store checked it; None where the uploader declared none or the store does not say."""
+
+
 class ObjectStore(Protocol):
     """A bucket. Every method raises `StorageUnavailableError`."""
 
@@ -36,6 +49,9 @@ class ObjectStore(Protocol):
 
     async def get(self, key: str, *, offset: int = 0, length: int = 0) -> bytes | None:
         """Return an object, or `length` bytes of it from `offset`; None where there is none."""
+
+    async def head(self, key: str) -> Head | None:
+        """Return what there is to say of an object; None where there is none."""
 
     async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
         """Return the objects whose key begins with `prefix` and comes behind `after`, by key; at most `most`."""

@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +18,10 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
 from deplite.patience import patience
-from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
+from deplite_apiserver.storage.checksum import to_hex
+from deplite_apiserver.storage.credentials import KeyFiles
+from deplite_apiserver.storage.objects import Head, StorageUnavailableError, Stored
+from deplite_apiserver.storage.settings import S3Settings
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +38,31 @@ Answer = TypeVar("Answer")
 class S3Store:
     """One bucket of an S3 server; as `deplite_apiserver.storage.objects.ObjectStore`."""
 
-    def __init__(self, endpoint: str, bucket: str, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
+    def __init__(self, place: S3Settings, pool: urllib3.PoolManager | None = None) -> None:
         """Make a client; nothing is sent yet.
 
         Args:
-            endpoint: `http(s)://host:port`.
-            bucket: the bucket, which exists.
-            access_key: the name of the credential.
-            secret_key: the credential.
-            region: the region that requests are signed for.
+            place: the bucket, which exists.
+            pool: the connections; None: those of `connections`.
+
+        Raises:
+            OSError: a file of the credential or of the authorities cannot be read.
         """
-        parts = urlsplit(endpoint)
-        self._bucket = bucket
+        parts = urlsplit(place.endpoint)
+        self._bucket = place.bucket
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-        self._pool = urllib3.PoolManager(
-            maxsize=THREADS, timeout=urllib3.Timeout(connect=3, read=10), retries=urllib3.Retry(1, redirect=0, status=0)
-        )
+        self._pool = pool or connections(place)
         self._client = Minio(
             endpoint=parts.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
+            credentials=KeyFiles(place.access_key_file, place.secret_key_file),
             secure=parts.scheme == "https",
-            region=region,
+            region=place.region,
             http_client=self._pool,
         )
+        if place.style == "host":
+            self._client.enable_virtual_style_endpoint()
+        else:
+            self._client.disable_virtual_style_endpoint()
 
     async def close(self) -> None:
         """Let go of threads and connections; a call that hangs is not waited for."""
@@ -101,6 +106,28 @@ class S3Store:
 
         return await self._run("get", call)
 
+    async def head(self, key: str) -> Head | None:
+        """Return what there is to say of an object; None where there is none."""
+
+        def call() -> Head | None:
+            try:
+                found = self._client.stat_object(
+                    bucket_name=self._bucket, object_name=key, extra_headers={"x-amz-checksum-mode": "ENABLED"}
+                )
+            except S3Error as error:
+                if error.code in _MISSING:
+                    return None
+                raise
+            checksum = (found.metadata or {}).get("x-amz-checksum-sha256")
+            return Head(
+                size=found.size or 0,
+                etag=found.etag or "",
+                content_type=found.content_type or "",
+                sha256=to_hex(checksum),
+            )
+
+        return await self._run("head", call)
+
     async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
         """Return the objects whose key begins with `prefix` and comes behind `after`, by key; at most `most`."""
 
@@ -136,6 +163,16 @@ class S3Store:
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, ParseError, TimeoutError) as error:
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
+
+
+def connections(place: S3Settings) -> urllib3.PoolManager:
+    """Return connections to a store, which must show a certificate of an authority that we trust."""
+    return urllib3.PoolManager(
+        maxsize=THREADS,
+        timeout=urllib3.Timeout(connect=3, read=10),
+        retries=urllib3.Retry(1, redirect=0, status=0),
+        ssl_context=ssl.create_default_context(cafile=place.ca_file),
+    )
 
 
 def _said(error: Any) -> str:

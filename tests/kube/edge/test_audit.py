@@ -10,7 +10,8 @@ import pytest
 from deplite.kube.client import KubeClient
 from deplite.resources.credentials import describe, mint
 from deplite_apiserver.audit.acts import ACTS
-from deplite_apiserver.settings import S3Settings, Settings
+from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.settings import S3Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Newcomer, Organized, organize
 from tests.kube.edge.people import ISSUER

@@ -39,8 +39,7 @@ def gone(home: Organized, number: int) -> JobRow:
 @pytest_asyncio.fixture(scope="module")
 async def jobs(home: Organized, settings: Settings, http: httpx.AsyncClient) -> AsyncIterator[list[str]]:
     """The ids of jobs, newest first: some just accepted, some long gone."""
-    s3 = settings.s3
-    store = S3Store(s3.endpoint, s3.bucket, s3.access_key(), s3.secret_key(), s3.region)
+    store = S3Store(settings.s3)
     for number in range(GONE):
         await History(store).put(home.namespace, gone(home, number))
     headers = {"Authorization": f"Bearer {home.token}"}

@@ -18,9 +18,10 @@ from deplite.local.objectstore import ObjectStore
 from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Trigger
 from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
-from deplite_apiserver.settings import S3Settings, Settings
+from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.serving import Replica, served, until
+from tests.kube.storing import place_of
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
@@ -142,13 +143,7 @@ async def settings(
         kubeconfig=control_plane.kubeconfig,
         system_namespace=SYSTEM_NAMESPACE,
         issuers=(people.settings(),),
-        s3=S3Settings(
-            endpoint=object_store.endpoint,
-            bucket=object_store.bucket,
-            region=object_store.region,
-            access_key_file=object_store.access_key_file,
-            secret_key_file=object_store.secret_key_file,
-        ),
+        s3=place_of(object_store),
     )
 
 

@@ -31,8 +31,7 @@ async def line(settings: Settings, kube: KubeClient, organization: str, people: 
 
 @pytest_asyncio.fixture
 async def bucket(settings: Settings) -> AsyncIterator[S3Store]:
-    s3 = settings.s3
-    store = S3Store(s3.endpoint, s3.bucket, s3.access_key(), s3.secret_key(), s3.region)
+    store = S3Store(settings.s3)
     yield store
     await store.close()
 

@@ -20,6 +20,7 @@ def test_the_defaults() -> None:
     assert settings.public_url == "http://127.0.0.1:8080"
     assert (settings.system_namespace, settings.log_format) == ("deplite-system", "json")
     assert (settings.kubeconfig, settings.issuers, settings.s3.region) == (None, (), "us-east-1")
+    assert (settings.s3.public_endpoint, settings.s3.style, settings.s3.ca_file) == (None, "path", None)
 
 
 def test_an_empty_variable_is_none() -> None:
@@ -42,6 +43,9 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_SYSTEM_NAMESPACE": "parts",
             "DEPLITE_JWT_ISSUERS": str(issuers),
             "DEPLITE_S3_REGION": "eu",
+            "DEPLITE_S3_PUBLIC_ENDPOINT": "https://files.example.org",
+            "DEPLITE_S3_STYLE": "host",
+            "DEPLITE_S3_CA_FILE": "/ca.pem",
             "DEPLITE_LOG_FORMAT": "text",
             "DEPLITE_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.1",
             "DEPLITE_MAX_UNFINISHED_JOBS": "7",
@@ -53,6 +57,8 @@ def test_every_variable(tmp_path: Path) -> None:
     assert settings.public_url == "https://deplite.example.org"
     assert (settings.system_namespace, settings.s3.region, settings.log_format) == ("parts", "eu", "text")
     assert (settings.kubeconfig, settings.issuers[0].jwks) == (Path("/k"), "https://a/keys")
+    assert (settings.s3.public_endpoint, settings.s3.style) == ("https://files.example.org", "host")
+    assert settings.s3.ca_file == Path("/ca.pem")
     assert (settings.max_unfinished_jobs, settings.max_objects) == (7, 8)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
@@ -63,6 +69,8 @@ def test_every_variable(tmp_path: Path) -> None:
         ({name: value for name, value in S3.items() if name != "DEPLITE_S3_BUCKET"}, "DEPLITE_S3_BUCKET"),
         ({}, "DEPLITE_S3_ENDPOINT"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies"),
+        (S3 | {"DEPLITE_S3_STYLE": "virtual"}, "s3.style"),
+        (S3 | {"DEPLITE_S3_PUBLIC_ENDPOINT": "files.example.org"}, "s3.public_endpoint"),
         (S3 | {"DEPLITE_MAX_OBJECTS": "0"}, "max_objects"),
         (S3 | {"DEPLITE_MAX_UNFINISHED_JOBS": "many"}, "max_unfinished_jobs"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "everybody"}, "trusted_proxies"),

@@ -1,9 +1,10 @@
 """A bucket in memory, for the pure logic above it; what a real S3 server does is asked in `tests/kube`."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
+from deplite_apiserver.storage.objects import Head, StorageUnavailableError, Stored
 
 
 class Bucket:
@@ -26,6 +27,14 @@ class Bucket:
             return None
         data = self.objects[key][0]
         return data[offset : offset + length] if length else data[offset:]
+
+    async def head(self, key: str) -> Head | None:
+        self._answer()
+        if key not in self.objects:
+            return None
+        data = self.objects[key][0]
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return Head(size=len(data), etag=etag, content_type="application/octet-stream", sha256=None)
 
     async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> list[Stored]:
         self._answer()
