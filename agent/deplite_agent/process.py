@@ -9,6 +9,7 @@ from typing import Any
 
 from deplite.failpoints import skewed
 from deplite.protocol.request import RequestSigner
+from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import RevokedError
 from deplite_agent.identity import Identity, StateFolder
 from deplite_agent.jobs.desk import Desk
@@ -45,10 +46,12 @@ class Process:
         self._transport = Transport(
             settings.url, signer, instance, silence=settings.silence_seconds, clock=skewed(time.time, "agent")
         )
+        self._storage = Storage()
         inventory = Inventory(settings.workflows)
         self._reporter = Reporter(self._transport, inventory, scan_seconds=settings.scan_seconds)
         tools = Tools(
             transport=self._transport,
+            storage=self._storage,
             inventory=inventory,
             secrets=SecretStore(settings.secrets),
             slots=asyncio.Semaphore(settings.concurrency),
@@ -88,6 +91,7 @@ class Process:
             await asyncio.gather(*loops, return_exceptions=True)
             await self._desk.close()
             await self._transport.close()
+            await self._storage.close()
 
     async def _until(self, loops: list["asyncio.Task[None]"], stop: asyncio.Event) -> None:
         """Return when told to stop.

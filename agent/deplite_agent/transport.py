@@ -173,6 +173,8 @@ def failure(status: int, body: Mapping[str, Any], retry_after: str | None) -> Re
             "The server says that this agent was revoked. To enrol this machine again, remove identity.json and "
             "key.pem from its state folder and set DEPLITE_TOKEN to a new code."
         )
+    if status == 429 and code == "quota_exceeded":
+        return RefusedError(status, code, message)  # room that is used up does not come back by waiting a little
     if status >= 500 or status in _RETRIABLE or status == 401 or not isinstance(code, str):
         seconds = float(retry_after) if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0
         said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)

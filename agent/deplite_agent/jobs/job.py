@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.phases import Reason, ResultStatus
+from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import AwayError, RefusedError
+from deplite_agent.jobs.ending import Ending
 from deplite_agent.jobs.environment import SecretStore
 from deplite_agent.jobs.group import GRACE_SECONDS, kill_leftovers
 from deplite_agent.jobs.journal import Journal, State
@@ -32,6 +34,8 @@ class Tools:
     """What every job of this agent uses."""
 
     transport: Transport
+    storage: Storage
+    """Where artifacts go."""
     inventory: Inventory
     secrets: SecretStore
     slots: asyncio.Semaphore
@@ -47,6 +51,7 @@ class Job:
         self.journal = journal
         self._tools = tools
         self._shipment = Shipment(journal, tools.transport)
+        self._ending = Ending(journal, tools.transport, tools.storage)
         self._running: asyncio.Task[Result] | None = None
         self._stop: Result | None = None
         self.ended = asyncio.Event()
@@ -63,8 +68,11 @@ class Job:
         return self.journal.life.state in (State.CLAIMED, State.STARTING)
 
     def stop(self, result: Result) -> None:
-        """End the job with this result, whatever it does now; one that has ended stays as it is."""
-        if self._stop is not None or self.journal.life.result is not None:
+        """End the job with this result, whatever it does now; of one that has ended only the uploads are stopped."""
+        if self.journal.life.result is not None:
+            self._ending.stop()
+            return
+        if self._stop is not None:
             return
         self._stop = result
         if self._running is not None:
@@ -78,14 +86,20 @@ class Job:
             shipping = await self._run_once()
         finally:
             self.ended.set()
-        if shipping is not None:
-            self._shipment.wake()
+        if shipping is None:
+            return
+        try:
+            await self._ending.run()
+            self._shipment.release()
             await shipping
-            self.journal.reported()
+        finally:
+            shipping.cancel()
+        self.journal.reported()
 
     async def _run_once(self) -> "asyncio.Task[None] | None":
         """Claim the job and run it, unless it has ended already; return its shipment, None where it is not ours."""
         if self.journal.life.state is State.EXITED:
+            self._resume()
             return asyncio.create_task(self._shipment.run())
         async with self._tools.slots:
             if not await self._claim():
@@ -161,9 +175,13 @@ class Job:
                 result = self._stop or await self._result(job_log)
                 if result.status == "rejected":
                     job_log.summary(result.message or "Refused by the agent", level="error")
-                job_log.completed(result.status)
+                if not self._ending.owes:
+                    job_log.completed(result.status)
             finally:
-                job_log.close()
+                if self._ending.owes:
+                    self._shipment.hold()
+                else:
+                    job_log.close()
         failpoint("agent.result.known")
         self.journal.exited(result)
         failpoint("agent.result.journalled")
@@ -192,7 +210,10 @@ class Job:
         run = Run(self.journal.life.order, planned, job_log, self.journal.starting, grace=self._tools.grace)
         self._running = asyncio.create_task(run.run())
         try:
-            return await asyncio.shield(self._running)
+            result = await asyncio.shield(self._running)
+            if self._stop is None:
+                self._ending.owe(planned, job_log, result, run.left)
+            return result
         except asyncio.CancelledError:
             if self._stop is not None and self._running.done():
                 job_log.summary(self._stop.message or "Stopped", level="warn")
@@ -208,6 +229,18 @@ class Job:
         finally:
             self._running = None
 
+    def _resume(self) -> None:
+        """Go on with the artifacts of an earlier process, if it owed any."""
+        if not self._ending.owes:
+            return
+        try:
+            self._ending.resume(self._open_log())
+        except OSError as error:
+            log.error("no artifacts of %s: %s", self.job_id, error.strerror, extra={"action": "artifact_failed"})
+            self._ending.forget()
+        else:
+            self._shipment.hold()
+
     def _settle_crash(self) -> None:
         """Write down the end of a job whose agent ended while its steps ran; what is left of them is killed."""
         life = self.journal.life
@@ -220,6 +253,7 @@ class Job:
             extra={"action": "agent_crashed"},
         )
         result = crashed("The agent ended while the job ran; what it did until then is unknown. It was not run again.")
+        self._ending.forget()
         self.journal.make_room()
         try:
             job_log = self._open_log()

@@ -104,6 +104,11 @@ class Journal:
         """How much of the spool the server has, and which numbers are taken."""
         return self.folder / "shipped"
 
+    @property
+    def owed_path(self) -> Path:
+        """Which artifacts are still to be uploaded."""
+        return self.folder / "owed"
+
     @classmethod
     def create(cls, jobs: Path, order: Order, instance: str) -> "Journal":
         """Begin a job's journal; `settle` puts it on the disk.

@@ -53,6 +53,10 @@ class JobLog:
         name, content = self.masker.mask(step), self.masker.mask(text)
         self._write([{"stream": "summary", "level": level, "stepName": name, "content": content}])
 
+    def system(self, text: str, *, level: Level) -> None:
+        """Write a line about what the agent itself did, or could not do, for the job."""
+        self._write([{"stream": "system", "level": level, "stepName": "", "content": self.masker.mask(text)}])
+
     def completed(self, status: str) -> None:
         """Write the last line: no step prints any more, so there is room for it."""
         self._make_room()

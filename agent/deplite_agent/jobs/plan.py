@@ -30,10 +30,16 @@ class Plan:
     params: Mapping[str, ParamValue]
     secrets: Mapping[str, str]
 
+    @property
+    def working_directory(self) -> Path:
+        """Where the job is at home, and its artifacts are looked for: by default beside the workflow file."""
+        return self.folder / os.path.expanduser(self.workflow.working_directory or "")
+
     def folder_of(self, step: Step) -> Path:
-        """Return where a step runs: by default beside the workflow file."""
-        chosen = step.working_directory or self.workflow.working_directory or ""
-        return self.folder / os.path.expanduser(chosen)
+        """Return where a step runs: in the working directory, unless it says otherwise itself."""
+        if step.working_directory is None:
+            return self.working_directory
+        return self.folder / os.path.expanduser(step.working_directory)
 
 
 def plan(order: Order, inventory: Inventory, secrets: SecretStore) -> Plan:

@@ -58,6 +58,7 @@ class Shipment:
         self._flush = FIRST_FLUSH_SECONDS
         self._result_sent = False
         self._dropped = False
+        self._held = False
         self._backoff = Backoff(first=0.5, most=20.0)
         self._result_next = False
         """Try the result before the log: the log alone was refused for a while."""
@@ -65,6 +66,15 @@ class Shipment:
     def wake(self) -> None:
         """Say that there is something new."""
         self._more.set()
+
+    def hold(self) -> None:
+        """Keep the result back: there is still something to be said before it."""
+        self._held = True
+
+    def release(self) -> None:
+        """Let the result go."""
+        self._held = False
+        self.wake()
 
     async def run(self) -> None:
         """Ship until the server has everything, or wants no more of it."""
@@ -106,7 +116,7 @@ class Shipment:
 
     @property
     def _ended(self) -> bool:
-        return self.journal.life.result is not None
+        return self.journal.life.result is not None and not self._held
 
     async def _until_due(self) -> None:
         """Wait until a batch is full, old enough, or the last one."""

@@ -7,10 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
 from deplite.protocol.params import is_pattern
+from deplite_agent.artifacts.patterns import MAX_PATTERN, check_pattern
 
 MAX_STEPS = 200
 MAX_SCRIPT = 64 * 1024
 DEFAULT_TIMEOUT_MINUTES = 60.0
+DEFAULT_KEEP_DAYS = 30
+MAX_KEEP_DAYS = 365
 
 Text = Annotated[StrictStr, Field(max_length=1024)]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -99,6 +102,21 @@ class Output(Part):
     description: Text | None = None
 
 
+class Artifacts(Part):
+    """Files that are uploaded after the last step."""
+
+    paths: tuple[
+        Annotated[StrictStr, Field(min_length=1, max_length=MAX_PATTERN, pattern=r"^[^\x00-\x1f\x7f]*$")], ...
+    ] = Field(min_length=1, max_length=50)
+    """Patterns, relative to the workflow's working directory."""
+    keep_days: int = Field(DEFAULT_KEEP_DAYS, ge=1, le=MAX_KEEP_DAYS, strict=True)
+
+    @field_validator("paths")
+    @classmethod
+    def _stay_inside(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(check_pattern, paths))
+
+
 class Step(Part):
     """One command."""
 
@@ -139,7 +157,14 @@ class Workflow(Part):
     verbose_steps: StrictBool = False
     retry: Retry | None = None
     """Of the whole workflow: all its steps again."""
+    artifacts: Artifacts | None = None
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+
+    @field_validator("artifacts", mode="before")
+    @classmethod
+    def _list_of_patterns(cls, artifacts: Any) -> Any:
+        """Take the short form: a list is the patterns."""
+        return {"paths": artifacts} if isinstance(artifacts, list) else artifacts
 
     @field_validator("env")
     @classmethod

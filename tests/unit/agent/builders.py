@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deplite_agent.artifacts.storage import Storage
 from deplite_agent.jobs.environment import SecretStore
 from deplite_agent.jobs.job import Tools
 from deplite_agent.jobs.order import Order
@@ -26,6 +27,7 @@ def tools(folder: Path, transport: Transport, *, slots: int = 4, grace: float = 
         (folder / name).mkdir(exist_ok=True)
     return Tools(
         transport=transport,
+        storage=Storage(),
         inventory=Inventory(folder / "workflows"),
         secrets=SecretStore(folder / "secrets", secrets),
         slots=asyncio.Semaphore(slots),

@@ -52,7 +52,8 @@ def test_a_damaged_state_is_one_sentence(layout: Layout) -> None:
 def test_examples_are_copied_once_and_changes_stay(layout: Layout) -> None:
     copy_examples(layout)
     workflow = layout.workflows / "deploy-prod.yaml"
-    assert {path.name for path in layout.workflows.iterdir()} == {"deploy-prod.yaml", "smoke-test.yaml"}
+    workflows = {"deploy-prod.yaml", "machine-report.yaml", "smoke-test.yaml"}
+    assert {path.name for path in layout.workflows.iterdir()} == workflows
     assert (layout.secrets / "DATABASE_URL").stat().st_mode & 0o777 == 0o600
     workflow.write_text("mine")
     copy_examples(layout)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deplite_agent.artifacts.storage import Storage
 from deplite_agent.jobs.desk import Desk
 from tests.unit.agent.builders import tools
 from tests.unit.agent.server import Server
@@ -22,6 +23,7 @@ def server() -> Server:
 async def desks(tmp_path: Path, server: Server) -> AsyncIterator[Desks]:
     """Makes the desk of a process: `desks("i2")` is the next one, on the same folder."""
     made: list[Desk] = []
+    storages: list[Storage] = []
 
     def make(
         instance: str = "i1", *, slots: int = 4, grace: float = 10.0, now: Callable[[], float] | None = None
@@ -30,8 +32,11 @@ async def desks(tmp_path: Path, server: Server) -> AsyncIterator[Desks]:
         found = tools(tmp_path, server.transport(instance), slots=slots, grace=grace)
         desk = Desk(tmp_path / "jobs", instance, found, **({"now": now} if now else {}))
         made.append(desk)
+        storages.append(found.storage)
         return desk
 
     yield make
     for desk in made:
         await desk.close()
+    for storage in storages:
+        await storage.close()

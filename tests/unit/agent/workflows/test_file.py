@@ -51,6 +51,17 @@ WRONG = {
     STEPS + "name: on": "name: this must be text",
     STEPS + "timeout-minutes: 0": "timeout-minutes: Input should be greater than 0",
     STEPS + "1: 2": "1: Keys should be strings",
+    STEPS + "artifacts: []": "artifacts.paths: Tuple should have at least 1 item after validation, not 0",
+    STEPS + "artifacts: x": "artifacts: this must be a mapping",
+    STEPS + "artifacts: {paths: [a], keep: 3}": f"artifacts.keep: {UNKNOWN}",
+    STEPS + "artifacts: {paths: [a], keep-days: 0}": "artifacts.keep-days: Input should be greater than or equal to 1",
+    STEPS + "artifacts: {keep-days: 3}": "artifacts.paths: this is missing",
+    STEPS
+    + "artifacts: [/etc/*]": "artifacts.paths: `/etc/*` leads out of the job's working directory: write a path in "
+    "it, without a leading / or ~ and without `..`",
+    STEPS + "artifacts: [../x]": "artifacts.paths: `../x` leads out of the job's working directory: write a path in "
+    "it, without a leading / or ~ and without `..`",
+    STEPS + "artifacts: [dist/]": "artifacts.paths: `dist/` is a folder: write `dist/**` for all files in it",
     STEPS + STEPS: "line 2: the key `steps` is there twice",
     STEPS + "---\na: 1": "line 2: a second document",
     STEPS + "x: *y": "line 2: found undefined alias 'y'",
@@ -150,3 +161,13 @@ def test_waits_between_tries(backoff: str, waits: list[float]) -> None:
     )
     assert [retry.delay(attempt) for attempt in (1, 2, 3, 4)] == waits
     assert retry.delay(100) == waits[-1]
+
+
+def test_artifacts_have_a_short_form() -> None:
+    short = parse_workflow(STEPS + "artifacts: [./dist/*.tar.gz, 'logs/**']", "deploy").artifacts
+    assert short is not None
+    assert (short.paths, short.keep_days) == (("dist/*.tar.gz", "logs/**/*"), 30)
+    long = parse_workflow(STEPS + "artifacts: {paths: [report.html], keep-days: 7}", "deploy").artifacts
+    assert long is not None
+    assert (long.paths, long.keep_days) == (("report.html",), 7)
+    assert parse_workflow(STEPS, "deploy").artifacts is None

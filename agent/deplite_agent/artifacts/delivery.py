@@ -1,0 +1,170 @@
+"""All artifacts of one job: found, uploaded one after the other, and told about in its log.
+
+Whatever fails here is a line of the log and never changes how the job ended.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from deplite.failpoints import failpoint
+from deplite.protocol.phases import ResultStatus
+from deplite_agent.artifacts.amount import spelled_bytes
+from deplite_agent.artifacts.owed import Owed, OwedFile
+from deplite_agent.artifacts.patterns import Patterns
+from deplite_agent.artifacts.search import LeavesError, search
+from deplite_agent.artifacts.storage import Storage
+from deplite_agent.artifacts.upload import Artifact, Upload
+from deplite_agent.errors import RefusedError
+from deplite_agent.jobs.log import JobLog, Level
+from deplite_agent.jobs.order import Order
+from deplite_agent.jobs.shipping import uid_header
+from deplite_agent.transport import Transport
+
+log = logging.getLogger(__name__)
+
+MARGIN_SECONDS = 30.0
+"""Before the job's time is over: its result must be told within it, or the server would call it a timeout."""
+LAST_SECONDS = 60.0
+"""For a job whose time is over: a report of what took so long is still wanted."""
+SAY_SECONDS = 15.0
+"""Between two lines about a file that takes long."""
+MAX_PROBLEMS = 20
+"""Lines about what cannot be uploaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """What uploads of a job go through."""
+
+    order: Order
+    instance: str
+    transport: Transport
+    storage: Storage
+
+    async def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Send one signed call for the job; errors as `Transport.call`."""
+        headers = uid_header(self.order.job_uid)
+        return await self.transport.call(method, path, body, headers=headers, instance=self.instance)
+
+
+def time_for(status: str, left: float, whole: float) -> float:
+    """Return how many seconds uploads may take.
+
+    Args:
+        status: how the job ended.
+        left: seconds of the job's time.
+        whole: seconds that it had in all.
+    """
+    within = max(0.0, left - min(MARGIN_SECONDS, whole / 10))
+    return max(LAST_SECONDS, within) if status == ResultStatus.TIMEOUT.value else within
+
+
+class Delivery:
+    """The artifacts of one job."""
+
+    def __init__(self, owed: Owed, owed_file: OwedFile, sender: Sender, job_log: JobLog) -> None:
+        """Make it.
+
+        Args:
+            owed: what to upload.
+            owed_file: kept up to date for the process that comes after this one.
+            sender: what uploads go through.
+            job_log: open; knows the secrets of the job.
+        """
+        self._owed, self._file, self._sender, self._log = owed, owed_file, sender, job_log
+        self._stored = 0
+        self._said_at = 0.0
+
+    async def run(self) -> None:
+        """Upload what is owed, as long as the job's time allows."""
+        try:
+            async with asyncio.timeout(max(0.0, self._owed.until - time.time())):
+                await self._deliver(self._owed)
+        except TimeoutError:
+            self._fail(
+                "The job's time left no more room for uploads: what is not named as uploaded is not there. "
+                "Give the workflow a longer timeout-minutes."
+            )
+
+    async def _deliver(self, owed: Owed) -> None:
+        names = await self._search(owed) if owed.names is None else owed.names
+        left = [name for name in names if name not in owed.stored]
+        for name in left:
+            if not await self._one(owed, name):
+                break
+        if left:
+            many = "artifact" if len(left) == 1 else "artifacts"
+            level: Level = "info" if self._stored == len(left) else "error"
+            self._log.summary(f"{self._stored} of {len(left)} {many} uploaded", level=level)
+
+    async def _search(self, owed: Owed) -> tuple[str, ...]:
+        patterns = Patterns(owed.patterns)
+        found = await asyncio.to_thread(search, owed.folder, patterns)
+        for problem in found.problems[:MAX_PROBLEMS]:
+            self._fail(f"Artifacts: {problem}")
+        if not found.names:
+            asked = ", ".join(owed.patterns)
+            self._log.summary(f"No file for artifacts: nothing matches {asked}", level="warn")
+            return ()
+        self._file.found(tuple(name for name in found.names if self._shown(name) == name))
+        failpoint("agent.artifacts.found")
+        many = "artifact" if len(found.names) == 1 else "artifacts"
+        self._log.summary(f"Uploading {len(found.names)} {many} ({spelled_bytes(found.size)})")
+        return found.names
+
+    async def _one(self, owed: Owed, name: str) -> bool:
+        """Upload one file; False where the server wants no file of this job."""
+        shown, began = self._shown(name), time.monotonic()
+        self._said_at = began
+        upload = Upload(
+            Artifact(folder=owed.folder, name=name, shown=shown, keep_days=owed.keep_days),
+            self._sender.order.job_id,
+            self._sender.call,
+            self._sender.storage,
+            began=lambda file_id: self._note(name, file_id),
+            waiting=lambda why: self._say(f"{shown} waits: {why}", level="warn"),
+            sent=lambda done, size: self._say(f"{shown}: {done / size:.0%} of {spelled_bytes(size)}", level="info"),
+            file_id=owed.files.get(name),
+        )
+        try:
+            await upload.run()
+        except RefusedError as error:
+            self._fail(f"{shown} was not uploaded: {error}")
+            if error.status in (404, 410):
+                return False
+        except LeavesError as error:
+            self._fail(str(error))
+        except OSError as error:
+            self._fail(f"{shown} was not uploaded: it cannot be read ({error.strerror}).")
+        else:
+            self._stored += 1
+            took = f"({spelled_bytes(upload.size)}, {time.monotonic() - began:.1f} s)"
+            self._log.summary(f"Uploaded {shown} {took}")
+        self._note(name)
+        return True
+
+    def _note(self, name: str, file_id: str | None = None) -> None:
+        """Keep how far a file is; a name that holds a secret is not written down."""
+        if self._shown(name) != name:
+            return
+        if file_id is None:
+            self._file.stored(name)
+        else:
+            self._file.begun(name, file_id)
+
+    def _say(self, text: str, *, level: Level) -> None:
+        """Say how it goes, now and then."""
+        if time.monotonic() - self._said_at >= SAY_SECONDS:
+            self._said_at = time.monotonic()
+            self._log.summary(text, level=level)
+
+    def _fail(self, text: str) -> None:
+        log.warning("%s", self._log.masker.mask(text), extra={"action": "artifact_failed"})
+        self._log.system(text, level="error")
+
+    def _shown(self, name: str) -> str:
+        """Return a name as it may leave this machine."""
+        return self._log.masker.mask(name)

@@ -1,0 +1,91 @@
+"""PUTs files to presigned addresses of the object store: piece by piece, so that no file is ever in memory."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import BinaryIO
+
+import httpx
+
+from deplite_agent import VERSION
+from deplite_agent.errors import AwayError, RefusedError
+
+PIECE = 256 * 1024
+STALL_SECONDS = 60.0
+"""A connection that takes not one piece in so long is dead."""
+ANSWER_SECONDS = 300.0
+"""A store may have to put gigabytes to its disks before it answers."""
+_AWAY = frozenset({404, 408, 425, 429})
+"""404: a store that starts does not know its buckets yet."""
+_CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
+
+
+class Storage:
+    """The object store, as far as a presigned address lets one in."""
+
+    def __init__(self, client: httpx.AsyncClient | None = None) -> None:
+        """Make it.
+
+        Args:
+            client: another HTTP client.
+        """
+        self._http = client or httpx.AsyncClient(
+            timeout=httpx.Timeout(STALL_SECONDS, connect=5.0, read=ANSWER_SECONDS),
+            headers={"User-Agent": f"deplite-agent/{VERSION}"},
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def put(
+        self, url: str, headers: Mapping[str, str], file: BinaryIO, size: int, sent: Callable[[int], None]
+    ) -> None:
+        """Upload a file from where it stands.
+
+        Args:
+            url: where to; it is a credential, and never shown.
+            headers: what the signature demands.
+            file: read in a thread, piece by piece.
+            size: bytes; what a file has beyond them is not sent.
+            sent: told after each piece how many bytes are on their way.
+
+        Raises:
+            RefusedError: the store does not take it; 412 says that the object is there already.
+            AwayError: it does not answer, or asks to be left alone.
+        """
+        sent_headers = {**headers, "Content-Length": str(size)}
+        try:
+            async with self._http.stream("PUT", url, content=_pieces(file, size, sent), headers=sent_headers) as answer:
+                body = await _beginning(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise AwayError(f"The storage does not answer: {type(error).__name__}.") from error
+        if not answer.is_success:
+            raise _failure(answer, body)
+
+
+async def _pieces(file: BinaryIO, size: int, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
+    done = 0
+    while done < size and (piece := await asyncio.to_thread(file.read, min(PIECE, size - done))):
+        yield piece
+        done += len(piece)
+        sent(done)
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    body = b""
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > 4096:
+            break
+    return body
+
+
+def _failure(answer: httpx.Response, body: bytes) -> RefusedError | AwayError:
+    found = _CODE.search(body)
+    code = found[1].decode() if found else "storage_refused"
+    if answer.status_code >= 500 or answer.status_code in _AWAY:
+        said = answer.headers.get("Retry-After", "")
+        seconds = float(said) if re.fullmatch(r"[0-9]{1,9}", said) else 0.0
+        return AwayError(f"The storage answers {answer.status_code} {code}.", min(seconds, 300.0))
+    return RefusedError(answer.status_code, code, "the storage refuses the upload")

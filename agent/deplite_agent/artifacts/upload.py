@@ -1,0 +1,211 @@
+"""One artifact's way into the storage: measured, presigned, sent, completed; tried again as long as that may help."""
+
+import asyncio
+import hashlib
+import mimetypes
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from deplite.failpoints import failpoint
+from deplite.protocol.backoff import Backoff
+from deplite_agent.artifacts.search import inside
+from deplite_agent.artifacts.storage import Storage
+from deplite_agent.errors import AwayError, RefusedError
+
+Call = Callable[..., Any]
+"""`await call(method, path, body)`: a signed call that speaks for the job."""
+
+MAX_NAME = 255
+_FRESH_TRIES = 3
+"""How often the storage may refuse what is sent: a file that changes, or an address whose time is over."""
+_MARGIN_SECONDS = 60.0
+"""An address is not used any more so long before its time is over."""
+_TYPE = "application/octet-stream"
+_HASH_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file to upload."""
+
+    folder: Path
+    """The working directory."""
+    name: str
+    """The path in it."""
+    shown: str
+    """The name that leaves this machine: secrets are masked in it."""
+    keep_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """What a file was when it was looked at."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Address:
+    """Where the file goes."""
+
+    file_id: str
+    url: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    until: float
+    """By the monotonic clock."""
+
+
+class Upload:
+    """One upload."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        job_id: str,
+        call: Call,
+        storage: Storage,
+        *,
+        began: Callable[[str], None],
+        waiting: Callable[[str], None],
+        sent: Callable[[int, int], None],
+        file_id: str | None = None,
+    ) -> None:
+        """Make an upload.
+
+        Args:
+            artifact: what to upload.
+            job_id: whose it is.
+            call: asks the server.
+            storage: takes the bytes.
+            began: told the id before anything is sent.
+            waiting: told why it is tried again.
+            sent: told how many bytes of how many are on their way.
+            file_id: an earlier process has begun this upload under this id, and may even have ended it.
+        """
+        self._artifact, self._job_id, self._call, self._storage = artifact, job_id, call, storage
+        self._began, self._waiting, self._told = began, waiting, sent
+        self._file_id = file_id
+        self._address: _Address | None = None
+        self._sent = file_id is not None
+        self._refusals = 0
+        self._backoff = Backoff(first=0.5, most=20.0)
+        self.size = 0
+        """Bytes of the file as it was sent, or as an earlier process has sent it."""
+
+    async def run(self) -> None:
+        """Upload the file.
+
+        Raises:
+            RefusedError: the server or the storage does not take it.
+            LeavesError: it became a link that leads out of the working directory.
+            OSError: it cannot be read.
+            RevokedError: this agent was revoked.
+        """
+        while True:
+            try:
+                if not self._sent:
+                    await self._send()
+                if await self._complete():
+                    return
+            except AwayError as error:
+                self._waiting(str(error))
+                await asyncio.sleep(max(self._backoff.next(), error.retry_after))
+
+    async def _send(self) -> None:
+        """Put the bytes where they belong, at an address whose time is not over."""
+        if self._address is None or time.monotonic() >= self._address.until:
+            self._address = await self._presigned()
+        address = self._address
+        with await asyncio.to_thread(_open, self._artifact) as file:
+            try:
+                await self._storage.put(address.url, address.headers, file, self.size, self._progress)
+            except RefusedError as error:
+                if error.status != 412:  # it is there: the answer to an earlier try was lost
+                    self._again(error)
+                    return
+        self._sent = True
+        failpoint("agent.artifact.sent")
+
+    async def _complete(self) -> bool:
+        """Have the server look at what was sent; says whether it is stored."""
+        if not self._sent or self._file_id is None:
+            return False
+        try:
+            meta = await self._call("POST", f"/agent/files/{self._file_id}/complete")
+        except RefusedError as error:
+            if error.status not in (404, 409):
+                raise
+            self._again(error)  # nothing is there, or it was swept away while we were
+            return False
+        self.size = size if isinstance(size := meta.get("size"), int) else self.size
+        return True
+
+    def _again(self, error: RefusedError) -> None:
+        """Begin anew with a fresh address, unless that has not helped before."""
+        self._sent, self._address = False, None
+        self._refusals += 1
+        if self._refusals >= _FRESH_TRIES:
+            raise error
+
+    async def _presigned(self) -> _Address:
+        measured = await asyncio.to_thread(_measure, self._artifact)
+        asked = time.monotonic()
+        answer = await self._call("POST", f"/agent/jobs/{self._job_id}/files/presign-upload", self._body(measured))
+        match answer:
+            case {"fileId": str(file_id), "uploadUrl": str(url)}:
+                pass
+            case _:
+                raise AwayError("The server answers without an address to upload to.")
+        self.size, self._file_id = measured.size, file_id
+        self._began(file_id)
+        lasts = answer.get("expiresInSeconds")
+        seconds = float(lasts) if isinstance(lasts, int) else 900.0
+        return _Address(
+            file_id=file_id,
+            url=url,
+            headers={str(name): str(value) for name, value in (answer.get("uploadHeaders") or {}).items()},
+            until=asked + max(seconds - _MARGIN_SECONDS, seconds / 2),
+        )
+
+    def _body(self, measured: _Measured) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "filename": wire_name(self._artifact.shown),
+            "contentType": mimetypes.guess_type(self._artifact.name)[0] or _TYPE,
+            "cleanupRule": "ttl",
+            "ttlSeconds": self._artifact.keep_days * 24 * 60 * 60,
+        }
+        # An empty file has no size that could be declared: it is counted once it is there.
+        return body | ({"size": measured.size, "sha256": measured.sha256} if measured.size else {})
+
+    def _progress(self, done: int) -> None:
+        self._told(done, self.size)
+
+
+def wire_name(name: str) -> str:
+    """Return a name as the server takes it: text without control characters, of a long one the end."""
+    text = "".join(char if char.isprintable() else "_" for char in name)
+    return text if len(text) <= MAX_NAME else "…" + text[1 - MAX_NAME :]
+
+
+def _open(artifact: Artifact) -> BinaryIO:
+    path = inside(artifact.folder, artifact.name)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "it is no regular file any more")
+    return open(descriptor, "rb", buffering=0)
+
+
+def _measure(artifact: Artifact) -> _Measured:
+    digest, size = hashlib.sha256(), 0
+    with _open(artifact) as file:
+        while piece := file.read(_HASH_PIECE):
+            digest.update(piece)
+            size += len(piece)
+    return _Measured(size=size, sha256=digest.hexdigest())
