@@ -15,6 +15,7 @@ from deplite_apiserver.auth.nonces import MemoryNonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
+from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.jobs.desk import Desk, bucket_of
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
@@ -38,7 +39,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     usage = TokenUsage(kube, caches.tokens, clock)
     store = bucket_of(settings)
     room = Room(caches, max_jobs=settings.max_unfinished_jobs, max_objects=settings.max_objects)
-    trail = Trail(store, secrets.token_hex(6))
+    trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)
     desk = Desk(
         settings=settings,
         kube=kube,
@@ -60,10 +61,17 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         server_keys=server_keys,
         usage=usage,
         trail=trail,
+        notices=notices,
         room=room,
         desk=desk,
     )
-    runs = {"caches": caches.run(), "desk": desk.run(), "usage": usage.run(), "trail": trail.run()}
+    runs = {
+        "caches": caches.run(),
+        "desk": desk.run(),
+        "usage": usage.run(),
+        "trail": trail.run(),
+        "notices": notices.run(),
+    }
     tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
     closing = asyncio.Event()
     for task in tasks.values():
@@ -72,17 +80,22 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         yield context
     finally:
         closing.set()
-        tasks["trail"].cancel()  # what it was writing is written again, the same bytes under the same key
-        await asyncio.wait([tasks["trail"]])
-        await trail.close()  # the desk takes the bucket along
-        await desk.close()
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS):
-                await usage.flush(all_of_them=True)
-        await kube.close()
+        await _take_apart(context, tasks)
+
+
+async def _take_apart(context: Context, tasks: dict[str, asyncio.Task[None]]) -> None:
+    """End everything, in the order in which the parts need each other."""
+    tasks["trail"].cancel()  # what it was writing is written again, the same bytes under the same key
+    await asyncio.wait([tasks["trail"]])
+    await asyncio.gather(context.notices.close(), context.trail.close())  # the desk takes the bucket along
+    await context.desk.close()
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await context.usage.flush(all_of_them=True)
+    await context.kube.close()
 
 
 def _ended(closing: asyncio.Event, task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
+from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
@@ -35,6 +36,7 @@ class Context:
     server_keys: ServerKeys
     usage: TokenUsage
     trail: Trail
+    notices: Notices
     room: Room
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""

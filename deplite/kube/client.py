@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ import aiohttp
 
 from deplite.kube.connection import MERGE_PATCH, Connection
 from deplite.kube.errors import UnavailableError, error_from
-from deplite.kube.event import warning_body
+from deplite.kube.event import Event
 from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
 from deplite.resources.resource import GROUP, VERSION, Resource
 
@@ -187,10 +186,10 @@ class KubeClient:
             except (TimeoutError, aiohttp.ClientError, ValueError) as error:
                 raise UnavailableError(f"The watch broke: {type(error).__name__} {error}".strip()) from error
 
-    async def warn(self, about: Resource, *, reason: str, message: str, component: str, at: datetime) -> None:
-        """Create an Event of type Warning about an object."""
-        body = warning_body(about, reason=reason, message=message, component=component, at=at)
-        await self.connection.request("POST", f"/api/v1/namespaces/{about.namespace}/events", body=body)
+    async def tell(self, about: Resource, event: Event) -> None:
+        """Create an Event about an object."""
+        path = f"/api/v1/namespaces/{about.namespace}/events"
+        await self.connection.request("POST", path, body=event.body(about))
 
     async def get_secret(self, namespace: str, name: str) -> Secret:
         """Return one Secret."""

@@ -1,4 +1,7 @@
-"""Every condition type and reason that the product writes (`CamelCase`, never reworded after a release)."""
+"""Every condition type, and every reason of a condition or an Event, that the product writes.
+
+`CamelCase`, never reworded after a release.
+"""
 
 READY = "Ready"
 SECRETS_READY = "SecretsReady"
@@ -26,6 +29,10 @@ DISCONNECTED = "Disconnected"
 """Ready=False on an Agent: not heard of lately."""
 CONNECTED = "Connected"
 """Ready=True on an Agent: it holds its stream."""
+ENROLLED = "Enrolled"
+"""Event on an Agent: a machine spent a code and gave it its key."""
+KEY_REPLACED = "KeyReplaced"
+"""Event (Warning) on an Agent: a machine spent a code, and its key takes the place of the one that was there."""
 NO_OWNER = "NoOwner"
 """Ready=False on an Organization: nobody can administer it."""
 NOT_AN_ORGANIZATION = "NotAnOrganization"

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from deplite.kube.errors import ConflictError, KubeError, NotFoundError
+from deplite.kube.event import Event
 from deplite.resources.agent import Agent
 from deplite.resources.reasons import DUPLICATE_IDENTITY, TWO_PROCESSES
 from deplite.resources.resource import Condition, Resource
@@ -37,7 +38,7 @@ class AgentStore(Protocol):
     ) -> Agent:
         """Merge into the agent's status where `version` is still the present one."""
 
-    async def warn(self, about: Resource, *, reason: str, message: str, component: str, at: datetime) -> None:
+    async def tell(self, about: Resource, event: Event) -> None:
         """Create an Event."""
 
 
@@ -107,9 +108,10 @@ class Duplicates:
         agent = self._agents.get(*key)
         if agent is None or (written := await self._write(agent, shown=True)) is None:
             return
-        await self._store.warn(
-            written, reason=DUPLICATE_IDENTITY, message=_MESSAGE, component="deplite-apiserver", at=self._now()
+        told = Event(
+            reason=DUPLICATE_IDENTITY, message=_MESSAGE, component="deplite-apiserver", at=self._now(), warning=True
         )
+        await self._store.tell(written, told)
 
     async def _write(self, agent: Agent, *, shown: bool) -> Agent | None:
         """Set or remove the condition; None where it was so already."""

@@ -11,6 +11,7 @@ from deplite_apiserver.auth.dependencies import Enrolling, Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
+from deplite_apiserver.edge.source import client_address
 from deplite_apiserver.enrollment import service
 from deplite_apiserver.enrollment.schemas import (
     CodeCreate,
@@ -67,13 +68,14 @@ async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, f
 
 @router.post("/agent/enroll", status_code=201)
 async def enroll(
+    request: Request,
     context: Ctx,
     caller: Enrolling,
     audited: Audited,
     body: Annotated[EnrollRequest, Depends(json_body(EnrollRequest))],
 ) -> EnrollShape:
     """Enrol a machine: its public key becomes an agent's."""
-    agent = await service.enroll(context, caller.enrollment, body)
+    agent = await service.enroll(context, caller.enrollment, body, source=client_address(request))
     audited.made(agent_id_of(*agent.key))
     return EnrollShape(
         agent_id=agent_id_of(*agent.key),

@@ -40,15 +40,22 @@ async def mint_code(context: Context, namespace: str, body: CodeCreate) -> tuple
     return written, credential
 
 
-async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest) -> Agent:
+async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest, *, source: str) -> Agent:
     """Spend a code and return the agent that the key now belongs to.
+
+    Args:
+        context: the collaborators.
+        code: the code.
+        body: what the machine says.
+        source: its address, for the owners.
 
     Raises:
         InvalidEnrollTokenError: the code is spent or expired.
         ValidationFailedError: the key is no Ed25519 public key, or not the one that the agent is pinned to.
     """
     pem = _usable_key(body.public_key)
-    name = await _spend(context, code, body, hashlib.sha256(pem.encode()).hexdigest(), pem)
+    key_sha256 = hashlib.sha256(pem.encode()).hexdigest()
+    name = await _spend(context, code, body, key_sha256, pem)
     agent = await _agent(context, code, name, body)
     _check_declared(agent, pem)
     failpoint("apiserver.enroll.agent_made")
@@ -66,6 +73,8 @@ async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest) -
     enrolled = await context.kube.patch_status(Agent, *agent.key, status)
     failpoint("apiserver.enroll.key_written")
     context.caches.agents.note(enrolled)
+    replaces = agent.status.public_key not in (None, pem)
+    context.notices.enrolled(enrolled, code, key_sha256=key_sha256, source=source, replaces=replaces)
     return enrolled
 
 

@@ -19,7 +19,7 @@ from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import declare_agent
 from tests.kube.edge.keys import UNUSABLE, WEAK, good_pem
 from tests.kube.jobs.conftest import Replica
-from tests.kube.serving import MovableClock, served
+from tests.kube.serving import MovableClock, served, until
 from tests.published.agent import PublishedAgent
 
 
@@ -55,6 +55,30 @@ async def test_an_enrolled_agent_is_shown_and_speaks(
     assert made.managed_by_api
     assert made.name.startswith("prod-server-01-")
     await agent.close()
+
+
+async def events_of(kube: KubeClient, namespace: str) -> list[dict[str, Any]]:
+    answer = await kube.connection.request("GET", f"/api/v1/namespaces/{namespace}/events")
+    return [one for one in answer["items"] if one["reason"] in ("Enrolled", "KeyReplaced")]
+
+
+async def test_owners_are_told_of_each_enrolment_once(
+    http: httpx.AsyncClient, kube: KubeClient, org: str, owner: dict[str, str]
+) -> None:
+    agent_id, key = await declare_agent(kube, org, "db-1"), good_pem()
+    codes = [await code_for(http, org, owner, agentId=agent_id, label="db") for _ in range(2)]
+    for code, pem in ((codes[0], key), (codes[0], key), (codes[1], good_pem())):
+        assert (await enroll(http, code, publicKey=pem, hostname="h1")).status_code == 201
+
+    async def told() -> list[tuple[str, str]]:
+        return sorted((one["type"], one["reason"]) for one in await events_of(kube, org))
+
+    await until(told, [("Normal", "Enrolled"), ("Warning", "KeyReplaced")], seconds=30)
+    first, second = sorted(await events_of(kube, org), key=lambda one: str(one["reason"]))
+    assert {one["involvedObject"]["name"] for one in (first, second)} == {"db-1"}
+    assert first["message"].startswith(f"Code {codes[0][:10]}… (db) was spent from 127.0.0.1 as host h1; key ")
+    assert second["message"].startswith(f"Code {codes[1][:10]}… (db) was spent from 127.0.0.1 as host h1; key ")
+    assert not [code for code in codes if code in str((first, second))]
 
 
 async def test_of_fifty_enrolments_at_once_one_succeeds(
