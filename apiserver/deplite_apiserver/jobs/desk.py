@@ -41,10 +41,12 @@ from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import ObjectStore
 from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.sweeper.crowds import Crowds
+from deplite_apiserver.sweeper.files import Files
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.loop import Sweeper
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.schedules import Schedules
+from deplite_apiserver.sweeper.strays import Strays
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
 
@@ -195,6 +197,14 @@ class Desk:
                 runs=self.runs,
                 now=self._clock.now,
             ),
+            files=Files(
+                store=self._kube,
+                bucket=self._store,
+                files=self._caches.files,
+                jobs=self._caches.jobs,
+                clock=self._clock,
+            ),
+            strays=Strays(store=self._kube, bucket=self._store, files=self._caches.files, clock=self._clock),
             now=self._clock.now,
             lost_seconds=lost_seconds,
         )

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from deplite.kube.cache import Cache
 from deplite.kube.errors import KubeError, UnavailableError
@@ -20,18 +20,16 @@ from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, unanswered, verdict
+from deplite_apiserver.sweeper.files import Files
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
 from deplite_apiserver.sweeper.schedules import Schedules
+from deplite_apiserver.sweeper.strays import Strays
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
+from deplite_apiserver.sweeper.unhurried import unhurried
 
 log = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
-
-AT_A_TIME = 200
-"""Jobs looked at before calls and streams get their turn: a few milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +43,8 @@ class Periods:
     leftovers: float = 60.0
     crowds: float = 15.0
     schedules: float = 1.0
+    files: float = 60.0
+    strays: float = 1800.0
 
 
 class Held(Protocol):
@@ -78,6 +78,8 @@ class Sweeper:
         crowds: Crowds,
         turns: Turns,
         schedules: Schedules,
+        files: Files,
+        strays: Strays,
         now: Callable[[], datetime],
         lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
@@ -100,6 +102,8 @@ class Sweeper:
             crowds: merges the logs of many parts.
             turns: gives the jobs of concurrency groups their turns.
             schedules: fires scheduled triggers.
+            files: removes files whose time is over.
+            strays: removes objects of files that nothing names.
             now: the present moment in UTC.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
@@ -108,7 +112,7 @@ class Sweeper:
         self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
         self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
-        self._schedules = schedules
+        self._schedules, self._files, self._strays = schedules, files, strays
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
 
     async def run(self) -> None:
@@ -140,6 +144,8 @@ class Sweeper:
             (periods.leftovers, self._leftovers.round),
             (periods.crowds, self._crowds.round),
             (periods.schedules, self._schedules.round),
+            (periods.files, self._files.round),
+            (periods.strays, self._strays.round),
         ]
 
     async def end_overdue(self) -> None:
@@ -182,14 +188,6 @@ class Sweeper:
             lost_after=self._lost_seconds,
             told_age=self._told.age(job),
         )
-
-
-async def unhurried(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """Go through many items, and let everybody else have a turn after each `AT_A_TIME` of them."""
-    for number, item in enumerate(items, start=1):
-        yield item
-        if number % AT_A_TIME == 0:
-            await asyncio.sleep(0)
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deplite_apiserver.sweeper.loop import AT_A_TIME, unhurried
+from deplite_apiserver.sweeper.unhurried import AT_A_TIME, unhurried
 
 
 async def test_others_get_a_turn_between_the_items_of_a_long_sweep() -> None:
