@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from deplite.amounts import spelled_bytes
 from deplite.failpoints import failpoint
 from deplite.protocol.phases import ResultStatus
-from deplite_agent.artifacts.amount import spelled_bytes
 from deplite_agent.artifacts.owed import Owed, OwedFile
 from deplite_agent.artifacts.patterns import Patterns
 from deplite_agent.artifacts.search import LeavesError, search

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deplite_agent.artifacts.amount import spelled_bytes
+from deplite.amounts import spelled_bytes
 from deplite_agent.artifacts.patterns import Patterns, Place
 
 MAX_FILES = 100

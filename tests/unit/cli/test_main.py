@@ -13,7 +13,7 @@ from deplite.local.errors import LocalError
 from deplite.local.layout import Layout
 
 
-@pytest.mark.parametrize("subcommand", ["up", "down", "status", "setup"])
+@pytest.mark.parametrize("subcommand", ["up", "down", "status", "setup", "files"])
 def test_every_subcommand_explains_itself(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([subcommand, "--help"])
