@@ -81,6 +81,21 @@ async def test_an_upload_is_stored_with_its_type_and_checksum(
     assert await store.get(key) == DATA
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain; charset=utf-8", "text/plain;  charset = utf-8 ", 'application/x; a="b  c"', "image/svg+xml"],
+)
+async def test_any_way_of_writing_a_type_can_be_uploaded(
+    http: httpx.AsyncClient, signer: Presigner, store: S3Store, key: str, content_type: str
+) -> None:
+    assert await put(http, signer.upload(key, expires_seconds=900, content_type=content_type)) == 200
+    found = await store.head(key)
+    assert found is not None
+    assert found.content_type == content_type.strip()
+    answer = await http.get(signer.download(key, expires_seconds=60, filename="a", content_type=content_type))
+    assert answer.headers["Content-Type"] == content_type.strip()
+
+
 async def test_an_upload_of_which_nothing_was_declared_is_stored(
     http: httpx.AsyncClient, signer: Presigner, store: S3Store, key: str
 ) -> None:

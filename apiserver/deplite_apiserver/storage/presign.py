@@ -67,7 +67,7 @@ class Presigner:
             size: bytes.
             sha256_hex: of the bytes.
         """
-        headers = {"Content-Type": content_type, "If-None-Match": "*"}
+        headers = {"Content-Type": content_type.strip(), "If-None-Match": "*"}
         if sha256_hex is not None:
             headers["x-amz-checksum-sha256"] = to_base64(sha256_hex)
         bound = headers if size is None else headers | {"Content-Length": str(size)}

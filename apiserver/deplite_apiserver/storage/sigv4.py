@@ -40,7 +40,7 @@ def signed_url(
     """
     moment, parts = at.strftime("%Y%m%dT%H%M%SZ"), urlsplit(address)
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
-    signed = {"host": parts.netloc, **{name.lower(): value.strip() for name, value in headers.items()}}
+    signed = {"host": parts.netloc, **{name.lower(): _folded(value) for name, value in headers.items()}}
     names = ";".join(sorted(signed))
     query = _query(
         {
@@ -62,6 +62,11 @@ def signed_url(
 def encoded(text: str, safe: str = "") -> str:
     """Return text with everything encoded but letters, digits, `-`, `.`, `_`, `~` and what `safe` names."""
     return quote(text, safe=f"~{safe}")
+
+
+def _folded(value: str) -> str:
+    """Return a header's value as it is signed: without blanks around it, and one where there are several."""
+    return " ".join(part for part in value.split(" ") if part)
 
 
 def _query(parameters: Mapping[str, str]) -> str:
