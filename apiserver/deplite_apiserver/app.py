@@ -17,6 +17,9 @@ from deplite_apiserver.edge.prefixes import PrefixMiddleware
 from deplite_apiserver.edge.query import query_names
 from deplite_apiserver.edge.requestid import RequestIdMiddleware
 from deplite_apiserver.enrollment.endpoints import router as enrollment
+from deplite_apiserver.files.agentendpoints import router as files_of_agents
+from deplite_apiserver.files.endpoints import router as files
+from deplite_apiserver.files.tokenendpoints import router as files_of_tokens
 from deplite_apiserver.health.endpoints import router as health
 from deplite_apiserver.jobs.endpoints import router as jobs
 from deplite_apiserver.logs.endpoints import router as logs
@@ -29,7 +32,21 @@ from deplite_apiserver.triggers.endpoints import router as triggers
 from deplite_apiserver.workflows.endpoints import router as workflows
 
 # `/orgs/{org_id}/agents/enroll-tokens` and `/agents/{agent_id}/workflows` never compete: each path has one template.
-ROUTERS = (health, triggers, jobs, logs, tokens, enrollment, agents, workflows, stream, reference_routes)
+ROUTERS = (
+    health,
+    triggers,
+    jobs,
+    logs,
+    files,
+    files_of_tokens,
+    files_of_agents,
+    tokens,
+    enrollment,
+    agents,
+    workflows,
+    stream,
+    reference_routes,
+)
 
 
 def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

@@ -21,6 +21,7 @@ from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.presign import Presigner
 from deplite_apiserver.tokens.usage import TokenUsage
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,14 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = bucket_of(settings)
-    room = Room(caches, max_jobs=settings.max_unfinished_jobs, max_objects=settings.max_objects)
+    room = Room(
+        caches,
+        max_jobs=settings.max_unfinished_jobs,
+        max_objects=settings.max_objects,
+        max_files=settings.max_files,
+        max_storage_bytes=settings.max_storage_bytes,
+    )
+    presigner = Presigner(settings.s3, clock.now)
     trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)
     desk = Desk(
         settings=settings,
@@ -63,6 +71,8 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         trail=trail,
         notices=notices,
         room=room,
+        store=store,
+        presigner=presigner,
         desk=desk,
     )
     runs = {

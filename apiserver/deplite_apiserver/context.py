@@ -16,6 +16,8 @@ from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.objects import ObjectStore
+from deplite_apiserver.storage.presign import Presigner
 from deplite_apiserver.tokens.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class Context:
     trail: Trail
     notices: Notices
     room: Room
+    store: ObjectStore
+    """The bucket of logs, archived jobs and files."""
+    presigner: Presigner
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
 

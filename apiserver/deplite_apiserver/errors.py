@@ -10,7 +10,8 @@ ApiError
 ├── TokenScopeError            token_scope
 ├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed
 ├── NotFoundError              not_found               absent and foreign alike
-├── ConflictError              idempotency_conflict, job_finished, already_claimed, result_conflict, managed_in_git
+├── ConflictError              idempotency_conflict, job_finished, already_claimed, result_conflict, managed_in_git,
+│                                                     not_uploaded, file_changed
 ├── GoneError                  job_gone
 ├── PreconditionFailedError    precondition_failed
 ├── ValidationFailedError      validation_error and its more exact siblings

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
+from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.storage.settings import S3Settings
 
 
@@ -67,6 +68,12 @@ class Settings(BaseModel):
     """Jobs of an organization that have not ended, at most."""
     max_objects: Annotated[int, Field(ge=1)] = 5_000
     """Agents, triggers, API tokens and enrolment codes of an organization, together, at most."""
+    max_file_bytes: Annotated[int, Field(ge=1, le=MAX_FILE_BYTES)] = 5 * 2**30
+    """Of one file, at most; the default is what S3 takes in one PUT."""
+    max_files: Annotated[int, Field(ge=1)] = 10_000
+    """Files of an organization, at most."""
+    max_storage_bytes: Annotated[int, Field(ge=1)] = 100 * 2**30
+    """Of all files of an organization together, at most."""
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
@@ -80,6 +87,9 @@ _PLAIN = {
     "log_format": "DEPLITE_LOG_FORMAT",
     "max_unfinished_jobs": "DEPLITE_MAX_UNFINISHED_JOBS",
     "max_objects": "DEPLITE_MAX_OBJECTS",
+    "max_file_bytes": "DEPLITE_MAX_FILE_BYTES",
+    "max_files": "DEPLITE_MAX_FILES",
+    "max_storage_bytes": "DEPLITE_MAX_STORAGE_BYTES",
     "lost_seconds": "DEPLITE_LOST_SECONDS",
 }
 """Settings that a variable says as it is; one that is missing or empty leaves the default of the record."""

@@ -7,6 +7,9 @@ from pydantic import Field
 from deplite.resources.limits import Cidr, DisplayName, ObjectName, RateLimit
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 
+Permission = Literal["read", "write", "delete"]
+"""What a storage grant may permit."""
+
 
 class Grant(Record):
     """What the token may reach, by object names of the same namespace."""
@@ -16,7 +19,7 @@ class Grant(Record):
     triggers: tuple[ObjectName, ...] = Field(default=(), max_length=100)
     bindings: tuple[str, ...] | None = Field(default=None, max_length=100)
     """Opaque labels of at most 64 characters; absent: any."""
-    permissions: tuple[Literal["read", "write", "delete"], ...] = Field(default=(), max_length=3)
+    permissions: tuple[Permission, ...] = Field(default=(), max_length=3)
 
 
 class ApiTokenSpec(Spec):

@@ -1,6 +1,7 @@
 """Lists: newest first, `limit` at a time, the next page in a `Link` header."""
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,9 +20,12 @@ Cursor = Annotated[str | None, Query(max_length=2048)]
 
 
 Item = TypeVar("Item", bound=Resource)
+Listed = TypeVar("Listed")
+Order = tuple[float, str]
+"""Sorts newest first when reversed."""
 
 
-def order_of(resource: Resource) -> tuple[float, str]:
+def order_of(resource: Resource) -> Order:
     """Return the key that sorts newest first when reversed."""
     created = resource.metadata.creation_timestamp
     return (created.timestamp() if created else 0.0, resource.name)
@@ -35,15 +39,27 @@ def page(
     Raises:
         ValidationFailedError: the cursor is none of ours.
     """
-    ordered = sorted(items, key=order_of, reverse=True)
-    if cursor is not None:
-        after = _key(cursor)
-        ordered = [item for item in ordered if order_of(item) < after]
-    shown = ordered[:limit]
-    if len(ordered) > limit:
-        moment, name = order_of(shown[-1])
-        link_next(request, response, {"limit": limit, "cursor": encode_cursor(f"{moment} {name}")})
+    shown, following = cut(items, order_of, limit=limit, cursor=cursor)
+    if following is not None:
+        link_next(request, response, {"limit": limit, "cursor": following})
     return shown
+
+
+def cut(
+    items: Iterable[Listed], order: Callable[[Listed], Order], *, limit: int, cursor: str | None
+) -> tuple[list[Listed], str | None]:
+    """Return one page, newest first, and the cursor of the next one; None: this is the last.
+
+    Raises:
+        ValidationFailedError: the cursor is none of ours.
+    """
+    before = None if cursor is None else _key(cursor)
+    left = (item for item in items if before is None or order(item) < before)
+    ordered = heapq.nlargest(limit + 1, left, key=order)
+    if len(ordered) <= limit:
+        return ordered, None
+    moment, name = order(ordered[limit - 1])
+    return ordered[:limit], encode_cursor(f"{moment} {name}")
 
 
 def link_next(request: Request, response: Response, query: Mapping[str, Any]) -> None:
@@ -74,7 +90,7 @@ def bad_cursor() -> ValidationFailedError:
     return ValidationFailedError("cursor: take it from the Link header of the page before.")
 
 
-def _key(cursor: str) -> tuple[float, str]:
+def _key(cursor: str) -> Order:
     moment, _, name = decode_cursor(cursor).partition(" ")
     try:
         return float(moment), name

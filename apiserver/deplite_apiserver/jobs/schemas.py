@@ -1,5 +1,6 @@
 """A job as REST shows it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,8 +12,12 @@ from deplite.resources.identifiers import object_id
 from deplite.resources.resource import utc
 from deplite.resources.trigger import Concurrency, Timeouts
 from deplite_apiserver.edge.body import Shape, absent
+from deplite_apiserver.files.schemas import JobFileShape, short_of
+from deplite_apiserver.files.view import FileView
 from deplite_apiserver.jobs.waiting import Waiting
 
+MAX_FILES = 200
+"""Files in the detail of a job; the list of files has all of them."""
 StatusWord = Literal["queued", "running", "success", "failed"]
 
 
@@ -49,6 +54,7 @@ class JobShape(JobRowShape):
     error_message: str | None
     waiting_for: Waiting | None
     rejection: RejectionShape | None
+    files: list[JobFileShape] = Field(description="Those that are there, oldest first; 200 at most.")
 
 
 class AcknowledgementShape(Shape):
@@ -97,7 +103,7 @@ class ForetoldShape(Shape):
     job_id: str = absent()
 
 
-def detail(job: DeployJob, waiting: Waiting | None = None) -> dict[str, Any]:
+def detail(job: DeployJob, waiting: Waiting | None = None, files: Sequence[FileView] = ()) -> dict[str, Any]:
     """Return the members of `GET /jobs/:id`, absent values as null; nothing else of the object is shown."""
     status = job.status
     created = job.metadata.creation_timestamp
@@ -118,6 +124,7 @@ def detail(job: DeployJob, waiting: Waiting | None = None) -> dict[str, Any]:
         "queuedAt": utc(created) if created else None,
         "startedAt": utc(status.started_at) if status.started_at else None,
         "finishedAt": utc(status.finished_at) if status.finished_at else None,
+        "files": [short_of(file).model_dump() for file in files[:MAX_FILES]],
     }
 
 

@@ -39,6 +39,26 @@ _TOKEN = {
     "lastUsedAt": None,
     "createdAt": _AT,
 }
+_FILE = {
+    "id": "f-k7q2m5xw4tnd6abc",
+    "bindingId": "release-notes",
+    "jobId": None,
+    "filename": "notes.pdf",
+    "contentType": "application/pdf",
+    "size": 48_213,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "status": "stored",
+    "cleanupRule": "ttl",
+    "expiresAt": "2026-06-07T13:42:18Z",
+    "createdAt": _AT,
+}
+_JOB_FILE = {
+    "id": "f-m5xw4tnd6abck7q2",
+    "filename": "dist/app.tar.gz",
+    "size": 7_340_032,
+    "contentType": "application/gzip",
+    "status": "stored",
+}
 _ROW = {
     "id": _JOB,
     "agentId": _AGENT,
@@ -106,7 +126,40 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "AcknowledgementShape": {"jobId": _JOB, "status": "running", "statusUrl": f"/api/jobs/{_JOB}"},
     "JobRowShape": _ROW,
-    "JobShape": _ROW | {"debug": False, "output": _OUTPUT, "errorMessage": None, "waitingFor": None, "rejection": None},
+    "JobShape": _ROW
+    | {
+        "debug": False,
+        "output": _OUTPUT,
+        "errorMessage": None,
+        "waitingFor": None,
+        "rejection": None,
+        "files": [_JOB_FILE],
+    },
+    "UploadRequest": {
+        "filename": "notes.pdf",
+        "contentType": "application/pdf",
+        "ttlSeconds": 604_800,
+        "bindingId": "release-notes",
+        "size": 48_213,
+        "sha256": _FILE["sha256"],
+    },
+    "AgentUploadRequest": {
+        "filename": "dist/app.tar.gz",
+        "contentType": "application/gzip",
+        "cleanupRule": "persistent",
+        "size": 7_340_032,
+    },
+    "UploadShape": {
+        "fileId": _FILE["id"],
+        "uploadUrl": "https://s3.example.com/deplite/files/org-acme/f-k7q2m5xw4tnd6abc-0b6a4c1d?X-Amz-Signature=…",
+        "uploadHeaders": {"Content-Type": "application/pdf", "If-None-Match": "*"},
+        "expiresInSeconds": 900,
+    },
+    "FileShape": _FILE,
+    "DownloadShape": {
+        "downloadUrl": "https://s3.example.com/deplite/files/org-acme/f-k7q2m5xw4tnd6abc-0b6a4c1d?X-Amz-Signature=…",
+        "expiresInSeconds": 900,
+    },
     "LogPageShape": {"items": [_LINE], "nextSeq": 1},
     "TokenCreate": {
         "name": "CI Pipeline",

@@ -28,6 +28,7 @@ _PATH: Mapping[str, Json] = {
     "token_id": _id("tok", 16, "an API token"),
     "code_id": _id("enr", 16, "an enrolment code"),
     "job_id": _id("j", 26, "a job"),
+    "file_id": _id("f", 16, "a file"),
     "name": {
         "description": "The name of a workflow.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
@@ -61,6 +62,9 @@ _HEADERS: Mapping[tuple[str, str], tuple[Json, ...]] = {
         _header("Last-Event-ID", "Where a stream that was cut off goes on; anything else is ignored.", {}, "41"),
     ),
     ("POST", "/agent/jobs/{job_id}/logs"): (
+        _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d"),
+    ),
+    ("POST", "/agent/jobs/{job_id}/files/presign-upload"): (
         _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d"),
     ),
     ("POST", "/agent/jobs/{job_id}/result"): (

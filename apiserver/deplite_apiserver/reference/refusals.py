@@ -102,6 +102,18 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
         422: ("output_too_large",),
     },
 }
+_FILES: Mapping[tuple[str, str], _Codes] = {
+    ("POST", "presign-upload"): {422: ("file_too_large",), 429: ("quota_exceeded",)},
+    ("POST", "complete"): {
+        409: ("not_uploaded",),
+        422: ("file_too_large", "upload_mismatch"),
+        429: ("quota_exceeded",),
+        503: ("storage_unavailable",),
+    },
+    ("GET", "download-url"): {409: ("not_uploaded", "file_changed"), 503: ("storage_unavailable",)},
+    ("DELETE", "{file_id}"): {503: ("storage_unavailable",)},
+}
+"""By the last part of the path: it is the same for people, tokens and agents."""
 _SIGNATURE = (
     "bad_signature_headers",
     "stale_timestamp",
@@ -117,11 +129,23 @@ def refusals_of(method: str, route: APIRoute, *, has_body: bool) -> list[Refusal
     """Return the errors that a route may answer, by status."""
     kinds = kinds_of(method, route.path)
     found: dict[int, list[str]] = {}
-    for rule in (_of_callers(kinds), _of_shape(method, route, kinds, has_body), _ALSO.get((method, route.path), {})):
+    also = (_ALSO.get((method, route.path), {}), _of_files(method, route.path))
+    for rule in (_of_callers(kinds), _of_shape(method, route, kinds, has_body), *also):
         for status, codes in rule.items():
             known = found.setdefault(status, [])
             known += [code for code in codes if code not in known]
     return [Refusal(status=status, codes=tuple(found[status])) for status in sorted(found)]
+
+
+def _of_files(method: str, path: str) -> _Codes:
+    if "/files" not in path:
+        return {}
+    found = dict(_FILES.get((method, path.rsplit("/", 1)[-1]), {}))
+    if path.startswith("/storage/"):
+        found[403] = ("token_scope",)
+    if path.startswith("/agent/jobs/"):
+        found[410] = ("job_gone",)
+    return found
 
 
 def _of_callers(kinds: Set[Kind]) -> _Codes:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deplite.resources import ApiToken, Trigger
-from deplite.resources.apitoken import Grant
+from deplite.resources.apitoken import Grant, Permission
 
 
 def reaches(grants: Sequence[Grant], *, trigger: str | None, agent: str) -> bool:
@@ -32,3 +32,24 @@ def granted_workflows(token: ApiToken, triggers: list[Trigger]) -> dict[str, fro
     for grant in token.spec.grants:
         found |= dict.fromkeys(grant.agents if grant.type == "agent" else ())
     return found
+
+
+def covers(grants: Sequence[Grant], binding: str | None) -> bool:
+    """Whether one of the storage grants is for files of a label, whatever it permits; absent labels only by "any"."""
+    return any(grant.type == "storage" and _names(grant, binding) for grant in grants)
+
+
+def permits(grants: Sequence[Grant], permission: Permission, binding: str | None) -> bool:
+    """Whether one of the storage grants permits something for files of a label."""
+    return any(
+        grant.type == "storage" and permission in grant.permissions and _names(grant, binding) for grant in grants
+    )
+
+
+def permits_somewhere(grants: Sequence[Grant], permission: Permission) -> bool:
+    """Whether one of the storage grants permits something for files of any label at all."""
+    return any(grant.type == "storage" and permission in grant.permissions for grant in grants)
+
+
+def _names(grant: Grant, binding: str | None) -> bool:
+    return grant.bindings is None or binding in grant.bindings

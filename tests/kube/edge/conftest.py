@@ -21,6 +21,8 @@ from tests.kube.serving import served
 from tests.organizations import create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
+EVERYTHING = ["read", "write", "delete"]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Organized:
@@ -35,6 +37,8 @@ class Organized:
     token: str
     token_id: str
     code_id: str
+    file_id: str
+    """Of a file that was announced and not uploaded."""
 
     @property
     def trigger_id(self) -> str:
@@ -85,9 +89,12 @@ async def organize(kube: KubeClient, namespace: str, base: str, http: httpx.Asyn
     made = await http.post(f"/orgs/{namespace}/triggers", json=body, headers=owner)
     assert made.status_code == 201, made.text
     trigger = next(one for one in await kube.list(Trigger, namespace))
-    token = await make_token(kube, namespace, "ci", grants=[{"type": "trigger", "triggers": [trigger.name]}])
+    grants = [{"type": "trigger", "triggers": [trigger.name]}, {"type": "storage", "permissions": EVERYTHING}]
+    token = await make_token(kube, namespace, "ci", grants=grants)
     code = await http.post(f"/orgs/{namespace}/agents/enroll-tokens", json={}, headers=owner)
     assert code.status_code == 201, code.text
+    file = await http.post(f"/orgs/{namespace}/files/presign-upload", json={}, headers=owner)
+    assert file.status_code == 201, file.text
     return Organized(
         kube=kube,
         base=base,
@@ -98,6 +105,7 @@ async def organize(kube: KubeClient, namespace: str, base: str, http: httpx.Asyn
         token=token,
         token_id=object_id("tok", namespace, "ci"),
         code_id=code.json()["id"],
+        file_id=file.json()["fileId"],
     )
 
 

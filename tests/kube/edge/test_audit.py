@@ -3,6 +3,7 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Newcomer, Organized, organize
 from tests.kube.edge.people import ISSUER
 from tests.kube.edge.trails import recorded
+from tests.kube.files.doors import put
 from tests.kube.jobs.conftest import Replica
 from tests.kube.serving import served
 from tests.published.agent import PublishedAgent
@@ -56,7 +58,38 @@ async def changed_by_people(http: httpx.AsyncClient, there: Organized, owner: di
     job = (await call("POST", "/triggers/{trigger_id}/run-manual"))["jobId"]
     await call("POST", "/jobs/{job_id}/cancel", job_id=job)
     await call("POST", "/jobs/{job_id}/rerun", job_id=job)
-    return called, {token["plainToken"], rotated["plainToken"], code["token"]}
+    upload = await call("POST", f"{orgs}/files/presign-upload")
+    assert (await put(upload, b"x")).status_code == 200
+    await call("POST", f"{orgs}/files/{{file_id}}/complete", file_id=upload["fileId"])
+    await call("DELETE", f"{orgs}/files/{{file_id}}", file_id=upload["fileId"])
+    return called, {token["plainToken"], rotated["plainToken"], code["token"], signature_of(upload)}
+
+
+def signature_of(upload: dict[str, Any]) -> str:
+    """Return what makes the address of an upload a credential."""
+    return parse_qs(urlsplit(upload["uploadUrl"]).query)["X-Amz-Signature"][0]
+
+
+async def files_of_others(http: httpx.AsyncClient, there: Organized, job_id: str) -> Calls:
+    """Call the file routes of tokens and agents that change something; return their templates."""
+    job = f"/agent/jobs/{job_id}/files/presign-upload"
+    agents = ("POST", "/agent/jobs/{job_id}/files/presign-upload"), "/agent/files", job, there.agent.call
+
+    async def as_token(method: str, path: str, body: Any = None) -> httpx.Response:
+        return await http.request(method, path, json=body or {}, headers=bearer(there.token))
+
+    tokens = ("POST", "/storage/files/presign-upload"), "/storage/files", "/storage/files/presign-upload", as_token
+    called: Calls = set()
+    for announced, files, announcing, ask in (agents, tokens):
+        answer = await ask("POST", announcing, {})
+        assert answer.status_code == 201, answer.text
+        upload = answer.json()
+        assert (await put(upload, b"x")).status_code == 200
+        assert (await ask("POST", f"{files}/{upload['fileId']}/complete")).status_code == 200
+        assert (await ask("POST", f"{files}/{upload['fileId']}/complete")).status_code == 200
+        assert (await ask("DELETE", f"{files}/{upload['fileId']}")).status_code == 204
+        called |= {announced, ("POST", f"{files}/{{file_id}}/complete"), ("DELETE", f"{files}/{{file_id}}")}
+    return called
 
 
 async def test_every_route_that_changes_something_leaves_its_record(
@@ -73,6 +106,7 @@ async def test_every_route_that_changes_something_leaves_its_record(
     job_id = run.json()["jobId"]
     assert (await there.agent.call("POST", f"/agent/jobs/{job_id}/result", {"status": "running"})).is_success
     assert (await there.agent.call("PATCH", "/agent/identity", {"os": "linux"})).is_success
+    called |= await files_of_others(http, there, job_id)
     called |= {("POST", "/triggers/{trigger_id}/run"), ("POST", "/agent/jobs/{job_id}/result")}
     called |= {("PATCH", "/agent/identity"), ("POST", "/agent/workflows/report"), ("POST", "/agent/enroll")}
     assert (await http.delete(f"/agents/{there.agent.agent_id}", headers=owner)).status_code == 204
@@ -83,6 +117,7 @@ async def test_every_route_that_changes_something_leaves_its_record(
     records = await recorded(replica, settings, org)
     assert {record["action"] for record in records} == {act.action for act in ACTS.values() if act is not None}
     assert sum(record["action"] == "job.created" for record in records) == 3
+    assert sum(record["action"] == "file.stored" for record in records) == 3, "a repeat is no change"
     kinds = {act.action: act.object_kind for act in ACTS.values() if act is not None}
     for record in records:
         assert record["object"]["kind"] == kinds[record["action"]]

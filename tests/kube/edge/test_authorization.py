@@ -66,6 +66,12 @@ async def test_the_scheme_is_spelled_in_any_case(http: httpx.AsyncClient, home: 
         ("GET", "/agents/{agent}/workflows"),
         ("PATCH", "/agents/{agent}/workflows/deploy-prod/rate-limit"),
         ("POST", "/agents/{agent}/workflows/refresh"),
+        ("POST", "/orgs/{org}/files/presign-upload"),
+        ("POST", "/orgs/{org}/files/{file}/complete"),
+        ("GET", "/orgs/{org}/files/{file}/download-url"),
+        ("GET", "/orgs/{org}/files/{file}"),
+        ("GET", "/orgs/{org}/files"),
+        ("DELETE", "/orgs/{org}/files/{file}"),
         ("POST", "/agent/enroll"),
     ],
 )
@@ -78,6 +84,7 @@ async def test_an_api_token_at_another_door_is_401(
         token=home.token_id,
         code=home.code_id,
         agent=home.agent.agent_id,
+        file=home.file_id,
     )
     answer = await http.request(method, filled, headers={"Authorization": f"Bearer {home.token}"})
     refused(answer, 401, "wrong_credential")
@@ -90,13 +97,20 @@ async def test_an_api_token_at_another_door_is_401(
         ("GET", "/token"),
         ("GET", "/agents"),
         ("GET", "/workflows"),
+        ("POST", "/storage/files/presign-upload"),
+        ("POST", "/storage/files/{file}/complete"),
+        ("GET", "/storage/files/{file}/download-url"),
+        ("GET", "/storage/files/{file}"),
+        ("GET", "/storage/files"),
+        ("DELETE", "/storage/files/{file}"),
         ("POST", "/agent/enroll"),
     ],
 )
 async def test_a_jwt_at_a_tokens_door_is_401(
     http: httpx.AsyncClient, home: Organized, owner: dict[str, str], method: str, path: str
 ) -> None:
-    refused(await http.request(method, path.format(trigger=home.trigger_id), headers=owner), 401, "wrong_credential")
+    filled = path.format(trigger=home.trigger_id, file=home.file_id)
+    refused(await http.request(method, filled, headers=owner), 401, "wrong_credential")
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/token"), ("GET", "/orgs/org-x/agents"), ("GET", "/jobs/j-x")])
@@ -105,6 +119,6 @@ async def test_an_enrolment_code_enrols_and_nothing_else(http: httpx.AsyncClient
     refused(await http.request(method, path, headers=headers), 401, "wrong_credential")
 
 
-@pytest.mark.parametrize("path", ["/agent/heartbeat", "/agent/workflows/report"])
+@pytest.mark.parametrize("path", ["/agent/heartbeat", "/agent/workflows/report", "/agent/files/f-x/complete"])
 async def test_an_owner_cannot_speak_for_an_agent(http: httpx.AsyncClient, owner: dict[str, str], path: str) -> None:
     refused(await http.post(path, headers=owner), 401, "bad_signature_headers")

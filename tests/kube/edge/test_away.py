@@ -125,6 +125,11 @@ async def of_people(scene: Scene) -> list[httpx.Response]:
         ("PATCH", f"/agents/{agent}", {"name": "other"}),
         ("DELETE", f"/agents/{agent}", None),
         ("PATCH", f"/agents/{agent}/workflows/deploy-prod/rate-limit", {"perMinute": 5}),
+        ("POST", f"{org}/files/presign-upload", {}),
+        ("POST", f"{org}/files/{home.file_id}/complete", None),
+        ("GET", f"{org}/files/{home.file_id}/download-url", None),
+        ("DELETE", f"{org}/files/{home.file_id}", None),
+        ("GET", f"{org}/files/f-aaaaaaaaaaaaaaaa", None),
         ("GET", "/triggers/tr-aaaaaaaaaaaaaaaa", None),  # it may have been made a moment ago
     ]
     forced = {("PATCH", trigger), ("DELETE", trigger), ("DELETE", f"{org}/api-tokens/{home.token_id}")}
@@ -152,11 +157,16 @@ async def of_tokens_and_agents(scene: Scene) -> list[httpx.Response]:
         scene.run(),
         scene.http.get(f"/jobs/{scene.job_id}", headers=scene.token),
         scene.http.get("/token", headers=fresh),
+        scene.http.post("/storage/files/presign-upload", headers=scene.token),
+        scene.http.post(f"/storage/files/{scene.home.file_id}/complete", headers=scene.token),
+        scene.http.get(f"/storage/files/{scene.home.file_id}/download-url", headers=scene.token),
+        scene.http.delete(f"/storage/files/{scene.home.file_id}", headers=scene.token),
         scene.http.post("/agent/enroll", json=enrolling, headers=code),
         agent.call("PATCH", "/agent/identity", {"hostname": "h"}),
         agent.call("POST", "/agent/workflows/report", {"workflows": [{"name": "deploy-prod"}]}),
         agent.call("POST", f"{job}/result", {"status": "running"}),
         agent.call("POST", f"{job}/logs", {"items": []}),
+        agent.call("POST", f"{job}/files/presign-upload"),
     )
 
 

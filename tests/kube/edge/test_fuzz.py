@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+import pytest_asyncio
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -24,6 +26,7 @@ from deplite_apiserver.app import reference
 from deplite_apiserver.auth.roles import Kind, kinds_of
 from tests.kube.edge.conftest import Organized
 from tests.kube.edge.people import People
+from tests.kube.files.doors import put
 from tests.published.agent import PublishedAgent
 
 CONFIG = SchemathesisConfig.from_dict(
@@ -93,7 +96,7 @@ class Target:
     """Ids that exist, for half of the cases: with random ones, little more than 404 would be seen."""
 
 
-def target_of(home: Organized, people: People, code: str, kind: str) -> Target:
+def target_of(home: Organized, people: People, code: str, kind: str, ids: dict[str, str]) -> Target:
     credentials: dict[str, Callable[[], str | None]] = {
         "nobody": lambda: None,
         "member": lambda: people.token("mika"),
@@ -103,7 +106,7 @@ def target_of(home: Organized, people: People, code: str, kind: str) -> Target:
     }
     auth = Signing(home.agent) if kind == "agent" else Bearer(credentials[kind]())
     known = {"org_id": home.namespace, "trigger_id": home.trigger_id, "agent_id": home.agent.agent_id}
-    return Target(base=home.base, auth=auth, known=known | {"token_id": home.token_id, "name": "deploy-prod"})
+    return Target(base=home.base, auth=auth, known=known | {"token_id": home.token_id, "name": "deploy-prod"} | ids)
 
 
 def fuzz(operation: Any, target: Target, examples: int, mode: GenerationMode) -> None:
@@ -142,13 +145,26 @@ def code() -> str:
     return mint("enr").plain
 
 
+@pytest_asyncio.fixture(scope="module")
+async def ids(home: Organized) -> dict[str, str]:
+    """A job of the agent, and a stored file of that job: whoever may ask about a file at all sees this one."""
+    async with httpx.AsyncClient(base_url=home.base, trust_env=False, timeout=30) as http:
+        ran = await http.post(f"/triggers/{home.trigger_id}/run", headers={"Authorization": f"Bearer {home.token}"})
+    job_id = ran.json()["jobId"]
+    announced = await home.agent.call("POST", f"/agent/jobs/{job_id}/files/presign-upload", {})
+    assert (await put(announced.json(), b"x")).status_code == 200
+    file_id = announced.json()["fileId"]
+    assert (await home.agent.call("POST", f"/agent/files/{file_id}/complete")).status_code == 200
+    return {"job_id": job_id, "file_id": file_id}
+
+
 @pytest.mark.parametrize(
     "examples", [EVERY_CHANGE, pytest.param(500, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
 )
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("label", OPERATIONS)
 async def test_the_document_holds(
-    home: Organized, people: People, code: str, label: str, kind: str, examples: int
+    home: Organized, people: People, code: str, ids: dict[str, str], label: str, kind: str, examples: int
 ) -> None:
     if (label, kind) == ("GET /agent/stream", "agent"):
         kind = "nobody"  # with good credentials it never ends
@@ -158,6 +174,6 @@ async def test_the_document_holds(
         examples, modes = examples // 5, [GenerationMode.POSITIVE]  # all of them meet the same closed door
     if "parameters" not in raw and "requestBody" not in raw:
         modes = [GenerationMode.POSITIVE]  # there is nothing to be wrong
-    target = target_of(home, people, code, kind)
+    target = target_of(home, people, code, kind, ids)
     for mode in modes:
         await asyncio.to_thread(fuzz, OPERATIONS[label], target, -(-examples // len(modes)), mode)

@@ -41,6 +41,10 @@ ROUTES = [
     ("POST", "/orgs/ORG/api-tokens/ID/rotate", "tok"),
     ("DELETE", "/orgs/ORG/api-tokens/ID", "tok"),
     ("DELETE", "/orgs/ORG/agents/enroll-tokens/ID", "enr"),
+    ("POST", "/orgs/ORG/files/ID/complete", "f"),
+    ("GET", "/orgs/ORG/files/ID/download-url", "f"),
+    ("GET", "/orgs/ORG/files/ID", "f"),
+    ("DELETE", "/orgs/ORG/files/ID", "f"),
     ("GET", "/jobs/ID", "j"),
     ("GET", "/jobs/ID/logs", "j"),
 ]
@@ -48,7 +52,7 @@ ROUTES = [
 
 def good_id(home: Organized, prefix: str) -> str:
     known = {"tr": home.trigger_id, "ag": home.agent.agent_id, "tok": home.token_id, "enr": home.code_id}
-    return known.get(prefix, "j-" + "a" * 26)
+    return (known | {"f": home.file_id}).get(prefix, "j-" + "a" * 26)
 
 
 def spelled(home: Organized, prefix: str, what: str) -> str:
@@ -69,23 +73,39 @@ async def test_an_id_that_is_none_is_404(
     assert (answer.status, body) == (404, expected)
 
 
+TOKENS_ROUTES = [
+    ("POST", "/triggers/ID/run", "tr"),
+    ("POST", "/storage/files/ID/complete", "f"),
+    ("GET", "/storage/files/ID/download-url", "f"),
+    ("GET", "/storage/files/ID", "f"),
+    ("DELETE", "/storage/files/ID", "f"),
+]
+
+
 @pytest.mark.parametrize("what", [one for one in SPELLINGS if one not in ("absent",)])
-async def test_a_token_gets_the_same_404_for_its_run(http: httpx.AsyncClient, home: Organized, what: str) -> None:
-    path = f"/triggers/{spelled(home, 'tr', what)}/run"
-    request = f"POST {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {home.token}\r\n\r\n"
+@pytest.mark.parametrize(("method", "path", "prefix"), TOKENS_ROUTES)
+async def test_a_token_gets_the_same_404(
+    http: httpx.AsyncClient, home: Organized, method: str, path: str, prefix: str, what: str
+) -> None:
+    filled = path.replace("ID", spelled(home, prefix, what))
+    request = f"{method} {filled} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {home.token}\r\n\r\n"
     answer = await exchange(str(http.base_url), request.encode(), keep_open=True)
     assert (answer.status, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("org", ["org-absent", "ORG-X", "%2e%2e", "%00", "default", "deplite-system", "o" * 10_240])
-@pytest.mark.parametrize("path", ["triggers", "agents", "api-tokens", "agents/enroll-tokens"])
+@pytest.mark.parametrize("path", ["triggers", "agents", "api-tokens", "agents/enroll-tokens", "files"])
 async def test_an_organization_that_is_none_is_404(
     http: httpx.AsyncClient, owner: dict[str, str], org: str, path: str
 ) -> None:
     for method in ("GET", "POST"):
         request = f"{method} /orgs/{org}/{path} HTTP/1.1\r\nHost: h\r\nAuthorization: {owner['Authorization']}\r\n\r\n"
         answer = await exchange(str(http.base_url), request.encode(), keep_open=True)
-        wanted = (405, "method_not_allowed") if (method, path) == ("POST", "agents") else (404, "not_found")
+        wanted = (
+            (405, "method_not_allowed")
+            if (method, path) in (("POST", "agents"), ("POST", "files"))
+            else (404, "not_found")
+        )
         assert (answer.status, answer.json()["code"]) == wanted
 
 
@@ -106,7 +126,7 @@ async def test_a_workflow_that_is_none_is_404(
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=201", "limit=1e9", "limit=-1", "limit=x", "cursor=x", "cursor=%00"]
 )
-@pytest.mark.parametrize("path", ["triggers", "agents", "api-tokens", "agents/enroll-tokens"])
+@pytest.mark.parametrize("path", ["triggers", "agents", "api-tokens", "agents/enroll-tokens", "files"])
 async def test_a_wrong_page_is_422(
     http: httpx.AsyncClient, home: Organized, owner: dict[str, str], path: str, query: str
 ) -> None:

@@ -49,6 +49,18 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/agents/{agent_id}/workflows", {MEMBER, OWNER}),
     ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit", {OWNER}),
     ("POST", "/agents/{agent_id}/workflows/refresh", {OWNER}),
+    ("POST", "/orgs/{org_id}/files/presign-upload", {MEMBER, OWNER}),
+    ("POST", "/orgs/{org_id}/files/{file_id}/complete", {MEMBER, OWNER}),
+    ("GET", "/orgs/{org_id}/files/{file_id}/download-url", {MEMBER, OWNER}),
+    ("GET", "/orgs/{org_id}/files/{file_id}", {MEMBER, OWNER}),
+    ("GET", "/orgs/{org_id}/files", {MEMBER, OWNER}),
+    ("DELETE", "/orgs/{org_id}/files/{file_id}", {MEMBER, OWNER}),
+    ("POST", "/storage/files/presign-upload", {TOKEN}),
+    ("POST", "/storage/files/{file_id}/complete", {TOKEN}),
+    ("GET", "/storage/files/{file_id}/download-url", {TOKEN}),
+    ("GET", "/storage/files/{file_id}", {TOKEN}),
+    ("GET", "/storage/files", {TOKEN}),
+    ("DELETE", "/storage/files/{file_id}", {TOKEN}),
     ("GET", "/token", {TOKEN}),
     ("GET", "/agents", {TOKEN}),
     ("GET", "/workflows", {TOKEN}),
@@ -59,6 +71,11 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("POST", "/agent/workflows/report", {AGENT}),
     ("POST", "/agent/jobs/{job_id}/logs", {AGENT}),
     ("POST", "/agent/jobs/{job_id}/result", {AGENT}),
+    ("POST", "/agent/jobs/{job_id}/files/presign-upload", {AGENT}),
+    ("POST", "/agent/files/{file_id}/complete", {AGENT}),
+    ("GET", "/agent/files/{file_id}/download-url", {AGENT}),
+    ("GET", "/agent/files/{file_id}", {AGENT}),
+    ("DELETE", "/agent/files/{file_id}", {AGENT}),
 ]
 
 PERSONAL = [row for row in TABLE if row[2] & {MEMBER, OWNER}]
@@ -74,7 +91,7 @@ def each(rows: list[tuple[str, str, set[str]]]) -> pytest.MarkDecorator:
 
 def test_the_documentations_table_and_the_servers_name_the_same_routes() -> None:
     assert {(method, path) for method, path, _ in TABLE} == set(ACCESS)
-    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [40, 25, 13, 3, 5]
+    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [57, 31, 13, 7, 9]
     assert all("{" in path for _, path, _ in PERSONAL)
 
 
@@ -88,6 +105,7 @@ class Asking:
     agent_id: str = "ag-aaaaaaaaaaaaaaaa"
     code_id: str = "enr-aaaaaaaaaaaaaaaa"
     job_id: str = "j-" + "a" * 26
+    file_id: str = "f-aaaaaaaaaaaaaaaa"
 
     @classmethod
     def of(cls, there: Organized, **override: str) -> "Asking":
@@ -97,6 +115,7 @@ class Asking:
             "token_id": there.token_id,
             "agent_id": there.agent.agent_id,
             "code_id": there.code_id,
+            "file_id": there.file_id,
         }
         return cls(**known | override)
 
@@ -193,6 +212,19 @@ async def test_a_token_of_another_organization_gets_404(
     assert refused(theirs, 404, "not_found") == refused(nothing, 404, "not_found")
 
 
+AGENTS_FILES = [row for row in TABLE if row[1].startswith("/agent/files/")]
+
+
+@each(AGENTS_FILES)
+async def test_an_agent_gets_404_for_files_that_are_of_no_job_of_its(
+    home: Organized, abroad: Organized, method: str, path: str, callers: set[str]
+) -> None:
+    for there in (home, abroad):
+        theirs = await home.agent.call(method, Asking.of(there).path(path))
+        nothing = await home.agent.call(method, Asking(org_id="org-absent").path(path))
+        assert refused(theirs, 404, "not_found") == refused(nothing, 404, "not_found")
+
+
 async def test_what_a_token_sees_is_its_own_organizations(
     http: httpx.AsyncClient, home: Organized, abroad: Organized
 ) -> None:
@@ -201,6 +233,8 @@ async def test_what_a_token_sees_is_its_own_organizations(
         assert (await http.get("/token", headers=headers)).json()["organizationId"] == there.namespace
         agents: Any = (await http.get("/agents", headers=headers)).json()
         assert [one["id"] for one in agents] == [there.agent.agent_id]
+        files: Any = (await http.get("/storage/files", headers=headers)).json()
+        assert [one["id"] for one in files] == [there.file_id]
         workflows: Any = (await http.get("/workflows", headers=headers)).json()
         assert {one["agentId"] for one in workflows} == {there.agent.agent_id}
 
@@ -216,6 +250,8 @@ async def test_the_owner_who_may_do_all_of_this_was_hindered_by_nothing(
         f"/agents/{home.agent.agent_id}/workflows",
     ):
         assert (await http.get(path, headers=owner)).status_code == 200
+    files = (await http.get(f"/orgs/{home.namespace}/files", headers=owner)).json()
+    assert [(one["id"], one["status"]) for one in files] == [(home.file_id, "pending")]
     codes = (await http.get(f"/orgs/{home.namespace}/agents/enroll-tokens", headers=owner)).json()
     assert home.code_id in [one["id"] for one in codes]
     tokens = (await http.get(f"/orgs/{home.namespace}/api-tokens", headers=owner)).json()

@@ -29,6 +29,8 @@ async def test_a_misspelled_dry_run_starts_nothing(
         ("GET", "/orgs/{org}/triggers"),
         ("DELETE", "/triggers/{trigger}"),
         ("GET", "/orgs/{org}/jobs"),
+        ("GET", "/orgs/{org}/files"),
+        ("DELETE", "/orgs/{org}/files/f-x"),
         ("GET", "/jobs/j/logs"),
     ],
 )

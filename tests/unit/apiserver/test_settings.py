@@ -50,6 +50,9 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.1",
             "DEPLITE_MAX_UNFINISHED_JOBS": "7",
             "DEPLITE_MAX_OBJECTS": "8",
+            "DEPLITE_MAX_FILE_BYTES": "9",
+            "DEPLITE_MAX_FILES": "10",
+            "DEPLITE_MAX_STORAGE_BYTES": "11",
             "KUBECONFIG": "/k",
         }
     )
@@ -60,6 +63,7 @@ def test_every_variable(tmp_path: Path) -> None:
     assert (settings.s3.public_endpoint, settings.s3.style) == ("https://files.example.org", "host")
     assert settings.s3.ca_file == Path("/ca.pem")
     assert (settings.max_unfinished_jobs, settings.max_objects) == (7, 8)
+    assert (settings.max_file_bytes, settings.max_files, settings.max_storage_bytes) == (9, 10, 11)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
 
@@ -73,6 +77,9 @@ def test_every_variable(tmp_path: Path) -> None:
         (S3 | {"DEPLITE_S3_PUBLIC_ENDPOINT": "files.example.org"}, "s3.public_endpoint"),
         (S3 | {"DEPLITE_MAX_OBJECTS": "0"}, "max_objects"),
         (S3 | {"DEPLITE_MAX_UNFINISHED_JOBS": "many"}, "max_unfinished_jobs"),
+        (S3 | {"DEPLITE_MAX_FILE_BYTES": "0"}, "max_file_bytes"),
+        (S3 | {"DEPLITE_MAX_FILES": "0"}, "max_files"),
+        (S3 | {"DEPLITE_MAX_STORAGE_BYTES": "1 GiB"}, "max_storage_bytes"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "everybody"}, "trusted_proxies"),
         (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),

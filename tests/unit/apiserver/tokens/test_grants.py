@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from deplite.resources import ApiToken, Trigger
-from deplite.resources.apitoken import Grant
-from deplite_apiserver.tokens.grants import granted_workflows, reaches
+from deplite.resources.apitoken import Grant, Permission
+from deplite_apiserver.tokens.grants import covers, granted_workflows, permits, permits_somewhere, reaches
 
 
 def token(*grants: dict[str, Any]) -> ApiToken:
@@ -63,3 +63,33 @@ def test_the_workflows_in_the_grants(grants: list[Any], workflows: dict[str, Any
         trigger("db", "db", "w"),
     ]
     assert granted_workflows(token(*grants), triggers) == workflows
+
+
+RED = Grant(type="storage", bindings=("red",), permissions=("read",))
+ANY = Grant(type="storage", permissions=("write",))
+NOTHING = Grant(type="storage", bindings=(), permissions=("delete",))
+
+
+@pytest.mark.parametrize(
+    ("grants", "permission", "binding", "covered", "permitted"),
+    [
+        ([], "read", "red", False, False),
+        ([Grant(type="trigger", triggers=("red",))], "read", "red", False, False),
+        ([RED], "read", "red", True, True),
+        ([RED], "write", "red", True, False),
+        ([RED], "read", "blue", False, False),
+        ([RED], "read", None, False, False),
+        ([ANY], "write", None, True, True),
+        ([ANY], "write", "blue", True, True),
+        ([RED, ANY], "read", "blue", True, False),
+        ([RED, ANY], "write", "red", True, True),
+        ([NOTHING], "delete", "red", False, False),
+        ([NOTHING], "delete", None, False, False),
+    ],
+)
+def test_storage_grants(
+    grants: list[Grant], permission: Permission, binding: str | None, covered: bool, permitted: bool
+) -> None:
+    assert covers(grants, binding) is covered
+    assert permits(grants, permission, binding) is permitted
+    assert permits_somewhere(grants, permission) >= permitted

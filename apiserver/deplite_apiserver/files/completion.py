@@ -1,0 +1,101 @@
+"""Completing an upload: the one way from pending to stored, by compare-and-swap, after a look at what was uploaded.
+
+An upload that is not what was announced is refused for good, record and object: nobody can replace an object while
+somebody else decides about it, and a client announces its next try anew.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from deplite.kube.errors import ConflictError as StaleError
+from deplite.resources import StoredFile
+from deplite.resources.resource import utc
+from deplite_apiserver.context import Context
+from deplite_apiserver.errors import (
+    ApiError,
+    NotFoundError,
+    QuotaExceededError,
+    UnavailableError,
+    ValidationFailedError,
+)
+from deplite_apiserver.files.schemas import DEFAULT_TTL_SECONDS
+from deplite_apiserver.files.service import discard, not_uploaded, too_large
+from deplite_apiserver.files.view import FileView, project
+from deplite_apiserver.storage.objects import Head
+
+_TRIES = 5
+
+
+async def complete(context: Context, file: FileView) -> tuple[FileView, bool]:
+    """Note that a file was uploaded.
+
+    Returns:
+        the file, and whether this call made the change.
+
+    Raises:
+        ConflictError: `not_uploaded`.
+        ValidationFailedError: `file_too_large`, `upload_mismatch`: the upload is deleted.
+        QuotaExceededError: the organization has no room for so many bytes: the upload is deleted.
+        StorageUnavailableError: nothing was changed; try again.
+    """
+    if file.stored:
+        return file, False
+    for _ in range(_TRIES):
+        whole = await context.kube.get(StoredFile, file.namespace, file.name)
+        if whole.metadata.uid != file.uid:
+            raise NotFoundError
+        if whole.status.phase == "Stored":
+            return project(whole), False
+        head = await context.store.head(file.key)
+        if head is None:
+            raise not_uploaded()
+        try:
+            return await _decide(context, whole, head), True
+        except StaleError:
+            continue
+    raise UnavailableError(retry_after=1)
+
+
+async def _decide(context: Context, whole: StoredFile, head: Head) -> FileView:
+    file, version = project(whole), whole.metadata.resource_version
+    if (refusal := _refusal(context, file, head)) is not None:
+        await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid, version=version)
+        context.caches.files.forget(file.namespace, file.name)
+        await discard(context, file)
+        raise refusal
+    written = await context.kube.patch_status(
+        StoredFile, file.namespace, file.name, _status(context, file, head), version=version
+    )
+    context.caches.files.note(written)
+    return project(written)
+
+
+def _refusal(context: Context, file: FileView, head: Head) -> ApiError | None:
+    most = context.settings.max_file_bytes
+    if head.size > most:
+        return too_large(most)
+    if (problem := mismatch(file, head)) is not None:
+        return ValidationFailedError(problem, code="upload_mismatch")
+    try:
+        context.room.for_bytes(file.namespace, head.size - (file.declared_size or 0))
+    except QuotaExceededError as error:
+        return error
+    return None
+
+
+def mismatch(file: FileView, head: Head) -> str | None:
+    """Say how an upload differs from what was announced; None: it does not, as far as the store can tell. Pure."""
+    if file.declared_size is not None and head.size != file.declared_size:
+        return f"size: {file.declared_size} bytes were announced and {head.size} uploaded."
+    if file.sha256 is not None and head.sha256 is not None and head.sha256 != file.sha256:
+        return "sha256: other content was uploaded than was announced."
+    return None
+
+
+def _status(context: Context, file: FileView, head: Head) -> dict[str, Any]:
+    now = context.clock.now()
+    status = {"phase": "Stored", "size": head.size, "checksum": head.etag[:128], "storedAt": utc(now)}
+    if file.rule == "ttl":
+        seconds = DEFAULT_TTL_SECONDS if file.ttl_seconds is None else file.ttl_seconds
+        status["expiresAt"] = utc(now + timedelta(seconds=seconds))
+    return status
