@@ -1,7 +1,8 @@
 """Every setting of the apiserver: read once from the environment, then frozen."""
 
 import os
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -163,4 +164,22 @@ def _s3(environment: Mapping[str, str]) -> dict[str, str]:
         "style": "DEPLITE_S3_STYLE",
         "ca_file": "DEPLITE_S3_CA_FILE",
     }
-    return _set(environment, needed | optional)
+    found = _set(environment, needed | optional)
+    for key in ("access_key_file", "secret_key_file"):
+        _check(needed[key], found[key], _read_key)
+    if "ca_file" in found:
+        _check(optional["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
+    return found
+
+
+def _read_key(path: str) -> None:
+    if not Path(path).read_text().strip():
+        raise ValueError("it is empty")
+
+
+def _check(name: str, path: str, read: Callable[[str], object]) -> None:
+    """Have the file of a setting read now: what is wrong with it is told by its variable, and not by a traceback."""
+    try:
+        read(path)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name} cannot be read: {error}.") from error

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from deplite.local.authority import make_pair
 from deplite_apiserver.settings import Settings, SettingsError, load_settings
 
 S3 = {
     "DEPLITE_S3_ENDPOINT": "http://127.0.0.1:9000",
     "DEPLITE_S3_BUCKET": "logs",
-    "DEPLITE_S3_ACCESS_KEY_FILE": "access",
-    "DEPLITE_S3_SECRET_KEY_FILE": "secret",
+    "DEPLITE_S3_ACCESS_KEY_FILE": __file__,
+    "DEPLITE_S3_SECRET_KEY_FILE": __file__,
 }
 
 
@@ -33,6 +34,7 @@ def test_the_url_is_where_it_listens_unless_another_one_is_said() -> None:
 
 
 def test_every_variable(tmp_path: Path) -> None:
+    make_pair(tmp_path, "store")
     issuers = tmp_path / "issuers.json"
     issuers.write_text('[{"issuer": "https://a", "audience": "b", "jwks": "https://a/keys"}]')
     settings = load_settings(
@@ -45,7 +47,7 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_S3_REGION": "eu",
             "DEPLITE_S3_PUBLIC_ENDPOINT": "https://files.example.org",
             "DEPLITE_S3_STYLE": "host",
-            "DEPLITE_S3_CA_FILE": "/ca.pem",
+            "DEPLITE_S3_CA_FILE": str(tmp_path / "authority.crt"),
             "DEPLITE_LOG_FORMAT": "text",
             "DEPLITE_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.1",
             "DEPLITE_MAX_UNFINISHED_JOBS": "7",
@@ -61,7 +63,7 @@ def test_every_variable(tmp_path: Path) -> None:
     assert (settings.system_namespace, settings.s3.region, settings.log_format) == ("parts", "eu", "text")
     assert (settings.kubeconfig, settings.issuers[0].jwks) == (Path("/k"), "https://a/keys")
     assert (settings.s3.public_endpoint, settings.s3.style) == ("https://files.example.org", "host")
-    assert settings.s3.ca_file == Path("/ca.pem")
+    assert settings.s3.ca_file == tmp_path / "authority.crt"
     assert (settings.max_unfinished_jobs, settings.max_objects) == (7, 8)
     assert (settings.max_file_bytes, settings.max_files, settings.max_storage_bytes) == (9, 10, 11)
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
@@ -74,6 +76,10 @@ def test_every_variable(tmp_path: Path) -> None:
         ({}, "DEPLITE_S3_ENDPOINT"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies"),
         (S3 | {"DEPLITE_S3_STYLE": "virtual"}, "s3.style"),
+        (S3 | {"DEPLITE_S3_SECRET_KEY_FILE": "/does/not/exist"}, "DEPLITE_S3_SECRET_KEY_FILE"),
+        (S3 | {"DEPLITE_S3_ACCESS_KEY_FILE": "/dev/null"}, "DEPLITE_S3_ACCESS_KEY_FILE cannot be read: it is empty"),
+        (S3 | {"DEPLITE_S3_CA_FILE": "/does/not/exist"}, "DEPLITE_S3_CA_FILE"),
+        (S3 | {"DEPLITE_S3_CA_FILE": __file__}, "DEPLITE_S3_CA_FILE"),
         (S3 | {"DEPLITE_S3_PUBLIC_ENDPOINT": "files.example.org"}, "s3.public_endpoint"),
         (S3 | {"DEPLITE_MAX_OBJECTS": "0"}, "max_objects"),
         (S3 | {"DEPLITE_MAX_UNFINISHED_JOBS": "many"}, "max_unfinished_jobs"),
