@@ -31,6 +31,14 @@ class Skip:
     message: str
 
 
+def pending(trigger: Trigger, now: datetime) -> bool:
+    """Whether something became due, or the status does not say what it should."""
+    known = planned(trigger, now)
+    if known != trigger.status.schedule:
+        return True
+    return known is not None and known.next_fire_at is not None and known.next_fire_at <= now
+
+
 def due(trigger: Trigger, now: datetime) -> Fire | Skip | None:
     """Return what became due; of several fire times only the latest counts."""
     schedule, known = trigger.spec.schedule, planned(trigger, now)

@@ -1,6 +1,7 @@
 """Scheduled triggers, by a clock that the tests move, on a replica that alone sweeps."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +15,10 @@ from deplite.resources.resource import utc
 from deplite.resources.trigger import ScheduleStatus
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People
+from tests.kube.jobs.conftest import Bench, benched
 from tests.kube.jobs.timeline import Timeline, timeline
 from tests.kube.serving import served, until
+from tests.organizations import create_organization, delete_namespace
 
 HOUR = timedelta(hours=1)
 
@@ -174,6 +177,46 @@ async def test_without_its_agent_it_says_why_it_did_not_fire(line: Timeline, nig
     assert (await nightly.jobs(), status.last_fire_at, status.last_skipped_at) == ([], None, due)
     assert status.last_skipped_code == "agent_unavailable"
     assert status.last_skipped_message == "The trigger's agent does not exist any more."
+
+
+@pytest_asyncio.fixture
+async def neighbour(line: Timeline, kube: KubeClient, people: People) -> AsyncIterator[Bench]:
+    """Another organization on the same replica."""
+    namespace = f"org-{secrets.token_hex(5)}"
+    await create_organization(kube, namespace)
+    async with benched(kube, namespace, line.bench.replica, people, clock=line.clock.time) as bench:
+        yield bench
+    await delete_namespace(kube, namespace)
+
+
+async def test_many_schedules_of_one_organization_hold_up_no_other(
+    line: Timeline, nightly: Nightly, neighbour: Bench
+) -> None:
+    schedule, crowd = {"cron": "0 * * * *", "timeZone": "Asia/Kolkata"}, 60
+    for number in range(crowd):
+        await neighbour.declare(f"many-{number}", type="schedule", schedule=schedule)
+    due = await nightly.begins()
+
+    both = (neighbour.namespace, line.bench.namespace)
+
+    async def planned() -> int:
+        found = [one for namespace in both for one in await line.bench.kube.list(Trigger, namespace)]
+        return sum(one.status.schedule is not None for one in found)
+
+    await until(planned, crowd + 1, seconds=60)
+    line.sleep((due + timedelta(seconds=1) - line.clock.now()).total_seconds())
+
+    async def fired() -> list[str | None]:
+        """Return the triggers whose jobs were made, in that order: nobody has touched the jobs since."""
+        jobs = [one for namespace in both for one in await line.bench.kube.list(DeployJob, namespace)]
+        return [one.spec.trigger for one in sorted(jobs, key=lambda one: int(one.metadata.resource_version or 0))]
+
+    async def many() -> int:
+        return len(await fired())
+
+    await until(many, crowd + 1, seconds=60)
+    assert (await fired()).index("nightly") < crowd // 2
+    assert await nightly.jobs() == [utc(due)]
 
 
 async def test_a_day_on_which_the_clock_changes(line: Timeline, nightly: Nightly) -> None:
