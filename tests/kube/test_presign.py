@@ -259,6 +259,19 @@ async def test_nobody_reads_or_lists_without_an_address(
         assert (await http.get(url)).status_code == 403
 
 
+async def test_callers_may_reach_the_store_by_another_name(
+    http: httpx.AsyncClient, object_store: ObjectStore, store: S3Store, key: str
+) -> None:
+    public = object_store.endpoint.replace("127.0.0.1", "localhost")
+    signer = Presigner(place_of(object_store, public_endpoint=public), lambda: datetime.now(UTC))
+    upload = whole(signer, key)
+    assert upload.url.startswith(f"{public}/deplite/")
+    assert await put(http, upload, url=upload.url.replace("localhost", "127.0.0.1")) == 403, "the name is signed"
+    assert await put(http, upload) == 200
+    answer = await http.get(signer.download(key, expires_seconds=60, filename="a", content_type="text/plain"))
+    assert (answer.status_code, answer.content) == (200, DATA)
+
+
 async def test_the_bucket_may_be_in_the_host(
     http: httpx.AsyncClient, object_store: ObjectStore, store: S3Store, key: str
 ) -> None:
