@@ -19,6 +19,7 @@ from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.jobs.desk import Desk, bucket_of
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
+from deplite_apiserver.logs.intake import log_flows
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.presign import Presigner
@@ -39,13 +40,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = bucket_of(settings)
-    room = Room(
-        caches,
-        max_jobs=settings.max_unfinished_jobs,
-        max_objects=settings.max_objects,
-        max_files=settings.max_files,
-        max_storage_bytes=settings.max_storage_bytes,
-    )
+    room = _room(settings, caches)
     presigner = Presigner(settings.s3, clock.now)
     trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)
     desk = Desk(
@@ -64,6 +59,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         caches=caches,
         clock=clock,
         limiter=limiter,
+        log_flows=log_flows(settings, clock.monotonic),
         nonces=MemoryNonces(),
         jwt=JwtVerifier(settings.issuers),
         server_keys=server_keys,
@@ -91,6 +87,16 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     finally:
         closing.set()
         await _take_apart(context, tasks)
+
+
+def _room(settings: Settings, caches: Caches) -> Room:
+    return Room(
+        caches,
+        max_jobs=settings.max_unfinished_jobs,
+        max_objects=settings.max_objects,
+        max_files=settings.max_files,
+        max_storage_bytes=settings.max_storage_bytes,
+    )
 
 
 async def _take_apart(context: Context, tasks: dict[str, asyncio.Task[None]]) -> None:

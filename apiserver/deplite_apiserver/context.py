@@ -12,6 +12,7 @@ from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.enrollment.notices import Notices
+from deplite_apiserver.limits.flow import Flows
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
@@ -33,6 +34,8 @@ class Context:
     caches: Caches
     clock: Clock
     limiter: MemoryLimiter
+    log_flows: Flows
+    """Requests and bytes of log lines, of each agent."""
     nonces: Nonces
     jwt: JwtVerifier
     server_keys: ServerKeys

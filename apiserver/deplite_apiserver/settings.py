@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
 from deplite.resources.storedfile import MAX_FILE_BYTES
+from deplite_apiserver.edge.body import MAX_LOG_BODY
 from deplite_apiserver.storage.settings import S3Settings
 
 
@@ -75,6 +76,16 @@ class Settings(BaseModel):
     """Files of an organization, at most."""
     max_storage_bytes: Annotated[int, Field(ge=1)] = 100 * 2**30
     """Of all files of an organization together, at most."""
+    max_log_bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """The log of one job, as it is stored; then it is cut, and the job goes on."""
+    max_log_lines: Annotated[int, Field(ge=1000)] = 2_000_000
+    """Lines of it."""
+    log_bytes_per_second: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    """How fast one agent may send log lines, of all its jobs together, in the long run."""
+    log_burst_bytes: Annotated[int, Field(ge=MAX_LOG_BODY)] = 64 * 1024 * 1024
+    """How much at once; the largest request must fit."""
+    log_requests_per_second: Annotated[int, Field(ge=1)] = 100
+    """How many requests with log lines one agent may send in the long run, and twenty times as many at once."""
     read_seconds: float = 10.0
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
@@ -92,6 +103,11 @@ _PLAIN = {
     "max_files": "DEPLITE_MAX_FILES",
     "max_storage_bytes": "DEPLITE_MAX_STORAGE_BYTES",
     "lost_seconds": "DEPLITE_LOST_SECONDS",
+    "max_log_bytes": "DEPLITE_MAX_LOG_BYTES",
+    "max_log_lines": "DEPLITE_MAX_LOG_LINES",
+    "log_bytes_per_second": "DEPLITE_LOG_BYTES_PER_SECOND",
+    "log_burst_bytes": "DEPLITE_LOG_BURST_BYTES",
+    "log_requests_per_second": "DEPLITE_LOG_REQUESTS_PER_SECOND",
 }
 """Settings that a variable says as it is; one that is missing or empty leaves the default of the record."""
 

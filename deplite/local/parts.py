@@ -15,7 +15,14 @@ from deplite.local.process import Program, clean_environment
 AGENT_NAME = "local"
 LEASE_SECONDS = "6/4/1"
 """Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end."""
-_LIMITS = ("DEPLITE_LOST_SECONDS",)
+_LIMITS = (
+    "DEPLITE_LOST_SECONDS",
+    "DEPLITE_MAX_LOG_BYTES",
+    "DEPLITE_MAX_LOG_LINES",
+    "DEPLITE_LOG_BYTES_PER_SECOND",
+    "DEPLITE_LOG_BURST_BYTES",
+    "DEPLITE_LOG_REQUESTS_PER_SECOND",
+)
 """Settings of the apiserver that `deplite up` passes on."""
 _GRACE = 15.0
 """Seconds that a part of ours may take to end: the agent tells its steps to stop first."""

@@ -36,6 +36,8 @@ class Batch:
 
     items: list[Record]
     offset: int
+    next_seq: int
+    """The number after the last one that was read, sent or not."""
 
 
 class Shipment:
@@ -47,7 +49,7 @@ class Shipment:
         Args:
             journal: the job's.
             transport: signs and sends.
-            patience: seconds that the result waits for the log, should the server take the one and not the other.
+            patience: seconds that the result waits for the log, should the server take that slowly or not at all.
         """
         self._patience = patience
         self.journal = journal
@@ -59,9 +61,12 @@ class Shipment:
         self._result_sent = False
         self._dropped = False
         self._held = False
+        self._cut = False
+        """The server keeps no more output of this job: only lines about the run itself are sent."""
         self._backoff = Backoff(first=0.5, most=20.0)
         self._result_next = False
-        """Try the result before the log: the log alone was refused for a while."""
+        """Try the result before the log: the log alone was refused for a while, or is long."""
+        self._ended_since: float | None = None
 
     def wake(self) -> None:
         """Say that there is something new."""
@@ -90,6 +95,7 @@ class Shipment:
             else:
                 away_since = None
                 self._backoff.reset()
+                self._result_next = self._overdue()
 
     async def repeat(self) -> None:
         """Tell the result once more: the server asked for a job that has long ended here."""
@@ -118,6 +124,13 @@ class Shipment:
     def _ended(self) -> bool:
         return self.journal.life.result is not None and not self._held
 
+    def _overdue(self) -> bool:
+        """Whether the result has waited for the log long enough."""
+        now = asyncio.get_running_loop().time()
+        if self._ended and self._ended_since is None:
+            self._ended_since = now
+        return self._ended_since is not None and now - self._ended_since > self._patience
+
     async def _until_due(self) -> None:
         """Wait until a batch is full, old enough, or the last one."""
         deadline = asyncio.get_running_loop().time() + self._flush
@@ -130,7 +143,8 @@ class Shipment:
                 return
 
     async def _send_logs(self, batch: Batch) -> None:
-        if not batch.items:  # damaged, or the torn end of a process that was killed
+        if not batch.items:  # not wanted, or damaged, or the torn end of a process that was killed
+            self.next_seq = max(self.next_seq, batch.next_seq)
             self._advance(batch.offset if batch.offset > self._offset else self._offset + self._pending())
             return
         with contextlib.suppress(OSError):
@@ -144,8 +158,12 @@ class Shipment:
             log.error("log lines were refused: %s", error, extra={"action": "log_refused"})
             answer = {}
         failpoint("agent.logs.answered")
-        self.next_seq = max(self.next_seq, *(item["seq"] + 1 for item in batch.items))
+        self.next_seq = max(self.next_seq, batch.next_seq)
         self._advance(batch.offset)
+        match answer:
+            case {"dropped": int(lines)} if lines > 0 and not self._cut:
+                log.warning("job %s: its log is cut", self.journal.life.order.job_id, extra={"action": "log_cut"})
+                self._cut = True
         match answer:
             case {"flushMs": int(wanted)} if 0 < wanted <= 60_000 and not isinstance(wanted, bool):
                 self._flush = wanted / 1000
@@ -195,14 +213,16 @@ class Shipment:
 
     def _batch(self) -> Batch:
         items: list[Record] = []
-        offset = self._offset
+        offset, next_seq = self._offset, 0
         for record, after in read_records(self.journal.log_path, self._offset, most=MAX_BATCH_BYTES):
             offset = after
             if record is not None:
-                items.append(record)
+                next_seq = max(next_seq, record["seq"] + 1)
+                if not self._cut or record["stream"] != "raw":
+                    items.append(record)
             if len(items) == MAX_BATCH_ITEMS:
                 break
-        return Batch(items=items, offset=offset)
+        return Batch(items=items, offset=offset, next_seq=next_seq)
 
     def _pending(self) -> int:
         """Return the bytes of the spool that were not sent."""

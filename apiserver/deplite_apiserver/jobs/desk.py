@@ -33,6 +33,7 @@ from deplite_apiserver.jobs.waiting import Waiting, waiting_for
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.follow import Followers
+from deplite_apiserver.logs.intake import bounds_of
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.archive import Archive
@@ -111,7 +112,7 @@ class Desk:
         self.cancels = Cancels(kube, jobs.note)
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
-        self.logs = LogStore(store, clock.monotonic)
+        self.logs = LogStore(store, clock.monotonic, bounds_of(settings))
         self.followers = Followers(self.logs, jobs)
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)

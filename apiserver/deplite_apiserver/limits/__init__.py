@@ -1,1 +1,1 @@
-"""Rate limits: how many runs a token, and a workflow, may start in a minute, an hour and a day."""
+"""Limits: how many runs in a minute, an hour and a day; how fast log lines may come; how much there may be."""

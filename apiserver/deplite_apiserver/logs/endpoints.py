@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sse_starlette import ServerSentEvent
 
 from deplite.protocol.request import JOB_UID_HEADER
+from deplite_apiserver.auth.callers import AgentCaller
 from deplite_apiserver.auth.dependencies import PersonOrToken, SigningAgent
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import JsonBody, RawBody, json_value, validated
@@ -34,15 +35,29 @@ class _Batch(JsonBody[LogBatch]):
         return validated(self.model, json_value(raw.decode("utf-8", "replace").encode()))
 
 
+async def _within_flow(context: Ctx, caller: SigningAgent, raw: RawBody) -> AgentCaller:
+    """Return the agent, if it does not send too fast; asked before anybody looks into the body."""
+    context.log_flows.charge(caller.agent.key, 1, len(raw))
+    return caller
+
+
 @router.post("/agent/jobs/{job_id}/logs", response_model=None, responses={200: {"model": AcceptedShape}})
 async def upload_log(
     context: Ctx,
-    caller: SigningAgent,
+    caller: Annotated[AgentCaller, Depends(_within_flow)],
     job_id: str,
     request: Request,
     batch: Annotated[LogBatch, Depends(_Batch(LogBatch))],
 ) -> dict[str, Any]:
-    """Take lines of an agent's job: once this answers, they are stored."""
+    """Take lines of an agent's job: once this answers, they are stored, but for those that it says were dropped.
+
+    `accepted` counts the lines that were new. A log that reaches 256 MiB or 2 000 000 lines (`DEPLITE_MAX_LOG_BYTES`,
+    `DEPLITE_MAX_LOG_LINES`) is cut: a `system` line under the `seq` of the first line that was left out says so, later
+    lines of the streams `system` and `summary` still find some room, and the job goes on. Then `dropped` counts the
+    lines that are not stored; do not send them again. An agent that sends more than 4 MiB or 100 requests a second for
+    long (`DEPLITE_LOG_BYTES_PER_SECOND`, `DEPLITE_LOG_BURST_BYTES`, `DEPLITE_LOG_REQUESTS_PER_SECOND`) gets 429: wait
+    `retryAfter` seconds and send the same batch again. Results are never refused for that.
+    """
     job = await context.desk.reports.job_of_logs(caller, job_id, request.headers.get(JOB_UID_HEADER))
     return await take(context.desk.logs, job, batch)
 

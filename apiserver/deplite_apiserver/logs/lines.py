@@ -8,6 +8,7 @@ from typing import Any
 
 LogLine = Mapping[str, Any]
 """`{seq, stream, stepName, level?, content}`, as REST shows it."""
+MAX_RANGES = 1000
 
 
 def line(
@@ -53,9 +54,13 @@ def _well_formed(text: str) -> str:
 
 
 class SeqSet:
-    """Sequence numbers, kept as ranges: a whole log is one of them."""
+    """Sequence numbers, kept as ranges: a whole log is one of them.
 
-    def __init__(self, numbers: Iterable[int] = ()) -> None:
+    Of numbers with very many gaps the lowest ranges are forgotten, so that no log can fill the memory.
+    """
+
+    def __init__(self, numbers: Iterable[int] = (), *, most: int = MAX_RANGES) -> None:
+        self._most = most
         self._starts: list[int] = []
         self._ends: list[int] = []
         """Exclusive."""
@@ -83,6 +88,12 @@ class SeqSet:
         else:
             self._starts.insert(index, number)
             self._ends.insert(index, number + 1)
+        if len(self._starts) > self._most:
+            del self._starts[0], self._ends[0]
+
+    def __len__(self) -> int:
+        """Return how many ranges there are."""
+        return len(self._starts)
 
     @property
     def last(self) -> int | None:

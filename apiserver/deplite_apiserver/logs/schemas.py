@@ -42,9 +42,13 @@ class LogBatch(Closed):
 
 
 class AcceptedShape(Shape):
-    """How many lines were new."""
+    """How many lines were new and are stored."""
 
     accepted: int
+    dropped: int = absent(
+        "Lines that are not stored, for the log has reached its bounds; do not send them again. Absent where all are.",
+        ge=1,
+    )
     flush_ms: int = Field(
         default_factory=int, description="How soon to send the next lines; absent while nobody follows."
     )

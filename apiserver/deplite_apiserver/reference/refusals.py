@@ -94,6 +94,7 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
     ("POST", "/agent/jobs/{job_id}/logs"): {
         409: ("already_claimed", "job_finished"),
         410: ("job_gone",),
+        429: ("rate_limited",),
         503: ("storage_unavailable",),
     },
     ("POST", "/agent/jobs/{job_id}/result"): {

@@ -1,8 +1,9 @@
-"""Where a job's log lies: parts as agents sent them, and, some time after the end, chunks of one merged object. Pure.
+"""Where a job's log lies: parts as agents sent them, and, some time after the end, chunks of merged objects. Pure.
 
 logs/<organization>/<id>-<uid8>/p/<firstSeq>-<lastSeq>-<sha16>     a part: NDJSON, named by its bytes
+logs/<organization>/<id>-<uid8>/cut/<seq>-<sha16>                  the line that says that the log was cut there
 logs/<organization>/<id>-<uid8>/m/<sha16>.ndjson.gz                chunks one after another, each a gzip member
-logs/<organization>/<id>-<uid8>/index.json                         names the merged object, and its chunks by seq
+logs/<organization>/<id>-<uid8>/index.json                         names the merged objects, and their chunks by seq
 """
 
 import gzip
@@ -12,13 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deplite_apiserver.logs.lines import LogLine, decode, digest, encode
+from deplite_apiserver.logs.bounds import NOTHING, Extent
+from deplite_apiserver.logs.lines import LogLine, decode, digest, encode, line
 from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
 
-CHUNK_BYTES = 262_144
-"""A merged chunk holds about so many bytes of lines: what a page of a log reads at least."""
 _DIGITS = 19
-_PART = re.compile(r"p/(\d{19})-(\d{19})-[0-9a-f]{16}$")
+_PART = re.compile(r"/p/(\d{19})-(\d{19})-[0-9a-f]{16}$")
+_CUT = re.compile(r"/cut/(\d{19})-[0-9a-f]{16}$")
+_LEAST_LINE = len(encode([line(seq=0, stream="raw", content="")]))
+"""Bytes of the shortest line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class Piece:
         key: the object.
         offset: where in the object it begins, for a chunk.
         length: its bytes, for a chunk; 0 for a part, which is a whole object.
+        size: bytes of a part.
         rank: of two pieces with one seq, the lower rank was written first.
     """
 
@@ -58,6 +62,7 @@ class Piece:
     key: str
     offset: int = 0
     length: int = 0
+    size: int = 0
     rank: tuple[float, str] = (0.0, "")
 
     def decode(self, data: bytes) -> list[dict[str, Any]]:
@@ -74,12 +79,12 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Merged:
-    """A whole log as one object and an index."""
+class Index:
+    """What is merged of a log."""
 
-    key: str
-    data: bytes
-    index: bytes
+    chunks: Sequence[Piece] = ()
+    """By seq, none over another; they rank before every part."""
+    extent: Extent = NOTHING
 
 
 def part_key(name: LogName, first: int, last: int, data: bytes) -> str:
@@ -87,53 +92,58 @@ def part_key(name: LogName, first: int, last: int, data: bytes) -> str:
     return f"{name.prefix}p/{first:0{_DIGITS}d}-{last:0{_DIGITS}d}-{digest(data)}"
 
 
+def cut_key(name: LogName, cut: LogLine) -> str:
+    """Return the key of the line that says that a log was cut."""
+    return f"{name.prefix}cut/{cut['seq']:0{_DIGITS}d}-{digest(encode([cut]))}"
+
+
 def parts_of(listing: Iterable[Stored]) -> list[Piece]:
     """Return the parts among the objects of a log."""
     return [
-        Piece(first=int(match[1]), last=int(match[2]), key=one.key, rank=(one.modified_at.timestamp(), one.key))
-        for one in listing
-        if (match := _PART.search(one.key))
+        _whole(one, int(match[1]), int(match[2])) for one in listing if (match := _PART.search(one.key)) is not None
     ]
 
 
-def chunks_of(index: bytes | None) -> list[Piece]:
-    """Return the chunks that an index names; they rank before every part.
+def cuts_of(listing: Iterable[Stored]) -> list[Piece]:
+    """Return where a log was cut: at most once, but for replicas that did it at the same moment."""
+    return [_whole(one, int(match[1]), int(match[1])) for one in listing if (match := _CUT.search(one.key)) is not None]
+
+
+def index_of(data: bytes | None) -> Index:
+    """Return what an index says.
 
     Raises:
         StorageUnavailableError: the index is damaged.
     """
-    if index is None:
-        return []
+    if data is None:
+        return Index()
     try:
-        body = json.loads(index)
-        return [
-            Piece(first=first, last=last, key=body["object"], offset=offset, length=length)
-            for first, last, offset, length in body["chunks"]
+        body = json.loads(data)
+        objects = body["objects"]
+        chunks = [
+            Piece(first=first, last=last, key=objects[number], offset=offset, length=length)
+            for first, last, offset, length, number in body["chunks"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
+        return Index(chunks=chunks, extent=Extent(size=int(body["size"]), lines=int(body["lines"])))
+    except (ValueError, LookupError, TypeError) as error:
         raise StorageUnavailableError from error
 
 
-def pack(name: LogName, lines: Sequence[LogLine]) -> Merged:
-    """Return a log as its merged object and the index of it."""
-    data, chunks = bytearray(), []
-    for chunk in _chunked(lines):
-        member = gzip.compress(encode(chunk), mtime=0)
-        chunks.append([chunk[0]["seq"], chunk[-1]["seq"], len(data), len(member)])
-        data += member
-    key = f"{name.prefix}m/{digest(bytes(data))}.ndjson.gz"
-    index = json.dumps({"object": key, "chunks": chunks}, separators=(",", ":")).encode()
-    return Merged(key=key, data=bytes(data), index=index)
+def extent_of(index: Index, parts: Sequence[Piece]) -> Extent:
+    """Return how long a log is, as far as keys and sizes tell.
+
+    Parts within what is merged are most likely waiting to be deleted, so they are not counted twice; of others, the
+    number of lines is the most that there can be, which is exact where seqs have no gaps.
+    """
+    first, last = (index.chunks[0].first, index.chunks[-1].last) if index.chunks else (0, -1)
+    new = [part for part in parts if part.first < first or part.last > last]
+    return Extent(
+        size=index.extent.size + sum(part.size for part in new),
+        lines=index.extent.lines + sum(min(part.last - part.first + 1, part.size // _LEAST_LINE) for part in new),
+        parts=len(parts),
+    )
 
 
-def _chunked(lines: Sequence[LogLine]) -> Iterable[list[LogLine]]:
-    chunk: list[LogLine] = []
-    size = 0
-    for one in lines:
-        chunk.append(one)
-        size += len(one["content"]) + 100
-        if size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _whole(stored: Stored, first: int, last: int) -> Piece:
+    rank = (stored.modified_at.timestamp(), stored.key)
+    return Piece(first=first, last=last, key=stored.key, size=stored.size, rank=rank)

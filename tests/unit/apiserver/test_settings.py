@@ -55,6 +55,11 @@ def test_every_variable(tmp_path: Path) -> None:
             "DEPLITE_MAX_FILE_BYTES": "9",
             "DEPLITE_MAX_FILES": "10",
             "DEPLITE_MAX_STORAGE_BYTES": "11",
+            "DEPLITE_MAX_LOG_BYTES": "2000000",
+            "DEPLITE_MAX_LOG_LINES": "3000",
+            "DEPLITE_LOG_BYTES_PER_SECOND": "4096",
+            "DEPLITE_LOG_BURST_BYTES": "5000000",
+            "DEPLITE_LOG_REQUESTS_PER_SECOND": "6",
             "KUBECONFIG": "/k",
         }
     )
@@ -66,6 +71,9 @@ def test_every_variable(tmp_path: Path) -> None:
     assert settings.s3.ca_file == tmp_path / "authority.crt"
     assert (settings.max_unfinished_jobs, settings.max_objects) == (7, 8)
     assert (settings.max_file_bytes, settings.max_files, settings.max_storage_bytes) == (9, 10, 11)
+    assert (settings.max_log_bytes, settings.max_log_lines) == (2_000_000, 3000)
+    assert (settings.log_bytes_per_second, settings.log_burst_bytes) == (4096, 5_000_000)
+    assert settings.log_requests_per_second == 6
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
 
 
@@ -86,6 +94,11 @@ def test_every_variable(tmp_path: Path) -> None:
         (S3 | {"DEPLITE_MAX_FILE_BYTES": "0"}, "max_file_bytes"),
         (S3 | {"DEPLITE_MAX_FILES": "0"}, "max_files"),
         (S3 | {"DEPLITE_MAX_STORAGE_BYTES": "1 GiB"}, "max_storage_bytes"),
+        (S3 | {"DEPLITE_MAX_LOG_BYTES": "1"}, "max_log_bytes"),
+        (S3 | {"DEPLITE_MAX_LOG_LINES": "all"}, "max_log_lines"),
+        (S3 | {"DEPLITE_LOG_BYTES_PER_SECOND": "0"}, "log_bytes_per_second"),
+        (S3 | {"DEPLITE_LOG_BURST_BYTES": "4194303"}, "log_burst_bytes"),  # the largest request would never pass
+        (S3 | {"DEPLITE_LOG_REQUESTS_PER_SECOND": "-1"}, "log_requests_per_second"),
         (S3 | {"DEPLITE_TRUSTED_PROXIES": "everybody"}, "trusted_proxies"),
         (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),

@@ -195,6 +195,29 @@ async def test_lines_that_are_refused_cost_neither_the_others_nor_the_result(tmp
     assert server.ends() == [DONE.body()]
 
 
+async def test_the_result_does_not_wait_for_all_of_a_long_log(tmp_path: Path) -> None:
+    server = Server()
+    shipment = Shipment(ended(tmp_path, ["x"] * (3 * MAX_BATCH_ITEMS)), server.transport(), patience=-1.0)
+    await asyncio.wait_for(shipment.run(), 60)
+    assert [call.path.rpartition("/")[2] for call in server.calls] == ["logs", "result", "logs", "logs"]
+    assert len(server.lines()) == 3 * MAX_BATCH_ITEMS
+
+
+async def test_of_a_log_that_is_cut_only_lines_about_the_run_are_sent_on(tmp_path: Path) -> None:
+    server, journal = Server(), ended(tmp_path, ["x"] * (3 * MAX_BATCH_ITEMS))
+    spool = JobLog(journal.log_path, Masker(), lambda: None)
+    spool.completed("success")
+    spool.close()
+    server.script = lambda call: (
+        httpx.Response(200, json={"accepted": 3, "dropped": 997}) if len(server.calls) == 1 else None
+    )
+    shipment = await ship(journal, server)
+    assert [len(body["items"]) for body in server.bodies("logs")] == [MAX_BATCH_ITEMS, 1]
+    assert server.lines() == ["Workflow completed: success"]
+    assert server.ends() == [DONE.body()]
+    assert shipment.next_seq == 3 * MAX_BATCH_ITEMS + 1  # no number of a line that was not sent is used again
+
+
 async def test_the_result_does_not_wait_for_a_log_that_is_not_taken(tmp_path: Path) -> None:
     """After its patience the result goes first, and the log follows when it is taken again."""
     server = Server()

@@ -88,7 +88,7 @@ async def test_what_nobody_tells_of_is_found_by_looking() -> None:
 
 async def test_lines_after_the_end_still_come() -> None:
     logs, jobs = Logs(), Jobs()
-    found = Followers(logs, jobs, look_seconds=0.01, settle_seconds=0.2).follow(JOB, 0)  # type: ignore[arg-type]
+    found = Followers(logs, jobs, look_seconds=0.01, settle_seconds=2).follow(JOB, 0)  # type: ignore[arg-type]
     jobs.end()
     asyncio.get_running_loop().call_later(0.05, lambda: logs.add(0, tell=False))
     assert await heard(found) == logs.lines

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deplite_apiserver.logs.lines import line
-from deplite_apiserver.storage import logstore
+from deplite_apiserver.storage import merging, tracked
 from deplite_apiserver.storage.logstore import FOLLOWED_SECONDS, MAX_PAGE_BYTES, MAX_PARTS, LogStore
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.storage.pieces import LogName
@@ -43,14 +43,14 @@ async def read(store: LogStore, start: int = 0, limit: int = ALL) -> list[tuple[
 
 async def test_one_batch_is_one_object_and_comes_back() -> None:
     store, bucket = fresh()
-    assert await store.append(NAME, lines([2, 0, 1])) == 3
+    assert (await store.append(NAME, lines([2, 0, 1]))).accepted == 3
     assert len(bucket.objects) == 1
     assert await read(store) == [(0, "one"), (1, "one"), (2, "one")]
 
 
 async def test_an_empty_batch_stores_nothing() -> None:
     store, bucket = fresh()
-    assert await store.append(NAME, []) == 0
+    assert (await store.append(NAME, [])).accepted == 0
     assert bucket.objects == {}
     assert await read(store) == []
 
@@ -61,24 +61,26 @@ async def test_a_repeat_is_accepted_and_stored_once(restarted: bool) -> None:
     await store.append(NAME, lines(range(5)))
     if restarted:
         store, _ = fresh(bucket)
-    assert await store.append(NAME, lines(range(5))) == 0
-    assert await store.append(NAME, lines(range(3, 8), "two")) == 3
+    assert (await store.append(NAME, lines(range(5)))).accepted == 0
+    assert (await store.append(NAME, lines(range(3, 8), "two"))).accepted == 3
     assert await read(store) == [(seq, "one") for seq in range(5)] + [(seq, "two") for seq in range(5, 8)]
 
 
 async def test_within_a_batch_the_first_of_a_seq_wins() -> None:
     store, _ = fresh()
-    assert await store.append(NAME, [*lines([1], "one"), *lines([1], "two")]) == 1
+    assert (await store.append(NAME, [*lines([1], "one"), *lines([1], "two")])).accepted == 1
     assert await read(store) == [(1, "one")]
 
 
 async def test_of_two_replicas_that_do_not_know_of_each_other_the_older_part_is_read() -> None:
     one, bucket = fresh()
     other, _ = fresh(bucket)
-    assert await one.append(NAME, lines([0])) == 1
-    assert await other.append(NAME, lines([0])) == 0  # it has listed what was there
-    assert await one.append(NAME, lines([5, 6], "one")) == 2
-    assert await other.append(NAME, lines([4, 5], "two")) == 2  # it does not know, and must not ask at each batch
+    assert (await one.append(NAME, lines([0]))).accepted == 1
+    assert (await other.append(NAME, lines([0]))).accepted == 0  # it has listed what was there
+    assert (await one.append(NAME, lines([5, 6], "one"))).accepted == 2
+    assert (
+        await other.append(NAME, lines([4, 5], "two"))
+    ).accepted == 2  # it does not know, and must not ask at each batch
     expected = [(0, "one"), (4, "two"), (5, "one"), (6, "one")]
     assert await read(one) == await read(other) == expected
     await one.merge(NAME)
@@ -123,7 +125,7 @@ async def test_a_merged_log_reads_the_same_and_late_lines_join_it() -> None:
     await store.discard(keys)
     assert await read(store) == before
     assert len(bucket.objects) == 2
-    assert await store.append(NAME, lines([1, 4, 20], "late")) == 2
+    assert (await store.append(NAME, lines([1, 4, 20], "late"))).accepted == 2
     expected = [(0, "one"), (1, "late"), (2, "one"), (4, "one"), (6, "one"), (8, "one"), (20, "late")]
     assert await read(store) == expected
     await store.discard(await store.merge(NAME))
@@ -149,11 +151,11 @@ async def test_a_process_that_knew_the_parts_goes_on_after_another_merged_them()
     await store.append(NAME, lines(range(3)))
     await store.append(NAME, lines([10]))
     other, _ = fresh(bucket)
-    assert await other.append(NAME, lines([20])) == 1  # lists the parts, and reads none of them
+    assert (await other.append(NAME, lines([20]))).accepted == 1  # lists the parts, and reads none of them
     await store.discard(await store.merge(NAME))
     with pytest.raises(StorageUnavailableError):
         await other.append(NAME, lines([2, 3], "two"))
-    assert await other.append(NAME, lines([2, 3], "two")) == 1
+    assert (await other.append(NAME, lines([2, 3], "two"))).accepted == 1
     assert (await read(other))[2:4] == [(2, "one"), (3, "two")]
 
 
@@ -165,7 +167,7 @@ async def test_a_store_that_is_away_promises_nothing_and_knows_nothing() -> None
     with pytest.raises(StorageUnavailableError):
         await store.read(NAME, 0, ALL)
     bucket.away = False
-    assert await store.append(NAME, lines([0])) == 1
+    assert (await store.append(NAME, lines([0]))).accepted == 1
 
 
 @pytest.mark.parametrize(
@@ -188,19 +190,11 @@ async def test_a_damaged_object_is_an_error_and_never_a_shorter_log(damage: str,
         await store.read(NAME, 0, ALL)
 
 
-async def test_a_log_too_large_to_be_held_stays_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, bucket = fresh()
-    await store.append(NAME, lines([0]))
-    monkeypatch.setattr(logstore, "MAX_MERGE_BYTES", 10)
-    assert await store.merge(NAME) == []
-    assert len(bucket.objects) == 1
-
-
 async def test_a_large_log_is_merged_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     store, _ = fresh()
     for seq in (1, 0, 2):
         await store.append(NAME, lines([seq]))
-    monkeypatch.setattr(logstore, "LARGE_BYTES", 10)
+    monkeypatch.setattr(merging, "LARGE_BYTES", 10)
     await store.discard(await store.merge(NAME))
     assert await store.read(NAME, 0, ALL) == lines([0, 1, 2])
 
@@ -245,10 +239,10 @@ async def test_followers_are_told_of_what_is_new_only() -> None:
 
 
 async def test_logs_are_forgotten_in_turn_and_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logstore, "MAX_TRACKED", 2)
+    monkeypatch.setattr(tracked, "MAX_LOGS", 2)
     store, _ = fresh()
     names = [LogName(organization="org-a", storage_key=f"j-{number}-0a1b2c3d") for number in range(5)]
     for name in names:
-        assert await store.append(name, lines([0])) == 1
+        assert (await store.append(name, lines([0]))).accepted == 1
     for name in names:
-        assert await store.append(name, lines([0, 1])) == 1
+        assert (await store.append(name, lines([0, 1]))).accepted == 1

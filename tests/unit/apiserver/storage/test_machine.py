@@ -37,9 +37,9 @@ class Log(RuleBasedStateMachine):
     def a_batch_comes(self, batch: list[tuple[int, str]]) -> None:
         lines = [line(seq=seq, stream="raw", content=content) for seq, content in batch]
         try:
-            accepted = settled(self.store.append(NAME, lines))
+            accepted = settled(self.store.append(NAME, lines)).accepted
         except StorageUnavailableError:  # the parts that it knew were merged and deleted: its client sends again
-            accepted = settled(self.store.append(NAME, lines))
+            accepted = settled(self.store.append(NAME, lines)).accepted
         fresh: dict[int, str] = {}
         for seq, content in batch:
             if seq not in self.model:
@@ -51,7 +51,8 @@ class Log(RuleBasedStateMachine):
     def a_batch_comes_while_the_store_is_away(self, batch: list[tuple[int, str]]) -> None:
         self.bucket.away = True
         try:
-            accepted = settled(self.store.append(NAME, [line(seq=s, stream="raw", content=c) for s, c in batch]))
+            lines = [line(seq=s, stream="raw", content=c) for s, c in batch]
+            accepted = settled(self.store.append(NAME, lines)).accepted
             assert accepted == 0
             assert all(seq in self.model for seq, _ in batch)
         except StorageUnavailableError:

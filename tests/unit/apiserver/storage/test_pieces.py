@@ -1,23 +1,28 @@
 """Where the lines of a log lie."""
 
-import gzip
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
+from deplite_apiserver.logs.bounds import Extent
 from deplite_apiserver.logs.lines import encode, line
 from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
-from deplite_apiserver.storage.pieces import CHUNK_BYTES, LogName, chunks_of, pack, part_key, parts_of
+from deplite_apiserver.storage.pieces import (
+    Index,
+    LogName,
+    Piece,
+    cut_key,
+    cuts_of,
+    extent_of,
+    index_of,
+    part_key,
+    parts_of,
+)
 
 NAME = LogName(organization="org-a", storage_key="j-x-0a1b2c3d")
 AT = datetime(2026, 5, 31, 12, tzinfo=UTC)
 MOST = 2**63 - 1
-
-
-def lines(*seqs: int, content: str = "x") -> list[dict[str, Any]]:
-    return [line(seq=seq, stream="raw", content=content) for seq in seqs]
+LEAST = len(encode([line(seq=0, stream="raw", content="")]))
 
 
 def stored(key: str) -> Stored:
@@ -45,46 +50,48 @@ def test_what_is_no_part_is_none(key: str) -> None:
     assert parts_of([stored(NAME.prefix + key)]) == []
 
 
-def test_a_packed_log_is_read_back_chunk_by_chunk() -> None:
-    whole = lines(*range(0, 3000, 3), content="y" * 1000)
-    packed = pack(NAME, whole)
-    chunks = chunks_of(packed.index)
-    assert len(chunks) > 2
-    assert [one for chunk in chunks for one in chunk.decode(packed.data[chunk.offset :][: chunk.length])] == whole
-    assert (chunks[0].first, chunks[0].last) == (0, chunks[1].first - 3)
-    assert all(len(gzip.decompress(packed.data[c.offset :][: c.length])) < 2 * CHUNK_BYTES for c in chunks)
-    assert {chunk.key for chunk in chunks} == {packed.key}
-    assert gzip.decompress(packed.data) == encode(whole)  # one tool of every machine reads the whole object
-
-
-def test_the_same_log_packs_to_the_same_bytes() -> None:
-    assert pack(NAME, lines(1, 2)) == pack(NAME, lines(1, 2))
-    assert pack(NAME, lines(1, 2)).key != pack(NAME, lines(1, 3)).key
-
-
-def test_a_line_larger_than_a_chunk_is_a_chunk_of_its_own() -> None:
-    packed = pack(NAME, lines(0, content="z" * 3 * CHUNK_BYTES) + lines(1))
-    assert [(chunk.first, chunk.last) for chunk in chunks_of(packed.index)] == [(0, 0), (1, 1)]
-
-
-def test_chunks_rank_before_every_part() -> None:
-    [part] = parts_of([stored(part_key(NAME, 0, 0, b"x"))])
-    [chunk] = chunks_of(pack(NAME, lines(0)).index)
-    assert chunk.rank < part.rank
-
-
 @pytest.mark.parametrize(
     "index",
-    [b"", b"{", b"[]", b"null", b"{}", b'{"object":"x"}', b'{"object":"x","chunks":[[1,2]]}', b"\xff", b"3"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"objects":["x"]}',
+        b'{"objects":["x"],"size":1,"lines":1,"chunks":[[1,2]]}',
+        b'{"objects":["x"],"size":1,"lines":1,"chunks":[[1,2,0,9,1]]}',
+        b'{"objects":["x"],"size":null,"lines":1,"chunks":[]}',
+        b"\xff",
+        b"3",
+    ],
 )
 def test_a_damaged_index_is_no_empty_log(index: bytes) -> None:
     with pytest.raises(StorageUnavailableError):
-        chunks_of(index)
-    assert chunks_of(None) == []
+        index_of(index)
+    assert index_of(None) == Index()
 
 
-def test_an_index_names_the_object_beside_it() -> None:
-    packed = pack(NAME, lines(0))
-    assert json.loads(packed.index)["object"] == packed.key
-    assert packed.key.startswith(f"{NAME.prefix}m/")
-    assert NAME.index == f"{NAME.prefix}index.json"
+def part(first: int, last: int, size: int, key: bytes = b"x") -> Stored:
+    return Stored(key=part_key(NAME, first, last, key), size=size, modified_at=AT)
+
+
+def test_where_a_log_was_cut_is_in_a_key_and_no_part() -> None:
+    cut = line(seq=7, stream="system", content="cut")
+    found = stored(cut_key(NAME, cut))
+    assert parts_of([found]) == []
+    [piece] = cuts_of([found, part(0, 6, 100)])
+    assert (piece.first, piece.last) == (7, 7)
+    assert piece.decode(encode([cut])) == [cut]
+
+
+def test_how_long_a_log_is_is_told_by_keys_and_sizes() -> None:
+    parts = parts_of([part(0, 9, 1000), part(10, 2**62, 200)])
+    assert extent_of(Index(), parts) == Extent(size=1200, lines=10 + 200 // LEAST, parts=2)
+
+
+def test_parts_that_are_merged_and_not_yet_deleted_count_once() -> None:
+    chunks = [Piece(first=0, last=4, key="m", length=1), Piece(first=5, last=9, key="m", length=1)]
+    index = Index(chunks=chunks, extent=Extent(size=900, lines=10))
+    parts = parts_of([part(0, 6, 500), part(7, 9, 400), part(8, 10, 300)])
+    assert extent_of(index, parts) == Extent(size=1200, lines=13, parts=3)

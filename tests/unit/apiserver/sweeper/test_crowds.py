@@ -25,7 +25,7 @@ async def test_they_are_merged_and_a_minute_later_their_parts_go() -> None:
     await crowds.round()
     await crowds.round()
     assert len(bucket.objects) == MAX_PARTS + 3
-    assert await logs.append(name, [line(seq=MAX_PARTS + 1, stream="raw", content="on")]) == 1
+    assert (await logs.append(name, [line(seq=MAX_PARTS + 1, stream="raw", content="on")])).accepted == 1
     clock.advance(DISCARD_AFTER)
     await crowds.round()
     assert len(bucket.objects) == 3

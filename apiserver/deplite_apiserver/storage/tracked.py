@@ -1,0 +1,70 @@
+"""What a replica remembers of logs: which seqs it has seen, and how long they are. Bounded over all of them."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from deplite_apiserver.logs.bounds import NOTHING, Extent
+from deplite_apiserver.logs.lines import SeqSet
+from deplite_apiserver.storage.pieces import LogName, Piece
+
+MAX_LOGS = 4096
+MAX_HELD = 200_000
+"""Ranges of seqs and pieces of all logs together; an ordinary log has one range."""
+
+
+@dataclass(kw_only=True)
+class Tracked:
+    """What this replica knows of one log."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    known: SeqSet = field(default_factory=SeqSet)
+    """Seqs that are stored; not all where they are sparse: one may then be stored twice, and the first counts."""
+    unread: list[Piece] | None = None
+    """Pieces written before this process knew the log; None: not listed yet."""
+    extent: Extent = NOTHING
+    cut_at: int | None = None
+    """The seq under which the log was cut, if it was."""
+    read_at: float = float("-inf")
+    crowd: int = 0
+    """Parts that it had when it was last called crowded."""
+    held: int = 0
+    """Its share of `MAX_HELD`."""
+
+
+class TrackedLogs:
+    """Logs by the time of their last use; what is forgotten is listed again when it is needed."""
+
+    def __init__(self) -> None:
+        self._logs: OrderedDict[LogName, Tracked] = OrderedDict()
+        self._held = 0
+
+    def get(self, name: LogName) -> Tracked | None:
+        """Return what is known of a log, if anything is."""
+        return self._logs.get(name)
+
+    def use(self, name: LogName) -> Tracked:
+        """Return what is known of a log, beginning with nothing."""
+        tracked = self._logs.setdefault(name, Tracked())
+        self._logs.move_to_end(name)
+        self._forget()
+        return tracked
+
+    def weigh(self, tracked: Tracked) -> None:
+        """Count what a log holds by now; others are forgotten for it."""
+        held = len(tracked.known) + len(tracked.unread or ())
+        self._held += held - tracked.held
+        tracked.held = held
+        self._forget()
+
+    def items(self) -> Iterator[tuple[LogName, Tracked]]:
+        """Return all of them."""
+        return iter(list(self._logs.items()))
+
+    def _forget(self) -> None:
+        while len(self._logs) > MAX_LOGS or (self._held > MAX_HELD and len(self._logs) > 1):
+            oldest = next(iter(self._logs))
+            if self._logs[oldest].lock.locked():
+                break
+            self._held -= self._logs.pop(oldest).held
