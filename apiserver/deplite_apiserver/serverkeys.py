@@ -17,8 +17,15 @@ _CURRENT = "current"
 class ServerKeys:
     """All keys that agents may have pinned; new agents pin the current one."""
 
-    def __init__(self, current: str, keys: dict[str, Ed25519PrivateKey]) -> None:
-        self.current_id = current
+    def __init__(self, current: str, keys: dict[str, Ed25519PrivateKey], installation: str) -> None:
+        """Hold the keys.
+
+        Args:
+            current: the id of the one that new agents pin.
+            keys: all, by id.
+            installation: the uid of the Secret that they are in: no other installation has it.
+        """
+        self.current_id, self.installation = current, installation
         self._keys = keys
 
     def get(self, key_id: str | None) -> Ed25519PrivateKey | None:
@@ -62,4 +69,4 @@ def _read(secret: Secret) -> ServerKeys:
         for name, value in secret.data.items()
         if name.endswith(".pem")
     }
-    return ServerKeys(secret.data[_CURRENT].decode().strip(), keys)
+    return ServerKeys(secret.data[_CURRENT].decode().strip(), keys, secret.uid)

@@ -103,7 +103,7 @@ class Desk:
         """
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
         self._kube, self._caches, self._clock, self._limiter = kube, caches, clock, limiter
-        self._store, self._lease = store, lease
+        self._store, self._lease, self._installation = store, lease, server_keys.installation
         self._running: asyncio.Task[None] | None = None
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
         recent = Recent()
@@ -205,7 +205,13 @@ class Desk:
                 jobs=self._caches.jobs,
                 clock=self._clock,
             ),
-            strays=Strays(store=self._kube, bucket=self._store, files=self._caches.files, clock=self._clock),
+            strays=Strays(
+                store=self._kube,
+                bucket=self._store,
+                files=self._caches.files,
+                clock=self._clock,
+                installation=self._installation,
+            ),
             now=self._clock.now,
             lost_seconds=lost_seconds,
         )

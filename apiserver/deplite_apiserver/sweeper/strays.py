@@ -1,7 +1,8 @@
 """Removes objects of files that no StoredFile names: left by a death in between, kubectl, or an organization's end.
 
 Deleting what somebody still has would be the worst thing that this part could do. So an object must have been there for
-two hours, be unknown to the cache, and be unknown to the API server when that is asked anew.
+two hours, be unknown to the cache, and be unknown to the API server when that is asked anew; and the bucket must be
+ours: an object at its root names the installation that was there first, and another one removes nothing.
 """
 
 import logging
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 STRAY_AFTER = timedelta(hours=2)
 FOLDER = "files/"
+OWNER_KEY = "installation"
+"""The object that names whose bucket it is."""
 _PAGE = 1000
 
 
@@ -33,6 +36,12 @@ class Lister(Protocol):
 class Bucket(Protocol):
     """What is needed of an object store."""
 
+    async def get(self, key: str) -> bytes | None:
+        """Return an object; None where there is none."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Store an object."""
+
     async def list(self, prefix: str, *, after: str = "", most: int | None = None) -> Sequence[Stored]:
         """Return objects by key, beginning behind `after`."""
 
@@ -43,7 +52,9 @@ class Bucket(Protocol):
 class Strays:
     """Goes through all objects of files, page by page."""
 
-    def __init__(self, *, store: Lister, bucket: Bucket, files: Cache[FileView], clock: Clock) -> None:
+    def __init__(
+        self, *, store: Lister, bucket: Bucket, files: Cache[FileView], clock: Clock, installation: str
+    ) -> None:
         """Make it.
 
         Args:
@@ -51,11 +62,15 @@ class Strays:
             bucket: where the objects are.
             files: the cache of files.
             clock: the time.
+            installation: what is no other installation's.
         """
         self._store, self._bucket, self._files, self._clock = store, bucket, files, clock
+        self._installation = installation
 
     async def round(self) -> None:
         """Remove the strays that there are now."""
+        if not await self._ours():
+            return
         after = ""
         while page := await self._bucket.list(FOLDER, after=after, most=_PAGE):
             after = page[-1].key
@@ -66,6 +81,22 @@ class Strays:
                 if strays := [key for key in keys if key not in known]:
                     await self._bucket.delete(strays)
                     log.info("%d stray files removed", len(strays), extra={"action": "strays_removed"})
+
+    async def _ours(self) -> bool:
+        """Whether the bucket is ours; one that is nobody's becomes ours, for nothing in it can be old and another's."""
+        owner = await self._bucket.get(OWNER_KEY)
+        if owner is None:
+            await self._bucket.put(OWNER_KEY, self._installation.encode())
+            return True
+        if owner.decode(errors="replace").strip() == self._installation:
+            return True
+        log.error(
+            "No stray files are removed: the bucket's object %r names another installation. Give each installation a "
+            "bucket of its own; where the other one is gone for good, delete that object.",
+            OWNER_KEY,
+            extra={"action": "bucket_of_another"},
+        )
+        return False
 
     def _suspects(self, page: Sequence[Stored]) -> dict[str, list[str]]:
         """Return the keys that may be strays, by organization."""

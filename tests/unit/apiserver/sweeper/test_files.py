@@ -17,7 +17,7 @@ from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.jobs.view import project as project_job
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.sweeper.files import JOB_ENDED_AFTER, UNCOMPLETED_AFTER, Files, over
-from deplite_apiserver.sweeper.strays import STRAY_AFTER, Strays
+from deplite_apiserver.sweeper.strays import OWNER_KEY, STRAY_AFTER, Strays
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, NOW, UID, job_body, meta
 from tests.unit.apiserver.storage.bucket import Bucket
@@ -128,10 +128,10 @@ class Sweep:
             self.bucket.objects[project(body).key] = (b"x", NOW)
         store, bucket, files, clock = self.cluster, self.bucket, self.files, self.clock
         self.over = Files(store=store, bucket=bucket, files=files, jobs=self.jobs, clock=clock)
-        self.strays = Strays(store=store, bucket=bucket, files=files, clock=clock)
+        self.strays = Strays(store=store, bucket=bucket, files=files, clock=clock, installation="ours")
 
     def keys(self) -> list[str]:
-        return sorted(self.bucket.objects)
+        return sorted(self.bucket.objects.keys() - {OWNER_KEY})
 
 
 async def test_what_is_due_goes_with_its_object_and_the_rest_stays() -> None:
@@ -242,3 +242,19 @@ async def test_every_page_is_looked_at() -> None:
     sweep.clock.advance(STRAY_AFTER.total_seconds())
     await sweep.strays.round()
     assert sweep.keys() == []
+
+
+async def test_in_a_bucket_of_another_installation_nothing_is_removed(caplog: pytest.LogCaptureFixture) -> None:
+    kept = file_body()
+    sweep = Sweep(kept)
+    stray = "files/org-a/f-aaaaaaaaaaaaaaaa-00000000"
+    sweep.bucket.objects[stray] = (b"x", NOW)
+    sweep.bucket.objects[OWNER_KEY] = (b"another", NOW)
+    sweep.clock.advance(STRAY_AFTER.total_seconds() + 1)
+    await sweep.strays.round()
+    assert stray in sweep.bucket.objects
+    assert "another installation" in caplog.text
+    del sweep.bucket.objects[OWNER_KEY]
+    await sweep.strays.round()
+    assert sweep.keys() == [project(kept).key]
+    assert sweep.bucket.objects[OWNER_KEY][0] == b"ours"
