@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -29,6 +30,8 @@ _FEW = 500
 """Objects of a kind whose versions are listed for one look-up."""
 _CATCH_UP_AT_MOST = 50
 """A cache that is further behind than this is filling anyway."""
+_BURIED_AT_MOST = 4096
+"""Older news than so many deletions ago does not come."""
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,8 @@ class Cache(Generic[Value]):
         self._values: dict[Key, Value] = {}
         self._versions: dict[Key, int] = {}
         self._indexes: dict[str, dict[Hashable, set[Key]]] = {name: {} for name in self._key_functions}
+        self._buried: OrderedDict[str, None] = OrderedDict()
+        """Uids of deleted objects, which no object ever has again."""
         self._subscribers: list[Callback[Value]] = []
         self._moved = asyncio.Event()
         self.synced = False
@@ -113,17 +118,23 @@ class Cache(Generic[Value]):
             await self._wait_moved()
 
     def note(self, resource: Mapping[str, Any] | Resource) -> None:
-        """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored."""
-        self._put(resource)
+        """Put the answer to a write of our own in, so that its writer reads it at once; older than known: ignored.
+
+        The answer may come after the news of the object's end. What list and watch have passed and do not hold is gone.
+        """
+        if _key(resource) in self._versions or _version(resource) > self.version:
+            self._put(resource)
 
     def ended(self, body: Mapping[str, Any]) -> None:
         """Take out what a DELETED event tells of, unless an object made anew under the name is known already."""
         key = _key(body)
+        self._bury(_uid(body))
         if self._versions.get(key, 0) <= _version(body):
             self._remove(key)
 
-    def forget(self, namespace: str, name: str) -> None:
-        """Take out what we have just deleted ourselves."""
+    def forget(self, namespace: str, name: str, uid: str = "") -> None:
+        """Take out what we have just deleted ourselves; with its uid, no older news of it brings it back."""
+        self._bury(uid)
         self._remove((namespace, name))
 
     async def run(self) -> None:
@@ -226,7 +237,7 @@ class Cache(Generic[Value]):
 
     def _put(self, body: Body) -> None:
         key, version = _key(body), _version(body)
-        if version <= self._versions.get(key, 0):
+        if version <= self._versions.get(key, 0) or _uid(body) in self._buried:
             return
         try:
             new = self._project(body)
@@ -241,6 +252,12 @@ class Cache(Generic[Value]):
             if (found := function(new)) is not None:
                 self._indexes[name].setdefault(found, set()).add(key)
         self._tell(Change(key=key, old=old, new=new))
+
+    def _bury(self, uid: str) -> None:
+        if uid:
+            self._buried[uid] = None
+            if len(self._buried) > _BURIED_AT_MOST:
+                self._buried.popitem(last=False)
 
     def _remove(self, key: Key) -> None:
         old = self._values.pop(key, None)
@@ -266,6 +283,10 @@ class Cache(Generic[Value]):
 
 def _version(body: Body) -> int:
     return int(body.metadata.resource_version if isinstance(body, Resource) else body["metadata"]["resourceVersion"])
+
+
+def _uid(body: Body) -> str:
+    return body.metadata.uid if isinstance(body, Resource) else str(body["metadata"].get("uid", ""))
 
 
 def _key(body: Body) -> Key:

@@ -63,7 +63,7 @@ async def revoke_code(org_id: str, code_id: str, context: Ctx, caller: Person, f
     code = await code_by_id(context, org_id, code_id)
     refuse_managed_in_git(code, force=force)
     await context.kube.delete(EnrollmentToken, *code.key, uid=code.metadata.uid)
-    context.caches.enrollments.forget(*code.key)
+    context.caches.enrollments.forget(*code.key, code.metadata.uid)
 
 
 @router.post("/agent/enroll", status_code=201)

@@ -60,7 +60,7 @@ async def _decide(context: Context, whole: StoredFile, head: Head) -> FileView:
     file, version = project(whole), whole.metadata.resource_version
     if (refusal := _refusal(context, file, head)) is not None:
         await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid, version=version)
-        context.caches.files.forget(file.namespace, file.name)
+        context.caches.files.forget(file.namespace, file.name, file.uid)
         await discard(context, file)
         raise refusal
     written = await context.kube.patch_status(

@@ -113,7 +113,7 @@ async def remove(context: Context, file: FileView) -> None:
     """
     await context.store.head(file.key)  # only to learn whether the store is there
     await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid)
-    context.caches.files.forget(file.namespace, file.name)
+    context.caches.files.forget(file.namespace, file.name, file.uid)
     await discard(context, file)
 
 

@@ -118,6 +118,6 @@ class Files:
             await self._store.delete(StoredFile, file.namespace, file.name, uid=file.uid, version=version)
         except (NotFoundError, ConflictError):  # somebody was faster
             return
-        self._files.forget(file.namespace, file.name)
+        self._files.forget(file.namespace, file.name, file.uid)
         await self._bucket.delete([file.key])
         log.info("file %s removed: %s", file.id, file.rule, extra={"action": "file_removed", "rule": file.rule})

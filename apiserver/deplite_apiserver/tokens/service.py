@@ -72,7 +72,7 @@ async def rotate(context: Context, token: ApiToken, overlap_seconds: int) -> tup
 async def revoke(context: Context, token: ApiToken) -> None:
     """Delete a token: it is refused from now on."""
     await context.kube.delete(ApiToken, *token.key, uid=token.metadata.uid)
-    context.caches.tokens.forget(*token.key)
+    context.caches.tokens.forget(*token.key, token.metadata.uid)
 
 
 async def _grant(context: Context, namespace: str, scope: AgentScope | TriggerScope | StorageScope) -> Grant:

@@ -61,7 +61,7 @@ async def change(context: Context, trigger: Trigger, body: TriggerPatch, if_matc
 async def remove(context: Context, trigger: Trigger) -> None:
     """Delete a trigger; its jobs and their history stay."""
     await context.kube.delete(Trigger, *trigger.key, uid=trigger.metadata.uid)
-    context.caches.triggers.forget(*trigger.key)
+    context.caches.triggers.forget(*trigger.key, trigger.metadata.uid)
 
 
 def _spec_fields(body: TriggerCreate | TriggerPatch) -> dict[str, Any]:

@@ -27,6 +27,12 @@ def body(name: str, version: int, label: str = "x") -> dict[str, Any]:
     return {"metadata": {"namespace": "org-a", "name": name, "resourceVersion": str(version)}, "label": label}
 
 
+def identified(name: str, version: int, uid: str) -> dict[str, Any]:
+    found = body(name, version)
+    found["metadata"]["uid"] = uid
+    return found
+
+
 def cache(*pages: Page) -> Cache[str]:
     def project(found: dict[str, Any]) -> str:
         return str(found["label"])
@@ -50,6 +56,32 @@ def test_end_of_an_earlier_object_leaves_the_later_one() -> None:
     kept.ended(body("a", 10))
     assert kept.get("org-a", "a") is None
     assert kept.by("label", "made anew") == []
+
+
+async def test_an_answer_that_comes_after_the_end_of_its_object_brings_nothing_back() -> None:
+    kept = cache(Page(items=[identified("a", 5, "u1"), identified("b", 6, "u2")], version=10))
+    await kept.refresh()
+    kept.ended(identified("a", 12, "u1"))
+    kept.note(identified("a", 11, "u1"))
+    assert kept.get("org-a", "a") is None
+    kept.note(identified("a", 13, "u3"))
+    assert kept.get("org-a", "a") == "x", "made anew under the name"
+    kept.forget("org-a", "b", "u2")
+    kept.note(identified("b", 14, "u2"))
+    kept.note(identified("c", 9, "u4"))
+    assert [kept.get("org-a", name) for name in "bc"] == [None, None], "deleted by us, and gone before the list"
+    kept.note(identified("b", 15, "u5"))
+    assert kept.get("org-a", "b") == "x"
+
+
+def test_only_the_last_deletions_are_remembered() -> None:
+    kept = cache()
+    for number in range(5000):
+        kept.ended(identified("a", number + 1, f"u{number}"))
+    kept.note(identified("a", 9000, "u4999"))
+    assert kept.get("org-a", "a") is None
+    kept.note(identified("a", 9001, "u1"))
+    assert kept.get("org-a", "a") == "x"
 
 
 def test_an_object_that_cannot_be_read_is_left_out() -> None:
