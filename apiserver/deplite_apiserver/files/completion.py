@@ -7,6 +7,7 @@ somebody else decides about it, and a client announces its next try anew.
 from datetime import timedelta
 from typing import Any
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.resources import StoredFile
 from deplite.resources.resource import utc
@@ -63,9 +64,11 @@ async def _decide(context: Context, whole: StoredFile, head: Head) -> FileView:
         context.caches.files.forget(file.namespace, file.name, file.uid)
         await discard(context, file)
         raise refusal
+    failpoint("apiserver.file.checked")
     written = await context.kube.patch_status(
         StoredFile, file.namespace, file.name, _status(context, file, head), version=version
     )
+    failpoint("apiserver.file.completed")
     context.caches.files.note(written)
     return project(written)
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError
 from deplite.resources import StoredFile
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
@@ -55,6 +56,7 @@ async def announce(context: Context, namespace: str, name: str, spec: StoredFile
         made, new = await context.kube.get(StoredFile, namespace, name), False
         if made.spec != spec:
             raise AgentAuthError("This nonce was used before.", code="nonce_replayed") from None
+    failpoint("apiserver.file.announced")
     context.caches.files.note(made)
     file = project(made)
     return Announced(file=file, answer=_upload(context, file), new=new)
@@ -114,6 +116,7 @@ async def remove(context: Context, file: FileView) -> None:
     await context.store.head(file.key)  # only to learn whether the store is there
     await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid)
     context.caches.files.forget(file.namespace, file.name, file.uid)
+    failpoint("apiserver.file.unrecorded")
     await discard(context, file)
 
 
