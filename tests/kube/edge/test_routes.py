@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import re
 
 import httpx
 import pytest
 
+from deplite_apiserver.app import reference
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized
 from tests.kube.edge.rawhttp import Wire, exchange
@@ -59,6 +61,20 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(
     assert answer.status_code == 405
     if method != "HEAD":
         refused(answer, 405, "method_not_allowed")
+
+
+PATHS: dict[str, dict[str, object]] = reference()["paths"]
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_path_takes_a_method_that_the_document_lacks(http: httpx.AsyncClient, path: str) -> None:
+    meant = [one for one in PATHS if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path)]
+    known = {method.upper() for one in meant for method in PATHS[one]}
+    for method in sorted(METHODS - known):
+        answer = await http.request(method, re.sub(r"\{\w+\}", "x", path))
+        assert answer.status_code == 405, method
+        assert set(answer.headers["allow"].split(", ")) == known, method
 
 
 HEAD = b"POST /agent/enroll HTTP/1.1\r\nHost: h\r\n"
