@@ -71,6 +71,20 @@ def test_the_tables_read_like_a_product(deployment: Deployment) -> None:
     assert {"PHASE": "Succeeded", "WORKFLOW": "deploy-prod", "REF": "main", "EXIT": "0"}.items() <= job.items()
 
 
+def test_owners_see_who_enrolled(deployment: Deployment) -> None:
+    kubectl = Kubectl(deployment)
+    agent = kubectl.read("agents")["items"][0]["metadata"]["name"]
+
+    def enrolments() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = kubectl.read("events", "--field-selector=reason=Enrolled")["items"]
+        return found
+
+    wait_for(lambda: len(enrolments()) == 1)
+    (told,) = enrolments()
+    assert (told["involvedObject"]["kind"], told["involvedObject"]["name"]) == ("Agent", agent)
+    assert told["message"].startswith("Code enr_")
+
+
 def test_an_applied_trigger_runs_by_its_webhook(deployment: Deployment) -> None:
     kubectl = Kubectl(deployment)
     agent = kubectl.read("agents")["items"][0]["metadata"]["name"]
