@@ -93,7 +93,7 @@ def run_down(options: argparse.Namespace) -> int:
         target = _target(options.output, plain_name(meta.get("filename"), meta["id"]))
         with transfer(Console(stderr=True), target.name) as told:
             files.download(meta, target, told)
-    if not meta.get("sha256"):
+    if meta.get("size") and not meta.get("sha256"):
         Console(stderr=True).print("Its uploader gave no checksum: only its size was verified.", highlight=False)
     print(f"{meta['id']}  {shown(str(target))}  {spelled_bytes(target.stat().st_size)}")
     return 0

@@ -106,7 +106,8 @@ def failure(status: int, headers: Mapping[str, str], body: Any) -> RefusedError 
         after = headers.get("Retry-After", "")
         seconds = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
         return AwayError(f"The server cannot do it now ({status} {code}): try again later.", seconds)
-    advice = " ".join(filter(None, (message, _ADVICE.get(code))))
+    said_so = "" if code == "not_found" else message
+    advice = " ".join(filter(None, (said_so, _ADVICE.get(code))))
     return RefusedError(status, code, advice or "The server refuses it: is DEPLITE_URL right?")
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import mimetypes
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from deplite.amounts import spelled_bytes
 from deplite.client.api import TRIES, Api
 from deplite.client.errors import AwayError, FileError, RefusedError
 from deplite.client.transfer import Transfer
+from deplite.mediatypes import media_type
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how many bytes of it are done, and of how many."""
@@ -87,7 +87,7 @@ class Files:
         with _reading(path) as file:
             size = os.fstat(file.fileno()).st_size
             digest = _digest(file, size, lambda done: told("checking", done, size))
-            body = {"filename": path.name, "contentType": _type_of(path)} | wish.body()
+            body = {"filename": path.name, "contentType": media_type(path.name)} | wish.body()
             body |= {"size": size, "sha256": digest} if size else {}
             try:
                 return self._sent(file, body, size, lambda done: told("uploading", done, size))
@@ -190,10 +190,6 @@ def _digest(file: BinaryIO, size: int, told: Callable[[int], None]) -> str:
         done += len(piece)
         told(done)
     return digest.hexdigest()
-
-
-def _type_of(path: Path) -> str:
-    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 
 def plain_name(name: str | None, file_id: str) -> str:

@@ -85,7 +85,7 @@ def _check(answer: httpx.Response) -> None:
         return
     found = _CODE.search(_beginning(answer))
     code = found[1].decode() if found else "storage_refused"
-    if answer.status_code >= 500 or answer.status_code in (408, 425, 429):
+    if answer.status_code >= 500 or answer.status_code in (408, 409, 425, 429):  # 409: another try is not over
         after = answer.headers.get("Retry-After", "")
         seconds = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
         raise AwayError(f"The storage cannot do it now ({answer.status_code} {code}).", seconds)

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 ROOT = Path(__file__).resolve().parents[2]
+DEPLITE = str(Path(sys.executable).parent / "deplite")
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,18 @@ class Deployment:
     jwt: str
     kubeconfig: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a shell has after sourcing the env file."""
+        return read_env(self.data / "env")
 
-def deplite(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+
+def deplite(*arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the `deplite` command of this environment and return what it printed."""
-    command = [str(Path(sys.executable).parent / "deplite"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, check=False)
+    variables = os.environ | environment
+    return subprocess.run(
+        [DEPLITE, *arguments], capture_output=True, text=True, timeout=timeout, cwd=ROOT, env=variables, check=False
+    )
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -41,7 +49,7 @@ def read_env(path: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     data = tmp_path_factory.mktemp("up")
-    started = deplite("up", "--detach", "--data", str(data))
+    started = deplite("up", "--detach", "--data", str(data), timeout=280)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         env = read_env(data / "env")

@@ -50,15 +50,15 @@ class Sender:
         return await self.transport.call(method, path, body, headers=headers, instance=self.instance)
 
 
-def time_for(status: str, left: float, whole: float) -> float:
+def time_for(status: str, passed: float, whole: float) -> float:
     """Return how many seconds uploads may take.
 
     Args:
         status: how the job ended.
-        left: seconds of the job's time.
-        whole: seconds that it had in all.
+        passed: seconds of the job's time that are over.
+        whole: seconds that it has in all: by the workflow file or, where that is less, by the server.
     """
-    within = max(0.0, left - min(MARGIN_SECONDS, whole / 10))
+    within = max(0.0, whole - passed - min(MARGIN_SECONDS, whole / 10))
     return max(LAST_SECONDS, within) if status == ResultStatus.TIMEOUT.value else within
 
 
@@ -86,7 +86,7 @@ class Delivery:
         except TimeoutError:
             self._fail(
                 "The job's time left no more room for uploads: what is not named as uploaded is not there. "
-                "Give the workflow a longer timeout-minutes."
+                "Give the workflow a longer timeout-minutes, or its trigger a longer jobSeconds."
             )
 
     async def _deliver(self, owed: Owed) -> None:

@@ -15,8 +15,8 @@ STALL_SECONDS = 60.0
 """A connection that takes not one piece in so long is dead."""
 ANSWER_SECONDS = 300.0
 """A store may have to put gigabytes to its disks before it answers."""
-_AWAY = frozenset({404, 408, 425, 429})
-"""404: a store that starts does not know its buckets yet."""
+_AWAY = frozenset({404, 408, 409, 425, 429})
+"""404: a store that starts does not know its buckets yet; 409: another try for the same object is not over."""
 _CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 
 
@@ -66,10 +66,20 @@ class Storage:
 
 async def _pieces(file: BinaryIO, size: int, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
     done = 0
-    while done < size and (piece := await asyncio.to_thread(file.read, min(PIECE, size - done))):
+    while done < size and (piece := await _read(file, min(PIECE, size - done))):
         yield piece
         done += len(piece)
         sent(done)
+
+
+async def _read(file: BinaryIO, most: int) -> bytes:
+    """Read in a thread; a cancel waits for it, so that nobody closes the file beneath the thread."""
+    reading = asyncio.create_task(asyncio.to_thread(file.read, most))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        await asyncio.wait([reading])
+        raise
 
 
 async def _beginning(answer: httpx.Response) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import mimetypes
 import os
 import stat
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deplite.failpoints import failpoint
+from deplite.mediatypes import media_type
 from deplite.protocol.backoff import Backoff
 from deplite_agent.artifacts.search import inside
 from deplite_agent.artifacts.storage import Storage
@@ -21,11 +21,10 @@ Call = Callable[..., Any]
 """`await call(method, path, body)`: a signed call that speaks for the job."""
 
 MAX_NAME = 255
-_FRESH_TRIES = 3
+_FRESH_TRIES = 5
 """How often the storage may refuse what is sent: a file that changes, or an address whose time is over."""
 _MARGIN_SECONDS = 60.0
 """An address is not used any more so long before its time is over."""
-_TYPE = "application/octet-stream"
 _HASH_PIECE = 1024 * 1024
 
 
@@ -111,8 +110,8 @@ class Upload:
             try:
                 if not self._sent:
                     await self._send()
-                if await self._complete():
-                    return
+                await self._complete()
+                return
             except AwayError as error:
                 self._waiting(str(error))
                 await asyncio.sleep(max(self._backoff.next(), error.retry_after))
@@ -127,31 +126,27 @@ class Upload:
                 await self._storage.put(address.url, address.headers, file, self.size, self._progress)
             except RefusedError as error:
                 if error.status != 412:  # it is there: the answer to an earlier try was lost
-                    self._again(error)
-                    return
+                    raise self._again(error) from None
         self._sent = True
         failpoint("agent.artifact.sent")
 
-    async def _complete(self) -> bool:
-        """Have the server look at what was sent; says whether it is stored."""
-        if not self._sent or self._file_id is None:
-            return False
+    async def _complete(self) -> None:
+        """Have the server look at what was sent."""
         try:
             meta = await self._call("POST", f"/agent/files/{self._file_id}/complete")
         except RefusedError as error:
             if error.status not in (404, 409):
                 raise
-            self._again(error)  # nothing is there, or it was swept away while we were
-            return False
+            raise self._again(error) from None  # nothing is there, or it was swept away while we were
         self.size = size if isinstance(size := meta.get("size"), int) else self.size
-        return True
 
-    def _again(self, error: RefusedError) -> None:
-        """Begin anew with a fresh address, unless that has not helped before."""
+    def _again(self, error: RefusedError) -> AwayError:
+        """Return what has it begin anew with a fresh address, unless that has not helped before."""
         self._sent, self._address = False, None
         self._refusals += 1
         if self._refusals >= _FRESH_TRIES:
             raise error
+        return AwayError(str(error))
 
     async def _presigned(self) -> _Address:
         measured = await asyncio.to_thread(_measure, self._artifact)
@@ -176,7 +171,7 @@ class Upload:
     def _body(self, measured: _Measured) -> dict[str, Any]:
         body: dict[str, Any] = {
             "filename": wire_name(self._artifact.shown),
-            "contentType": mimetypes.guess_type(self._artifact.name)[0] or _TYPE,
+            "contentType": media_type(self._artifact.name),
             "cleanupRule": "ttl",
             "ttlSeconds": self._artifact.keep_days * 24 * 60 * 60,
         }

@@ -33,19 +33,20 @@ class Ending:
         """Whether the result has to wait, and the log to stay open."""
         return self._owed is not None or self._file.exists
 
-    def owe(self, planned: Plan, job_log: JobLog, result: Result, left: float) -> None:
+    def owe(self, planned: Plan, job_log: JobLog, result: Result, passed: float) -> None:
         """Take note of the artifacts of a run that has just ended.
 
         Args:
             planned: what has run.
             job_log: its log; it stays open until `run` has ended.
             result: how it ended.
-            left: seconds of the job's time.
+            passed: seconds since the claim: from there on the job's time counts.
         """
         wanted = planned.workflow.artifacts
         if wanted is None:
             return
-        seconds = time_for(result.status, left, planned.workflow.timeout_minutes * 60)
+        own, given = planned.workflow.timeout_minutes * 60, self._journal.life.order.job_seconds
+        seconds = time_for(result.status, passed, own if given is None else min(own, given))
         self._log = job_log
         self._owed = Owed(
             folder=planned.working_directory.absolute(),

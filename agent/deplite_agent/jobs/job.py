@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from deplite.failpoints import failpoint
@@ -54,6 +55,8 @@ class Job:
         self._ending = Ending(journal, tools.transport, tools.storage)
         self._running: asyncio.Task[Result] | None = None
         self._stop: Result | None = None
+        self._began = 0.0
+        """When it was first claimed, by the monotonic clock."""
         self.ended = asyncio.Event()
         """Set once no step of it runs, or ever will."""
 
@@ -102,6 +105,7 @@ class Job:
             self._resume()
             return asyncio.create_task(self._shipment.run())
         async with self._tools.slots:
+            self._began = time.monotonic()
             if not await self._claim():
                 return None
             shipping = asyncio.create_task(self._shipment.run())
@@ -212,7 +216,7 @@ class Job:
         try:
             result = await asyncio.shield(self._running)
             if self._stop is None:
-                self._ending.owe(planned, job_log, result, run.left)
+                self._ending.owe(planned, job_log, result, time.monotonic() - self._began)
             return result
         except asyncio.CancelledError:
             if self._stop is not None and self._running.done():

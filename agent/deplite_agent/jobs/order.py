@@ -19,6 +19,8 @@ class Order:
     params: Mapping[str, ParamValue] = field(default_factory=dict)
     debug: bool = False
     trigger: str | None = None
+    job_seconds: int | None = None
+    """After so long from the claim on the server ends the job; None from a server that does not say."""
 
     @property
     def key(self) -> str:
@@ -37,6 +39,7 @@ class Order:
         if uid and not _is_name(uid):
             return None
         params = payload.get("params")
+        seconds = payload.get("job_seconds")
         return cls(
             job_id=job_id,
             job_uid=uid or "",
@@ -45,6 +48,7 @@ class Order:
             params=params if isinstance(params, dict) else {},
             debug=payload.get("debug") is True,
             trigger=trigger,
+            job_seconds=seconds if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0 else None,
         )
 
     def record(self) -> dict[str, Any]:

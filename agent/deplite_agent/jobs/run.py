@@ -60,11 +60,6 @@ class Run:
         self._tries: dict[int, int] = {}
         """Tries so far by the step's place in the file."""
 
-    @property
-    def left(self) -> float:
-        """Seconds of the job's time; less than none where it is over."""
-        return self._deadline - time.monotonic()
-
     async def run(self) -> Result:
         """Run it all and return the end."""
         folder = Path(tempfile.mkdtemp(prefix=_prefix(self._order)))

@@ -30,6 +30,7 @@ def deploy(
         "agent_id": agent_id,
         "workflow_name": job.workflow,
         "debug": job.debug,
+        "job_seconds": job.job_seconds,
         "params": {name: signable(value) for name, value in params.items()},
         "force": False,
         **_freshness(issued_at),

@@ -32,6 +32,7 @@ def test_a_deploy_says_what_the_protocol_says() -> None:
         "agent_id": "ag-x",
         "workflow_name": "deploy-prod",
         "debug": True,
+        "job_seconds": 3600,
         "params": {"replicas": 3, "ok": True, "half": "0.5", "name": "x"},
         "force": False,
         "issued_at": AT,
