@@ -55,6 +55,13 @@ async def test_what_is_uploaded_comes_back_as_an_attachment_and_goes(door: Door,
     refused(await door.address(file_id), 404, "not_found")
 
 
+async def test_an_empty_file_is_one(door: Door) -> None:
+    file_id = await door.stored(b"", filename="empty")
+    assert (await door.shown(file_id)).json()["size"] == 0
+    got = await door.content(file_id)
+    assert (got.status_code, got.content) == (200, b"")
+
+
 async def test_size_and_checksum_are_kept_where_they_are_told(door: Door) -> None:
     content = secrets.token_bytes(300)
     digest = hashlib.sha256(content).hexdigest()
@@ -101,6 +108,7 @@ async def test_a_file_says_when_it_goes(
         ("\N{RIGHT-TO-LEFT MARK}a", "a"),
         ('"; filename="evil.html', "%22%3B%20filename%3D%22evil.html"),
         ("a" * 255, "a" * 255),
+        ("\N{GRINNING FACE}" * 255, "%F0%9F%98%80" * 255),
     ],
 )
 async def test_a_filename_is_text_and_nothing_else(
