@@ -241,6 +241,7 @@ async def test_what_a_job_shows_before_it_began(stage: Bench, free: str, token: 
         "status": "queued",
         "debug": False,
         "waitingFor": "agent_offline",
+        "files": [],
     } | dict.fromkeys(
         ["ref", "exitCode", "output", "errorMessage", "reason", "rejection", "startedAt", "finishedAt"], None
     )
