@@ -19,15 +19,22 @@ async def test_f1_killed_at_random_moments(
 ) -> None:
     chance = random.Random(seed)
     callers = [await Caller.for_agent(stage, await crew.add()) for _ in range(2)]
-    running = asyncio.gather(*(caller.run_many(runs // 2, at_once=20, lines=20, pause="0.2") for caller in callers))
+    await asyncio.gather(*(caller.run_many(10, gated=True) for caller in callers))
+    await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))  # through all kills
+    each = (runs // 2 - 10) // kills
+    calling: list[asyncio.Task[list[str]]] = []
     for done in range(kills):
-        # So many jobs for each kill, that the last one finds as many under way as the first.
-        while sum(len(caller.acknowledged) for caller in callers) < done * runs // kills:
+        # So many calls for each kill, that the last one meets as many as the first.
+        while sum(len(caller.acknowledged) for caller in callers) < 20 + 2 * each * done:
             await asyncio.sleep(0.02)
-        await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))
+        calling += [asyncio.create_task(caller.run_many(each, lines=5, pause="0.2")) for caller in callers]
         await asyncio.sleep(chance.uniform(0, 1))
         await stage.kill("apiserver")
-    await running
+    await asyncio.gather(*calling)
+    for caller in callers:
+        await caller.run_many(runs // 2 - len(caller.acknowledged))
+    ledger.open("print")
+    ledger.open("end")
     for caller in callers:
         assert await caller.settle(ledger) == Counters()
         assert len(caller.acknowledged) == runs // 2
