@@ -81,6 +81,20 @@ MUTATIONS = (
         new="if paused:",
         test="tests/kube/jobs/test_deadlines.py::test_while_the_cluster_is_away_nobody_is_lost_before_a_full_grace",
     ),
+    Mutation(
+        defence="what is deleted stays deleted",
+        file="deplite/kube/cache.py",
+        old=" or _uid(body) in self._buried",
+        new="",
+        test="tests/unit/kube/test_cache.py::test_an_answer_that_comes_after_the_end_of_its_object_brings_nothing_back",
+    ),
+    Mutation(
+        defence="a file is completed once",
+        file="apiserver/deplite_apiserver/files/completion.py",
+        old="_status(context, file, head), version=version",
+        new="_status(context, file, head), version=None",
+        test="tests/kube/files/test_races.py::test_many_completions_at_once_are_one",
+    ),
 )
 
 
