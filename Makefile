@@ -53,7 +53,7 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about half an hour)
 	@$(BIN)/deplite setup
-	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults)
+	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py)
 
 fuzz: $(VENV)/.dev ## 500 examples of every operation of the API, with every kind of credential
 	@$(BIN)/deplite setup

@@ -193,6 +193,7 @@ def test_the_size_of_an_artifact_costs_agent_and_apiserver_no_memory(
     print(f"grown by MiB: { {part: round(most / MIB, 1) for part, most in grown.items()} }")
     assert max(grown.values()) < ROOM
     files(deployment, "delete", entry["id"])
+    (home / "big.bin").unlink()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -210,3 +211,5 @@ def test_the_size_of_a_file_costs_the_command_no_memory(deployment: Deployment, 
     print(f"grown by MiB: { {what: round(most / MIB, 1) for what, most in grown.items()} }")
     assert max(grown.values()) < ROOM
     files(deployment, "delete", file_id)
+    for name in ("big.bin", "back.bin"):
+        (tmp_path / name).unlink()

@@ -15,8 +15,8 @@ STALL_SECONDS = 60.0
 """A connection that takes not one piece in so long is dead."""
 ANSWER_SECONDS = 300.0
 """A store may have to put gigabytes to its disks before it answers."""
-_AWAY = frozenset({404, 408, 409, 425, 429})
-"""404: a store that starts does not know its buckets yet; 409: another try for the same object is not over."""
+_AWAY = frozenset({408, 409, 425, 429})
+"""409: another try for the same object is not over."""
 _CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 
 

@@ -1,6 +1,7 @@
 """One artifact's way into the storage: measured, presigned, sent, completed; tried again as long as that may help."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import stat
@@ -149,6 +150,9 @@ class Upload:
         return AwayError(str(error))
 
     async def _presigned(self) -> _Address:
+        if self._file_id is not None:  # else it would be shown, and take up room, until it is swept
+            with contextlib.suppress(AwayError, RefusedError):
+                await self._call("DELETE", f"/agent/files/{self._file_id}")
         measured = await asyncio.to_thread(_measure, self._artifact)
         asked = time.monotonic()
         answer = await self._call("POST", f"/agent/jobs/{self._job_id}/files/presign-upload", self._body(measured))

@@ -52,24 +52,36 @@ async def test_an_answer_of_the_store_that_was_lost_costs_no_second_object(
     assert bucket.asked == ["PUT /f-0", "PUT /f-0"], "the second one is 412: it is there"
 
 
-async def test_an_address_whose_time_is_over_is_asked_for_anew(
-    tmp_path: Path, desks: Desks, bucket: Bucket, filing: Filing
+async def test_an_address_whose_time_is_over_is_asked_for_anew_and_the_old_one_given_back(
+    tmp_path: Path, server: Server, desks: Desks, bucket: Bucket, filing: Filing
 ) -> None:
     workflow(tmp_path, MAKE, "[dist/one.txt]")
     bucket.fault = lambda _m, _p: Fault(status=403, code="AccessDenied") if len(bucket.asked) == 1 else None
     await ran(desks)
     assert bucket.asked == ["PUT /f-0", "PUT /f-1"]
     assert filing.completed == ["f-1"]
+    assert [call.path for call in server.calls if call.method == "DELETE"] == ["/agent/files/f-0"]
 
 
-async def test_a_store_that_refuses_for_good_is_given_up(
-    tmp_path: Path, server: Server, desks: Desks, bucket: Bucket, filing: Filing
+async def test_an_address_is_not_used_beyond_its_time(
+    tmp_path: Path, desks: Desks, bucket: Bucket, filing: Filing
 ) -> None:
     workflow(tmp_path, MAKE, "[dist/one.txt]")
-    bucket.fault = lambda _m, _p: Fault(status=403, code="AccessDenied")
+    filing.lasts = 0
+    bucket.fault = lambda _m, _p: Fault(status=503) if len(bucket.asked) == 1 else None
+    await ran(desks)
+    assert filing.completed == ["f-1"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket")])
+async def test_a_store_that_refuses_for_good_is_given_up(
+    tmp_path: Path, server: Server, desks: Desks, bucket: Bucket, filing: Filing, status: int, code: str
+) -> None:
+    workflow(tmp_path, MAKE, "[dist/one.txt]")
+    bucket.fault = lambda _m, _p: Fault(status=status, code=code)
     await ran(desks)
     assert len(bucket.asked) == 5
-    assert "403 AccessDenied" in of(server, "system")[0]["content"]
+    assert f"{status} {code}" in of(server, "system")[0]["content"]
     assert server.results[KEY]["status"] == "success"
 
 
