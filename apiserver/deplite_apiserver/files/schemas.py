@@ -35,7 +35,11 @@ class AgentUploadRequest(Closed):
         description="When the file goes: `ttlSeconds` after it was stored, never, or with the end of its job.",
     )
     ttl_seconds: int | None = Field(
-        default=None, ge=60, le=31_536_000, strict=True, description="With the rule `ttl`; 24 hours unless said."
+        default=None,
+        ge=60,
+        le=31_536_000,
+        strict=True,
+        description="Of the rule `ttl`; 24 hours unless said. Other rules ignore it: clients may always send one.",
     )
     size: int | None = Field(
         default=None, ge=1, le=MAX_FILE_BYTES, strict=True, description="Bytes; the storage refuses other ones."
@@ -45,12 +49,6 @@ class AgentUploadRequest(Closed):
         pattern=r"^[0-9a-f]{64}$",
         description="Of the content, in hex; the storage refuses other content.",
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.ttl_seconds is not None and self.cleanup_rule not in (None, "ttl"):
-            raise ValueError("ttlSeconds goes with the cleanupRule ttl")
-        return self
 
     def rule(self, default: Rule) -> Rule:
         """Return the rule; a `ttlSeconds` without one means `ttl`."""

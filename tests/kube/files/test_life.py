@@ -82,6 +82,7 @@ async def test_size_and_checksum_are_kept_where_they_are_told(door: Door) -> Non
         ({"ttlSeconds": 60}, "ttl", 60),
         ({"cleanupRule": "ttl", "ttlSeconds": 31_536_000}, "ttl", 31_536_000),
         ({"cleanupRule": "persistent"}, "persistent", None),
+        ({"cleanupRule": "persistent", "ttlSeconds": 60}, "persistent", None),
         ({"cleanupRule": None, "ttlSeconds": None, "filename": None, "contentType": None}, None, 86_400),
     ],
 )

@@ -43,8 +43,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ttlSeconds": 59}, "ttlSeconds"),
     ({"ttlSeconds": 31_536_001}, "ttlSeconds"),
     ({"ttlSeconds": "60"}, "ttlSeconds"),
-    ({"cleanupRule": "persistent", "ttlSeconds": 60}, "ttlSeconds"),
-    ({"cleanupRule": "on_job_end", "ttlSeconds": 60}, "ttlSeconds"),
     ({"status": "stored"}, "status"),
     ({"orgId": "org-x"}, "orgId"),
     ({"key": "files/x"}, "key"),
