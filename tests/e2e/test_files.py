@@ -116,6 +116,9 @@ steps:
     assert (tmp_path / "nothing").read_bytes() == b""
     listed = json.loads(files(deployment, "list", "--job", detail["id"], "--output", "json"))
     assert {entry["id"] for entry in listed} == {entry["id"] for entry in shown.values()}
+    logs = {path.name: path.read_text(errors="replace") for path in (deployment.data / "logs").glob("*.log")}
+    assert "agent.log" in logs
+    assert [name for name, text in logs.items() if "X-Amz-Signature" in text] == [], "addresses are credentials"
 
 
 def test_what_a_workflow_may_not_upload_is_said_and_nothing_leaves(
