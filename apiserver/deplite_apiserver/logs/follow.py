@@ -125,10 +125,10 @@ class Followers:
                 await self._wait(wake)
 
     async def _read(self, name: LogName, from_seq: int) -> list[LogLine] | None:
-        """Return what there is; None while the object store is away, which ends nothing."""
+        """Return what there is; None while the object store is away or has no place for us, which ends nothing."""
         try:
             return await self._logs.read(name, from_seq, PAGE_LINES)
-        except StorageUnavailableError:
+        except (StorageUnavailableError, RateLimitedError):
             return None
 
     def _end_of(self, job: DeployJob) -> str | None:

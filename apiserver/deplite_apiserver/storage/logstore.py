@@ -20,6 +20,7 @@ from deplite_apiserver.storage.pieces import (
     part_key,
     parts_of,
 )
+from deplite_apiserver.storage.readers import Readers
 from deplite_apiserver.storage.reading import fill, in_order, load
 from deplite_apiserver.storage.tracked import Tracked, TrackedLogs
 from deplite_apiserver.storage.window import Window
@@ -61,7 +62,7 @@ class LogStore:
         self._store = store
         self._monotonic = monotonic
         self._bounds = bounds or Bounds()
-        self._tracked = TrackedLogs()
+        self._tracked, self._readers = TrackedLogs(), Readers()
         self._followers: list[Callable[[LogName, int], None]] = []
         self._merging = asyncio.Lock()
         """Held while objects are merged or deleted: two merges of one log at once could each drop the other's lines."""
@@ -102,11 +103,13 @@ class LogStore:
 
         Raises:
             StorageUnavailableError: the object store does not answer.
+            RateLimitedError: others of the organization read so much now that there is no place for this one.
         """
         self._tracked.use(name).read_at = self._monotonic()
-        listing, index = await self._listed(name)
-        pieces = in_order([*index.chunks, *parts_of(listing), *cuts_of(listing)], from_seq)
-        return await fill(Window(from_seq, lines=limit, size=MAX_PAGE_BYTES), pieces, partial(load, self._store))
+        async with self._readers.place(name.organization):
+            listing, index = await self._listed(name)
+            pieces = in_order([*index.chunks, *parts_of(listing), *cuts_of(listing)], from_seq)
+            return await fill(Window(from_seq, lines=limit, size=MAX_PAGE_BYTES), pieces, partial(load, self._store))
 
     def crowded(self) -> list[LogName]:
         """Return the logs that have more than 500 parts, as far as this process has seen; each once for every 500."""
