@@ -54,8 +54,8 @@ def over(file: FileView, job: JobView | None, now: datetime) -> bool:
     """
     if file.leaving:  # its namespace is being emptied by others
         return False
-    if not file.stored and now - file.created_at >= UNCOMPLETED_AFTER:
-        return True
+    if not file.stored:
+        return now - file.created_at >= UNCOMPLETED_AFTER
     match file.rule:
         case "ttl":
             return file.expires_at is not None and now >= file.expires_at
@@ -67,10 +67,11 @@ def over(file: FileView, job: JobView | None, now: datetime) -> bool:
 
 
 def _ended_at(file: FileView, job: JobView | None) -> datetime | None:
-    """Return when a file's job ended, or the file came if that was later; None: it has not."""
+    """Return when a file's job ended, or the file was stored if that was later; None: it has not."""
+    came = file.stored_at or file.created_at
     if job is None or (file.job_uid is not None and file.job_uid != job.uid8):
-        return file.created_at  # it has left the cluster
-    return max(job.finished_at, file.created_at) if isinstance(job, FinishedJob) else None
+        return came  # it has left the cluster
+    return max(job.finished_at, came) if isinstance(job, FinishedJob) else None
 
 
 class Files:

@@ -45,6 +45,13 @@ def a_file(name: str = "file-a", **extra: Any) -> FileView:
     return project(file_body(name, **extra))
 
 
+def a_slow_file(**extra: Any) -> FileView:
+    """One whose upload took two hours."""
+    body = file_body(rule="on_job_end", **extra)
+    body["status"] |= {"storedAt": utc(NOW + 2 * HOUR)}
+    return project(body)
+
+
 def a_job(uid: str = UID, **status: Any) -> JobView:
     body = job_body(**status)
     return project_job(body | {"metadata": body["metadata"] | {"uid": uid}})
@@ -66,6 +73,10 @@ EVER = timedelta(days=3000)
         pytest.param(a_file(stored=False, rule="on_job_end"), RUNNING, UNCOMPLETED_AFTER, id="of a job, not completed"),
         pytest.param(a_file(rule="on_job_end"), RUNNING, None, id="of a job that goes on"),
         pytest.param(a_file(rule="on_job_end"), ENDED, HOUR + JOB_ENDED_AFTER, id="of a job that ended"),
+        pytest.param(a_slow_file(), ENDED, 2 * HOUR + JOB_ENDED_AFTER, id="stored long after its job ended"),
+        pytest.param(a_slow_file(), None, 2 * HOUR + JOB_ENDED_AFTER, id="stored long after its job was gone"),
+        pytest.param(a_file(stored=False, rule="on_job_end"), ENDED, UNCOMPLETED_AFTER, id="uploading, its job ended"),
+        pytest.param(a_file(stored=False, rule="on_job_end"), None, UNCOMPLETED_AFTER, id="uploading, its job is gone"),
         pytest.param(a_file(rule="on_job_end"), None, JOB_ENDED_AFTER, id="of a job that is gone"),
         pytest.param(a_file(rule="on_job_end"), ANOTHER, JOB_ENDED_AFTER, id="of an older job of that id"),
     ],
