@@ -8,7 +8,7 @@ from deplite.failpoints import failpoint
 from deplite_apiserver.logs.lines import LogLine
 from deplite_apiserver.storage.objects import ObjectStore
 from deplite_apiserver.storage.packing import Merged, Packer
-from deplite_apiserver.storage.pieces import LogName, Piece, cuts_of, index_of, parts_of
+from deplite_apiserver.storage.pieces import LogName, Piece, cuts_of, index_of, parts_of, reading
 from deplite_apiserver.storage.reading import load, pages
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class Merge:
         chunks = index_of(await self._store.get(self._name.index)).chunks
         packer = Packer(self._name)
         try:
+            if reading([*chunks, *parts], WINDOW_SIZE) > self._left:  # told at once: trying it would take minutes
+                raise _TooTangledError
             await self._pack(packer, [*chunks, *parts])
         except _TooTangledError:
             log.warning("the log %s stays in parts", self._name.storage_key, extra={"action": "log_tangled"})

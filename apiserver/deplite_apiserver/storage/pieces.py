@@ -9,8 +9,10 @@ logs/<organization>/<id>-<uid8>/index.json                         names the mer
 import gzip
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from deplite_apiserver.logs.bounds import NOTHING, Extent
@@ -142,6 +144,24 @@ def extent_of(index: Index, parts: Sequence[Piece]) -> Extent:
         lines=index.extent.lines + sum(min(part.last - part.first + 1, part.size // _LEAST_LINE) for part in new),
         parts=len(parts),
     )
+
+
+def reading(pieces: Iterable[Piece], window: int) -> int:
+    """Return about how many bytes are read for all lines in order, as far as keys and sizes tell.
+
+    Args:
+        pieces: all of them; one that spans what begins in others is read again for every window of that.
+        window: bytes of lines that are held at a time.
+    """
+    ordered = sorted(pieces, key=lambda piece: piece.first)
+    firsts = [piece.first for piece in ordered]
+    sums = [0, *accumulate(piece.length or piece.size for piece in ordered)]
+    total = 0
+    for piece in ordered:
+        size = piece.length or piece.size
+        spanned = sums[bisect_right(firsts, piece.last)] - sums[bisect_left(firsts, piece.first)]
+        total += size * (1 + (spanned - size) // window)
+    return total
 
 
 def _whole(stored: Stored, first: int, last: int) -> Piece:

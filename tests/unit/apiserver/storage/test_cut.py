@@ -183,3 +183,20 @@ async def test_a_log_whose_parts_lie_over_one_another_is_merged_unless_that_take
     await store.discard(await store.merge(NAME))
     assert len(bucket.objects) == 2
     assert await store.read(NAME, 0, ALL) == before
+
+
+@pytest.mark.parametrize("heaps", [1, 4])
+async def test_a_log_that_would_take_too_long_to_merge_is_left_in_parts_without_trying(
+    heaps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, bucket = opened(bounds=Bounds())
+    for heap in range(heaps):
+        for seq in range(40):
+            await store.append(NAME, lines([heap * 2**40 + seq, heap * 2**40 + 2**39 + seq]))
+    before = dict(bucket.objects)
+    monkeypatch.setattr(merging, "FREE_BYTES", 0)
+    monkeypatch.setattr(merging, "WINDOW_SIZE", 500)
+    bucket.reads.clear()
+    assert await store.merge(NAME) == []
+    assert bucket.objects == before
+    assert [key for key in bucket.reads if "/p/" in key] == []

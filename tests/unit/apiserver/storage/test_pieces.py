@@ -17,6 +17,7 @@ from deplite_apiserver.storage.pieces import (
     index_of,
     part_key,
     parts_of,
+    reading,
 )
 
 NAME = LogName(organization="org-a", storage_key="j-x-0a1b2c3d")
@@ -95,3 +96,18 @@ def test_parts_that_are_merged_and_not_yet_deleted_count_once() -> None:
     index = Index(chunks=chunks, extent=Extent(size=900, lines=10))
     parts = parts_of([part(0, 6, 500), part(7, 9, 400), part(8, 10, 300)])
     assert extent_of(index, parts) == Extent(size=1200, lines=13, parts=3)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "bytes_read"),
+    [
+        pytest.param([], 0, id="nothing"),
+        pytest.param([(10 * n, 10 * n + 9, 50) for n in range(100)], 5000, id="in order"),
+        pytest.param([(10 * n, 10 * n + 9, 50) for n in range(100)] * 2, 10_000, id="each twice"),
+        pytest.param([(0, MOST, 50), *((10 * n + 1, 10 * n + 9, 50) for n in range(100))], 7550, id="one over all"),
+        pytest.param([(n, 2**40 + n, 50) for n in range(100)], 127_500, id="all over one another"),
+    ],
+)
+def test_how_much_is_read_for_all_lines(pieces: list[tuple[int, int, int]], bytes_read: int) -> None:
+    made = [Piece(first=first, last=last, key="", size=size) for first, last, size in pieces]
+    assert reading(made, window=100) == bytes_read
