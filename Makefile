@@ -51,7 +51,7 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 	@$(BIN)/deplite setup
 	@$(BIN)/pytest $(ARGS)
 
-faults: $(VENV)/.dev ## the whole fault suite with its soak (about half an hour)
+faults: $(VENV)/.dev ## the whole fault suite with its soak (about an hour)
 	@$(BIN)/deplite setup
 	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py)
 

@@ -3,15 +3,15 @@
 import base64
 
 
-def packed(data: bytes) -> str:
+def encode(data: bytes) -> str:
     """Return bytes as text."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def unpacked(text: str) -> bytes:
+def decode(text: str) -> bytes:
     """Return the bytes of a text; padding is allowed where it is due.
 
     Raises:
         ValueError: the text is none of this kind.
     """
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -16,13 +16,14 @@ from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.enrollment.notices import Notices
-from deplite_apiserver.jobs.desk import Desk, bucket_of
+from deplite_apiserver.jobs.desk import Desk
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.intake import log_flows
 from deplite_apiserver.serverkeys import load_server_keys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.presign import Presigner
+from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.tokens.usage import TokenUsage
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     limiter = MemoryLimiter(clock)
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
-    store = bucket_of(settings)
+    store = S3Store(settings.s3)
     room = _room(settings, caches)
     presigner = Presigner(settings.s3, clock.now)
     trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)

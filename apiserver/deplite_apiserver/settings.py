@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from deplite.errors import DepliteError
 from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.edge.body import MAX_LOG_BODY
+from deplite_apiserver.storage.credentials import read_key
 from deplite_apiserver.storage.settings import S3Settings
 
 
@@ -182,15 +183,10 @@ def _s3(environment: Mapping[str, str]) -> dict[str, str]:
     }
     found = _set(environment, needed | optional)
     for key in ("access_key_file", "secret_key_file"):
-        _check(needed[key], found[key], _read_key)
+        _check(needed[key], found[key], lambda path: read_key(Path(path)))
     if "ca_file" in found:
         _check(optional["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
     return found
-
-
-def _read_key(path: str) -> None:
-    if not Path(path).read_text().strip():
-        raise ValueError("it is empty")
 
 
 def _check(name: str, path: str, read: Callable[[str], object]) -> None:

@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from deplite.base64url import packed
+from deplite import base64url
 from deplite.local.layout import write_private
 
 ISSUER = "https://deplite.localhost"
@@ -51,9 +51,9 @@ class Issuer:
     def public_jwk(self) -> dict[str, str]:
         """Return the public key as a JWK (RFC 8037); its `kid` is the RFC 7638 thumbprint."""
         raw = self._key.public_key().public_bytes_raw()
-        required = {"crv": "Ed25519", "kty": "OKP", "x": packed(raw)}
+        required = {"crv": "Ed25519", "kty": "OKP", "x": base64url.encode(raw)}
         thumbprint = hashlib.sha256(json.dumps(required, sort_keys=True, separators=(",", ":")).encode()).digest()
-        return {**required, "kid": packed(thumbprint), "alg": "EdDSA", "use": "sig"}
+        return {**required, "kid": base64url.encode(thumbprint), "alg": "EdDSA", "use": "sig"}
 
     def token(self, subject: str, now: datetime, lifetime: timedelta = OWNER_LIFETIME) -> str:
         """Return a signed JWT for a person, valid from now on for the lifetime."""

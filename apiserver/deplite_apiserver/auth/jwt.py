@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from jwt import PyJWK
 
-from deplite.base64url import unpacked
+from deplite import base64url
 from deplite_apiserver.auth.callers import UserCaller
 from deplite_apiserver.auth.jwks import KeySet
 from deplite_apiserver.errors import InvalidTokenError
@@ -51,7 +51,7 @@ class JwtVerifier:
 def _issuer(token: str) -> str:
     """Return the issuer that an unverified token names: only to choose the keys that it must verify with."""
     payload = token.split(".")[1]
-    claims = json.loads(unpacked(payload))
+    claims = json.loads(base64url.decode(payload))
     issuer = claims.get("iss") if isinstance(claims, dict) else None
     return issuer if isinstance(issuer, str) else ""
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from deplite.base64url import packed, unpacked
+from deplite import base64url
 from deplite.resources.resource import Resource
 from deplite_apiserver.edge.prefixes import path_with_prefix
 from deplite_apiserver.errors import ValidationFailedError
@@ -70,7 +70,7 @@ def link_next(request: Request, response: Response, query: Mapping[str, Any]) ->
 
 def encode_cursor(position: str) -> str:
     """Return a cursor for where a list goes on."""
-    return packed(position.encode())
+    return base64url.encode(position.encode())
 
 
 def decode_cursor(cursor: str) -> str:
@@ -80,7 +80,7 @@ def decode_cursor(cursor: str) -> str:
         ValidationFailedError: the cursor is none of ours.
     """
     try:
-        return unpacked(cursor).decode()
+        return base64url.decode(cursor).decode()
     except ValueError:
         raise bad_cursor() from None
 

@@ -79,9 +79,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer and close; what would go into or before the answer to an earlier request is not said."""
         if not self._answering():
-            found = secrets.token_hex(8)
-            log.info("%s %s", status, code, extra={"action": "request", "status": status, "requestId": found})
-            self.transport.write(_refusal(status, code, message, found))
+            request_id = secrets.token_hex(8)
+            extra = {"action": "request", "status": status, "requestId": request_id}
+            log.info("%s %s", status, code, extra=extra)
+            self.transport.write(_refusal(status, code, message, request_id))
         self.transport.close()
 
     def _answering(self) -> bool:

@@ -40,7 +40,6 @@ from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.storage.history import History
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import ObjectStore
-from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.files import Files
 from deplite_apiserver.sweeper.leftovers import Leftovers
@@ -275,11 +274,6 @@ class Desk:
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:
         return chain(self._caches.tokens.values(), self._caches.enrollments.values())
-
-
-def bucket_of(settings: Settings) -> S3Store:
-    """Return the bucket of the settings."""
-    return S3Store(settings.s3)
 
 
 def _identity() -> str:

@@ -1,4 +1,4 @@
-"""How fast each caller may use something up: a bucket of tokens that fills again all the time. In this process.
+"""How fast each caller may use something up: token buckets, which fill again all the time. In this process.
 
 Each replica measures by itself, so that a caller who asks several of them gets as many times as much.
 """
@@ -32,7 +32,7 @@ class Flow:
     def wait(self, used: float, amount: float) -> int:
         """Return the whole seconds until an amount has room; 0: it has now."""
         missing = used + amount - self.burst
-        return 0 if missing <= self.rate * _ROUNDING_SECONDS else max(1, math.ceil(missing / self.rate - 1e-6))
+        return max(0, math.ceil(missing / self.rate - _ROUNDING_SECONDS))
 
 
 class Flows:

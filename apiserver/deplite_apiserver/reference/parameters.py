@@ -54,6 +54,7 @@ _KEY = _header(
     {"pattern": "^[!-~]{1,255}$"},
     "5f0c9a1e-release-42",
 )
+_JOB_UID = _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d")
 _HEADERS: Mapping[tuple[str, str], tuple[Json, ...]] = {
     ("POST", "/triggers/{trigger_id}/run"): (_KEY,),
     ("POST", "/triggers/{trigger_id}/run-manual"): (_KEY,),
@@ -61,14 +62,10 @@ _HEADERS: Mapping[tuple[str, str], tuple[Json, ...]] = {
     ("GET", "/jobs/{job_id}/logs"): (
         _header("Last-Event-ID", "Where a stream that was cut off goes on; anything else is ignored.", {}, "41"),
     ),
-    ("POST", "/agent/jobs/{job_id}/logs"): (
-        _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d"),
-    ),
-    ("POST", "/agent/jobs/{job_id}/files/presign-upload"): (
-        _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d"),
-    ),
+    ("POST", "/agent/jobs/{job_id}/logs"): (_JOB_UID,),
+    ("POST", "/agent/jobs/{job_id}/files/presign-upload"): (_JOB_UID,),
     ("POST", "/agent/jobs/{job_id}/result"): (
-        _header(JOB_UID_HEADER, "The `job_uid` of the deploy event; another job under the id: 410.", {}, "0b6a4c1d"),
+        _JOB_UID,
         _header(
             FINISHED_AGO_HEADER,
             "How many seconds ago the job ended.",

@@ -27,9 +27,8 @@ class Archive:
         data = await self._store.get(max(found, key=lambda one: one.modified_at).key)
         try:
             return None if data is None else DeployJob.model_validate_json(data)
-        except (
-            ValueError
-        ) as error:  # an answer of somebody else's, or a damaged object: there is more to it than no job
+        except ValueError as error:
+            # An answer of somebody else's, or a damaged object: there is more to it than no job.
             raise StorageUnavailableError from error
 
 

@@ -40,7 +40,17 @@ class KeyFiles:
         return self._last
 
     def _read(self) -> Keys:
-        access, secret = (file.read_text().strip() for file in self._files)
-        if not access or not secret:
-            raise ValueError("a key file of the object store is empty")
+        access, secret = map(read_key, self._files)
         return Keys(access_key=access, secret_key=secret)
+
+
+def read_key(file: Path) -> str:
+    """Return what a file of a credential says.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is empty, or no text.
+    """
+    if not (key := file.read_text().strip()):
+        raise ValueError("it is empty")
+    return key

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deplite.base64url import packed, unpacked
+from deplite import base64url
 from deplite_apiserver.jobs.row import JobRow
 from deplite_apiserver.storage.objects import ObjectStore
 
@@ -59,7 +59,7 @@ def _key(organization: str, row: JobRow) -> str:
     """Return a key that every store takes; names of hundreds of foreign letters are cut, the archive has them whole."""
     fitting = replace(row, ref=_cut(row.ref) if row.ref else None, workflow=_cut(row.workflow))
     text = json.dumps(fitting.values(), ensure_ascii=False, separators=(",", ":"))
-    row_text = packed(text.encode())
+    row_text = base64url.encode(text.encode())
     parts = "/".join(row_text[start : start + _PART] for start in range(0, len(row_text), _PART))
     return f"idx/{organization}/{_FOREVER - row.queued_at:012}-{row.id}-{row.uid8}/{parts}"
 
@@ -72,7 +72,7 @@ def _cut(text: str) -> str:
 def _found(key: str) -> Found | None:
     """Return what a key says; None for one that another version wrote, which only that version reads."""
     try:
-        values = json.loads(unpacked("".join(key.split("/")[3:])))
+        values = json.loads(base64url.decode("".join(key.split("/")[3:])))
         return Found(row=JobRow.from_values(values), key=key)
     except (ValueError, TypeError):
         return None

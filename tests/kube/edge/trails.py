@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from deplite_apiserver.jobs.desk import bucket_of
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.serving import Replica
 
 
 async def recorded(replica: Replica, settings: Settings, organization: str) -> list[dict[str, Any]]:
     """Return the records of this replica, in the order of their numbers."""
     await replica.context.trail.flush()
-    store = bucket_of(settings)
+    store = S3Store(settings.s3)
     found: list[dict[str, Any]] = []
     for one in await store.list(f"audit/{organization}/"):
         data = await store.get(one.key)

@@ -19,6 +19,7 @@ from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Trigg
 from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.people import People, declare_people
 from tests.kube.serving import Replica, served, until
 from tests.kube.storing import place_of
@@ -145,6 +146,14 @@ async def settings(
         issuers=(people.settings(),),
         s3=place_of(object_store),
     )
+
+
+@pytest_asyncio.fixture(scope="module")
+async def bucket(settings: Settings) -> AsyncIterator[S3Store]:
+    """The bucket, as the server reaches it."""
+    store = S3Store(settings.s3)
+    yield store
+    await store.close()
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -26,13 +26,6 @@ async def line(settings: Settings, kube: KubeClient, organization: str, people: 
         yield made
 
 
-@pytest_asyncio.fixture
-async def bucket(settings: Settings) -> AsyncIterator[S3Store]:
-    store = S3Store(settings.s3)
-    yield store
-    await store.close()
-
-
 async def keep(
     line: Timeline, bucket: S3Store, name: str, *, stored: bool = True, namespace: str | None = None, **spec: Any
 ) -> str:

@@ -29,13 +29,6 @@ async def line(settings: Settings, kube: KubeClient, organization: str, people: 
         yield made
 
 
-@pytest_asyncio.fixture
-async def bucket(settings: Settings) -> AsyncIterator[S3Store]:
-    store = S3Store(settings.s3)
-    yield store
-    await store.close()
-
-
 async def finished(line: Timeline, lines: int = 5, **run: Any) -> str:
     """Run a job to its end, with a batch a line."""
     job_id = await line.bench.made(**run)
