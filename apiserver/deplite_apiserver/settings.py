@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -111,6 +111,19 @@ _PLAIN = {
     "log_requests_per_second": "DEPLITE_LOG_REQUESTS_PER_SECOND",
 }
 """Settings that a variable says as it is; one that is missing or empty leaves the default of the record."""
+_S3_NEEDED = {
+    "endpoint": "DEPLITE_S3_ENDPOINT",
+    "bucket": "DEPLITE_S3_BUCKET",
+    "access_key_file": "DEPLITE_S3_ACCESS_KEY_FILE",
+    "secret_key_file": "DEPLITE_S3_SECRET_KEY_FILE",
+}
+_S3_OPTIONAL = {
+    "public_endpoint": "DEPLITE_S3_PUBLIC_ENDPOINT",
+    "region": "DEPLITE_S3_REGION",
+    "style": "DEPLITE_S3_STYLE",
+    "ca_file": "DEPLITE_S3_CA_FILE",
+}
+_VARIABLES = _PLAIN | _S3_NEEDED | _S3_OPTIONAL | {"trusted_proxies": "DEPLITE_TRUSTED_PROXIES"}
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -131,7 +144,13 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise SettingsError(f"A setting is wrong: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        raise SettingsError(f"{_variable(first['loc'])} is wrong: {first['msg']}.") from None
+
+
+def _variable(location: Sequence[int | str]) -> str:
+    """Return the variable that a field of the settings is read from."""
+    field = str(location[1] if location[0] == "s3" else location[0])
+    return _VARIABLES.get(field, field)
 
 
 def _set(environment: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
@@ -167,25 +186,13 @@ def _issuers(environment: Mapping[str, str]) -> tuple[IssuerSettings, ...]:
 
 
 def _s3(environment: Mapping[str, str]) -> dict[str, str]:
-    needed = {
-        "endpoint": "DEPLITE_S3_ENDPOINT",
-        "bucket": "DEPLITE_S3_BUCKET",
-        "access_key_file": "DEPLITE_S3_ACCESS_KEY_FILE",
-        "secret_key_file": "DEPLITE_S3_SECRET_KEY_FILE",
-    }
-    if missing := [name for name in needed.values() if not environment.get(name)]:
+    if missing := [name for name in _S3_NEEDED.values() if not environment.get(name)]:
         raise SettingsError(f"Set {', '.join(missing)}: logs are kept in an S3 bucket.")
-    optional = {
-        "public_endpoint": "DEPLITE_S3_PUBLIC_ENDPOINT",
-        "region": "DEPLITE_S3_REGION",
-        "style": "DEPLITE_S3_STYLE",
-        "ca_file": "DEPLITE_S3_CA_FILE",
-    }
-    found = _set(environment, needed | optional)
+    found = _set(environment, _S3_NEEDED | _S3_OPTIONAL)
     for key in ("access_key_file", "secret_key_file"):
-        _check(needed[key], found[key], lambda path: read_key(Path(path)))
+        _check(_S3_NEEDED[key], found[key], lambda path: read_key(Path(path)))
     if "ca_file" in found:
-        _check(optional["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
+        _check(_S3_OPTIONAL["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
     return found
 
 

@@ -11,6 +11,9 @@ from deplite.resources.storedfile import StoredFile
 
 Rule = Literal["ttl", "persistent", "on_job_end"]
 
+FOLDER = "files/"
+"""What the keys of all objects of files begin with."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileView:
@@ -51,7 +54,7 @@ class FileView:
     @property
     def key(self) -> str:
         """The key of its object: nothing that a caller says is in it, and no two files ever share one."""
-        return f"files/{self.namespace}/{self.id}-{self.uid[:8]}"
+        return f"{FOLDER}{self.namespace}/{self.id}-{self.uid[:8]}"
 
     @property
     def size(self) -> int | None:

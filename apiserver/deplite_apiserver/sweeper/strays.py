@@ -14,13 +14,12 @@ from typing import Protocol
 from deplite.kube.cache import Cache
 from deplite.resources.storedfile import StoredFile
 from deplite_apiserver.clock import Clock
-from deplite_apiserver.files.view import FileView, project
+from deplite_apiserver.files.view import FOLDER, FileView, project
 from deplite_apiserver.storage.objects import Stored
 
 log = logging.getLogger(__name__)
 
 STRAY_AFTER = timedelta(hours=2)
-FOLDER = "files/"
 OWNER_KEY = "installation"
 """The object that names whose bucket it is."""
 _PAGE = 1000
@@ -113,8 +112,8 @@ class Strays:
 
 def _place(key: str) -> tuple[str, str] | None:
     """Return organization and file id of a key; None for one that is not of our making, and not ours to remove."""
-    match key.split("/"):
-        case ["files", namespace, name] if namespace.startswith("org-") and name.startswith("f-"):
+    match key.removeprefix(FOLDER).split("/"):
+        case [namespace, name] if namespace.startswith("org-") and name.startswith("f-"):
             return namespace, name.rpartition("-")[0]
         case _:
             return None
