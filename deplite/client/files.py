@@ -132,7 +132,8 @@ class Files:
         """
         part = target.with_name(f".{target.name}.{meta['id']}.part")
         try:
-            with part.open("r+b" if part.exists() else "w+b") as file:
+            # Others may write in that folder, too: a link that somebody has put there under this name is not followed.
+            with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b") as file:
                 self._fetch(meta, file, told)
                 _verify(meta, file, part, told)
                 os.fsync(file.fileno())

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ MAX_ENTRIES = 200_000
 """Names that are looked at before the search is given up."""
 MAX_DEPTH = 64
 """Folders within folders."""
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+"""How a folder is opened on the way to what is in it: with O_PATH, not even its names need to be readable."""
 _PACK = "pack them into an archive in the last step"
 
 
@@ -53,6 +55,33 @@ def inside(folder: Path, name: str) -> Path:
         message = f"{name} is a link that leads out of the working directory: copy the file into it in the last step."
         raise LeavesError(message)
     return real
+
+
+def open_inside(folder: Path, name: str) -> int:
+    """Open a file in a folder for reading, and return its descriptor; errors as `inside`."""
+    real = folder.resolve(strict=True)
+    return open_beneath(real, inside(folder, name).relative_to(real).parts)
+
+
+def open_beneath(folder: Path, parts: Sequence[str]) -> int:
+    """Open a file by its path in a folder, following no link: not one that was put on the way since it was looked at.
+
+    Args:
+        folder: where the path begins.
+        parts: the names on the way, the file's last; one that waits for a writer is opened without waiting.
+
+    Raises:
+        OSError: it cannot be opened, or there is a link on the way.
+    """
+    at = os.open(folder, _FOLDER)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def search(folder: Path, patterns: Patterns) -> Found:

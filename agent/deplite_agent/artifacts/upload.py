@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from deplite.failpoints import failpoint
 from deplite.mediatypes import media_type
 from deplite.protocol.backoff import Backoff
-from deplite_agent.artifacts.search import inside
+from deplite_agent.artifacts.search import open_inside
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import AwayError, RefusedError
 
@@ -193,8 +193,7 @@ def wire_name(name: str) -> str:
 
 
 def _open(artifact: Artifact) -> BinaryIO:
-    path = inside(artifact.folder, artifact.name)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = open_inside(artifact.folder, artifact.name)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(0, "it is no regular file any more")

@@ -197,6 +197,17 @@ def test_an_empty_file_comes_down(client: Client, tmp_path: Path) -> None:
     assert (tmp_path / "empty").read_bytes() == b""
 
 
+def test_a_link_that_waits_under_the_name_of_the_part_is_not_written_through(client: Client, tmp_path: Path) -> None:
+    meta = client.files.find(client.server.add("report.html", CONTENT))
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"kept")
+    (tmp_path / f".down.{meta['id']}.part").symlink_to(precious)
+    with pytest.raises(FileError, match="cannot be written"):
+        client.files.download(meta, tmp_path / "down", QUIET)
+    assert precious.read_bytes() == b"kept"
+    assert not (tmp_path / "down").exists()
+
+
 def test_a_place_that_cannot_be_written_is_said_so(client: Client, tmp_path: Path) -> None:
     meta = client.files.find(client.server.add("big", CONTENT))
     with pytest.raises(FileError, match="name another place with -o"):

@@ -8,7 +8,7 @@ import pytest
 
 from deplite_agent.artifacts import search as bounds
 from deplite_agent.artifacts.patterns import Patterns, check_pattern
-from deplite_agent.artifacts.search import Found, LeavesError, inside, search
+from deplite_agent.artifacts.search import Found, LeavesError, inside, open_beneath, open_inside, search
 
 
 def tree(folder: Path, *names: str) -> Path:
@@ -153,3 +153,34 @@ def test_folders_within_folders_end_somewhere(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     (deep / "file").touch()
     assert found(tmp_path, "**/file").names == ()
+
+
+def content(descriptor: int) -> str:
+    with open(descriptor) as file:
+        return file.read()
+
+
+def test_a_file_is_opened_through_links_that_stay_inside(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "work", "real/deep/f")
+    (folder / "link").symlink_to("real")
+    (folder / "g").symlink_to("real/deep/f")
+    assert content(open_inside(folder, "link/deep/f")) == content(open_inside(folder, "g")) == "real/deep/f"
+
+
+def test_a_folder_that_became_a_link_after_it_was_looked_at_is_not_followed(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "work", "a/b/f")
+    tree(tmp_path / "outside", "b/f", "f")
+    (folder / "first").symlink_to(tmp_path / "outside")
+    (folder / "a/second").symlink_to(tmp_path / "outside")
+    (folder / "a/last").symlink_to(tmp_path / "outside/f")
+    assert content(open_beneath(folder, ("a", "b", "f"))) == "a/b/f"
+    for swapped in (("first", "b", "f"), ("a", "second", "f"), ("a", "last")):
+        with pytest.raises(OSError, match=r"Not a directory|Too many levels of symbolic links"):
+            open_beneath(folder, swapped)
+
+
+def test_a_folder_whose_names_cannot_be_read_can_be_gone_through(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "work", "closed/f")
+    (folder / "closed").chmod(0o311)
+    assert content(open_inside(folder, "closed/f")) == "closed/f"
+    (folder / "closed").chmod(0o755)
