@@ -53,14 +53,14 @@ class Api:
         """Close all connections."""
         self._http.close()
 
-    def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, *, tries: int = TRIES) -> Any:
         """Return the JSON answer of one call, tried again while nobody answers.
 
         Raises:
             RefusedError: a 4xx answer.
             AwayError: it did not get through.
         """
-        return _json(self.tried(partial(self._once, method, self.caller.url + path, body, query)))
+        return _json(self.tried(partial(self._once, method, self.caller.url + path, body, None), tries=tries))
 
     def pages(self, path: str, query: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of a list, page by page; errors as `call`."""
@@ -75,7 +75,11 @@ class Api:
             rest = dict(httpx.URL(found[1]).params)
 
     def tried(self, work: Callable[[], _Answer], *, tries: int = TRIES) -> _Answer:
-        """Return what some work brings, trying again as long as it finds nobody."""
+        """Return what some work brings, trying again as long as it finds nobody.
+
+        Raises:
+            AwayError: the last try found nobody either.
+        """
         backoff = Backoff(first=1.0, most=16.0)
         for left in reversed(range(tries)):
             try:

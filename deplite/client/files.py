@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deplite.amounts import spelled_bytes
-from deplite.client.api import TRIES, Api
+from deplite.client.api import Api
 from deplite.client.errors import AwayError, FileError, RefusedError
 from deplite.client.transfer import Transfer
 from deplite.mediatypes import media_type
@@ -96,9 +96,8 @@ class Files:
                     f"The upload of {path} did not get through: {error} Nothing of it is kept; run the same again."
                 ) from None
             except RefusedError as error:
-                if (
-                    error.status != 400 and error.code != "upload_mismatch"
-                ):  # 400: the store's word for a wrong checksum
+                # 400 is the store's word for a wrong checksum.
+                if error.status != 400 and error.code != "upload_mismatch":
                     raise
                 message = f"{path} changed while it was uploaded: upload it when nobody writes to it."
                 raise FileError(message) from None
@@ -142,19 +141,24 @@ class Files:
             raise FileError(f"{target} cannot be written ({error.strerror}): name another place with -o.") from None
 
     def _fetch(self, meta: Meta, file: BinaryIO, told: Told) -> None:
-        size, left = int(meta["size"] or 0), TRIES
-        while (have := file.seek(0, os.SEEK_END)) != size or have == 0:
-            begin = have if have < size else 0
+        size, had = int(meta["size"] or 0), -1
+        while (have := file.seek(0, os.SEEK_END)) > had:  # as long as the tries bring something
+            had = have
             try:
-                url = self._api.call("GET", f"{self._path}/{meta['id']}/download-url")["downloadUrl"]
-                self._transfer.get(url, file, begin, lambda done: told("downloading", done, size))
+                self._api.tried(partial(self._fetch_rest, meta, file, size, told))
                 return
             except AwayError as error:
-                left = TRIES if file.seek(0, os.SEEK_END) > have else left - 1
-                if not left:
-                    got = f"{spelled_bytes(file.seek(0, os.SEEK_END))} of {spelled_bytes(size)} are here"
-                    raise FileError(f"{error} {got}: run the same again, it goes on from there.") from None
-                self._api.sleep(max(1.0, error.retry_after))
+                away = error
+        got = f"{spelled_bytes(have)} of {spelled_bytes(size)} are here"
+        raise FileError(f"{away} {got}: run the same again, it goes on from there.")
+
+    def _fetch_rest(self, meta: Meta, file: BinaryIO, size: int, told: Told) -> None:
+        have = file.seek(0, os.SEEK_END)
+        if have == size and size:
+            return
+        url = self._api.call("GET", f"{self._path}/{meta['id']}/download-url", tries=1)["downloadUrl"]
+        begin = have if have < size else 0
+        self._transfer.get(url, file, begin, lambda done: told("downloading", done, size))
 
 
 def _verify(meta: Meta, file: BinaryIO, part: Path, told: Told) -> None:

@@ -23,7 +23,7 @@ class Readers:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._places: dict[str, asyncio.Semaphore] = {}
-        self._known: dict[str, int] = {}
+        self._asking: dict[str, int] = {}
         """How many read or wait."""
 
     @asynccontextmanager
@@ -34,7 +34,7 @@ class Readers:
             RateLimitedError: others of the organization had all of them for too long.
         """
         places = self._places.setdefault(organization, asyncio.Semaphore(self._at_once))
-        self._known[organization] = self._known.get(organization, 0) + 1
+        self._asking[organization] = self._asking.get(organization, 0) + 1
         try:
             await _entered(places)
             try:
@@ -42,15 +42,12 @@ class Readers:
             finally:
                 places.release()
         finally:
-            self._known[organization] -= 1
-            if not self._known[organization]:
-                del self._known[organization], self._places[organization]
+            self._asking[organization] -= 1
+            if not self._asking[organization]:
+                del self._asking[organization], self._places[organization]
 
 
 async def _entered(places: asyncio.Semaphore) -> None:
-    if not places.locked():
-        await places.acquire()
-        return
     try:
         async with asyncio.timeout(patience(WAIT_SECONDS)):
             await places.acquire()

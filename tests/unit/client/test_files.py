@@ -172,6 +172,16 @@ def test_one_that_was_given_up_goes_on_when_it_is_called_again(client: Client, t
     assert client.bucket.ranges[-1] == "bytes=400000-"
 
 
+def test_a_download_from_a_server_that_stays_away_is_given_up_as_soon_as_any_call(
+    client: Client, tmp_path: Path
+) -> None:
+    meta = client.files.find(client.server.add("big", CONTENT))
+    client.server.script = lambda _: refusal(503, "unavailable")
+    with pytest.raises(FileError, match=r"0 bytes of 1000\.0 KiB are here: run the same again"):
+        client.files.download(meta, tmp_path / "big", QUIET)
+    assert len(client.waits) == TRIES - 1
+
+
 def test_what_is_not_what_was_uploaded_never_gets_its_name(client: Client, tmp_path: Path) -> None:
     file_id = client.server.add("big", CONTENT)
     meta = client.files.find(file_id)
