@@ -19,8 +19,8 @@ _CALL_SECONDS = 30.0
 _MOST_WAIT = 60.0
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="next"')
 _ADVICE: Mapping[str, str] = {
-    "invalid_token": "The credential is wrong, revoked or over: get a new one.",
-    "unauthorized": "The credential is wrong, revoked or over: get a new one.",
+    "invalid_token": "To go on, get a new one for DEPLITE_JWT or DEPLITE_API_TOKEN.",
+    "unauthorized": "To go on, get a new one for DEPLITE_JWT or DEPLITE_API_TOKEN.",
     "wrong_credential": "The wrong kind of credential: DEPLITE_JWT takes a person's, DEPLITE_API_TOKEN a token's.",
     "token_scope": "The API token's grants do not allow this: it needs a `storage` grant with that permission.",
     "not_found": "There is no such file; `deplite files list` shows what there is.",
