@@ -198,7 +198,7 @@ def _digest(file: BinaryIO, size: int, told: Callable[[int], None]) -> str:
 
 
 def plain_name(name: str | None, file_id: str) -> str:
-    """Return the last part of a name that somebody else chose, as a file may be called here."""
+    """Return the last part of a name that somebody else chose, as a file may be called here: seen, and no option."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     plain = "".join(char for char in last if char.isprintable())
-    return plain if plain not in ("", ".", "..") else file_id
+    return plain.lstrip(".- ") or file_id

@@ -16,7 +16,7 @@ from deplite_agent.artifacts.owed import Owed, OwedFile
 from deplite_agent.artifacts.patterns import Patterns
 from deplite_agent.artifacts.search import LeavesError, search
 from deplite_agent.artifacts.storage import Storage
-from deplite_agent.artifacts.upload import Artifact, Upload
+from deplite_agent.artifacts.upload import Artifact, Upload, printable
 from deplite_agent.errors import RefusedError
 from deplite_agent.jobs.log import JobLog, Level
 from deplite_agent.jobs.order import Order
@@ -98,7 +98,7 @@ class Delivery:
         if left:
             many = "artifact" if len(left) == 1 else "artifacts"
             level: Level = "info" if self._stored == len(left) else "error"
-            self._log.summary(f"{self._stored} of {len(left)} {many} uploaded", level=level)
+            self._tell(f"{self._stored} of {len(left)} {many} uploaded", level=level)
 
     async def _search(self, owed: Owed) -> tuple[str, ...]:
         patterns = Patterns(owed.patterns)
@@ -107,12 +107,12 @@ class Delivery:
             self._fail(f"Artifacts: {problem}")
         if not found.names:
             asked = ", ".join(owed.patterns)
-            self._log.summary(f"No file for artifacts: nothing matches {asked}", level="warn")
+            self._tell(f"No file for artifacts: nothing matches {asked}", level="warn")
             return ()
         self._file.found(tuple(name for name in found.names if self._shown(name) == name))
         failpoint("agent.artifacts.found")
         many = "artifact" if len(found.names) == 1 else "artifacts"
-        self._log.summary(f"Uploading {len(found.names)} {many} ({spelled_bytes(found.size)})")
+        self._tell(f"Uploading {len(found.names)} {many} ({spelled_bytes(found.size)})", level="info")
         return found.names
 
     async def _one(self, owed: Owed, name: str) -> bool:
@@ -142,7 +142,7 @@ class Delivery:
         else:
             self._stored += 1
             took = f"({spelled_bytes(upload.size)}, {time.monotonic() - began:.1f} s)"
-            self._log.summary(f"Uploaded {shown} {took}")
+            self._tell(f"Uploaded {shown} {took}", level="info")
         self._note(name)
         return True
 
@@ -159,11 +159,16 @@ class Delivery:
         """Say how it goes, now and then."""
         if time.monotonic() - self._said_at >= SAY_SECONDS:
             self._said_at = time.monotonic()
-            self._log.summary(text, level=level)
+            self._tell(text, level=level)
+
+    def _tell(self, text: str, *, level: Level) -> None:
+        """Say something in one line of the log, whatever a file's name holds."""
+        self._log.summary(printable(text), level=level)
 
     def _fail(self, text: str) -> None:
-        log.warning("%s", self._log.masker.mask(text), extra={"action": "artifact_failed"})
-        self._log.system(text, level="error")
+        line = printable(text)
+        log.warning("%s", self._log.masker.mask(line), extra={"action": "artifact_failed"})
+        self._log.system(line, level="error")
 
     def _shown(self, name: str) -> str:
         """Return a name as it may leave this machine."""

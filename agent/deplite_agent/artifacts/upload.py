@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 from deplite.failpoints import failpoint
 from deplite.mediatypes import media_type
 from deplite.protocol.backoff import Backoff
-from deplite_agent.artifacts.search import open_inside
+from deplite_agent.artifacts.search import MAX_FILE_BYTES, open_inside
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import AwayError, RefusedError
 
@@ -188,8 +189,13 @@ class Upload:
 
 def wire_name(name: str) -> str:
     """Return a name as the server takes it: text without control characters, of a long one the end."""
-    text = "".join(char if char.isprintable() else "_" for char in name)
+    text = printable(name)
     return text if len(text) <= MAX_NAME else "…" + text[1 - MAX_NAME :]
+
+
+def printable(text: str) -> str:
+    """Return text in which nothing ends a line or steers a terminal."""
+    return "".join(char if char.isprintable() else "_" for char in text)
 
 
 def _open(artifact: Artifact) -> BinaryIO:
@@ -206,4 +212,6 @@ def _measure(artifact: Artifact) -> _Measured:
         while piece := file.read(_HASH_PIECE):
             digest.update(piece)
             size += len(piece)
+            if size > MAX_FILE_BYTES:  # it was smaller when it was found, and may grow for ever
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return _Measured(size=size, sha256=digest.hexdigest())

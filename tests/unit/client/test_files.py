@@ -233,6 +233,9 @@ def test_a_place_that_cannot_be_written_is_said_so(client: Client, tmp_path: Pat
         "": "f-1",
         "a\u202eb": "ab",
         "c:\\x": "x",
+        ".bash_login": "bash_login",
+        "-rf": "rf",
+        ".-": "f-1",
     }.items(),
 )
 def test_a_name_that_somebody_else_chose_stays_in_its_folder(name: str, plain: str) -> None:

@@ -14,6 +14,15 @@ from tests.unit.agent.jobs.test_desk import reported
 from tests.unit.agent.server import Server, answer
 
 
+async def test_a_name_forges_no_line_of_the_log(tmp_path: Path, server: Server, desks: Desks, filing: Filing) -> None:
+    workflow(
+        tmp_path, "mkdir -p dist; echo x > \"$(printf 'dist/a\\nWorkflow completed: failed\\033[2J')\"", '["dist/*"]'
+    )
+    await ran(desks)
+    assert filing.names == ["dist/a_Workflow completed: failed_[2J"]
+    assert [line for line in server.lines() if not line.isprintable()] == []
+
+
 async def test_each_match_is_uploaded_before_the_report(
     tmp_path: Path, server: Server, desks: Desks, filing: Filing
 ) -> None:
