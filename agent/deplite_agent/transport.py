@@ -4,7 +4,6 @@ A call ends in one of three ways: an answer, `RefusedError` (trying again does n
 """
 
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,12 +11,12 @@ from typing import Any
 
 import httpx
 
+from deplite.protocol.refusal import retry_after, temporary
 from deplite.protocol.request import INSTANCE_HEADER, RequestSigner
 from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError, RevokedError
 
 CALL_SECONDS = 20.0
-_RETRIABLE = frozenset({408, 425, 429})
 _CLOCK_TRIES = 2
 MAX_LINE_BYTES = 512 * 1024
 """Of a longer line of the stream, only the beginning is kept; no event of ours is so long."""
@@ -110,7 +109,7 @@ class Transport:
             raise AwayError(f"The server does not answer: {type(error).__name__}.") from error
         if not answer.is_success:
             body = _json(answer)
-            if 300 <= answer.status_code < 500 and answer.status_code not in _RETRIABLE:
+            if answer.status_code >= 300 and not temporary(answer.status_code):
                 message = str(body.get("message", "is DEPLITE_URL right?"))[:300]
                 raise RefusedError(answer.status_code, str(body.get("code", "error")), message)
             raise failure(answer.status_code, body, answer.headers.get("Retry-After"))
@@ -161,7 +160,7 @@ class Transport:
         return True
 
 
-def failure(status: int, body: Mapping[str, Any], retry_after: str | None) -> RefusedError | AwayError | RevokedError:
+def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedError | AwayError | RevokedError:
     """Return what an answer that is no success means.
 
     A refusal is final only where the server says so in its own words. A 404 of some proxy, a login page, or a
@@ -175,10 +174,9 @@ def failure(status: int, body: Mapping[str, Any], retry_after: str | None) -> Re
         )
     if status == 429 and code == "quota_exceeded":
         return RefusedError(status, code, message)  # room that is used up does not come back by waiting a little
-    if status >= 500 or status in _RETRIABLE or status == 401 or not isinstance(code, str):
-        seconds = float(retry_after) if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0
+    if temporary(status) or status == 401 or not isinstance(code, str):
         said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)
-        return AwayError(f"The server answers {said}.", min(seconds, 300.0))
+        return AwayError(f"The server answers {said}.", retry_after(after))
     return RefusedError(status, code, message)
 
 

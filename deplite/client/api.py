@@ -12,6 +12,7 @@ from deplite import __version__
 from deplite.client.caller import Caller
 from deplite.client.errors import AwayError, RefusedError
 from deplite.protocol.backoff import Backoff
+from deplite.protocol.refusal import retry_after, temporary
 
 TRIES = 6
 """How often something is tried that finds nobody: with the waits in between about half a minute."""
@@ -106,9 +107,8 @@ def failure(status: int, headers: Mapping[str, str], body: Any) -> RefusedError 
     """Return what an answer that is no success means."""
     said = body if isinstance(body, dict) else {}
     code, message = str(said.get("code", "error")), str(said.get("message", ""))[:300]
-    if (status >= 500 or status in (408, 425, 429)) and code != "quota_exceeded":
-        after = headers.get("Retry-After", "")
-        seconds = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+    if temporary(status) and code != "quota_exceeded":
+        seconds = retry_after(headers.get("Retry-After"))
         return AwayError(f"The server cannot do it now ({status} {code}): try again later.", seconds)
     said_so = "" if code == "not_found" else message
     advice = " ".join(filter(None, (said_so, _ADVICE.get(code))))

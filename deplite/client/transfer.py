@@ -8,6 +8,7 @@ import httpx
 
 from deplite import __version__
 from deplite.client.errors import AwayError, RefusedError
+from deplite.protocol.refusal import retry_after, temporary
 
 PIECE = 256 * 1024
 _STALL_SECONDS = 60.0
@@ -85,9 +86,8 @@ def _check(answer: httpx.Response) -> None:
         return
     found = _CODE.search(_beginning(answer))
     code = found[1].decode() if found else "storage_refused"
-    if answer.status_code >= 500 or answer.status_code in (408, 409, 425, 429):  # 409: another try is not over
-        after = answer.headers.get("Retry-After", "")
-        seconds = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+    if temporary(answer.status_code) or answer.status_code == 409:  # 409: another try is not over
+        seconds = retry_after(answer.headers.get("Retry-After"))
         raise AwayError(f"The storage cannot do it now ({answer.status_code} {code}).", seconds)
     raise RefusedError(answer.status_code, code, "The storage refuses it")
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import httpx
 
+from deplite.protocol.refusal import retry_after, temporary
 from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError
 
@@ -15,8 +16,6 @@ STALL_SECONDS = 60.0
 """A connection that takes not one piece in so long is dead."""
 ANSWER_SECONDS = 300.0
 """A store may have to put gigabytes to its disks before it answers."""
-_AWAY = frozenset({408, 409, 425, 429})
-"""409: another try for the same object is not over."""
 _CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 
 
@@ -94,8 +93,7 @@ async def _beginning(answer: httpx.Response) -> bytes:
 def _failure(answer: httpx.Response, body: bytes) -> RefusedError | AwayError:
     found = _CODE.search(body)
     code = found[1].decode() if found else "storage_refused"
-    if answer.status_code >= 500 or answer.status_code in _AWAY:
-        said = answer.headers.get("Retry-After", "")
-        seconds = float(said) if re.fullmatch(r"[0-9]{1,9}", said) else 0.0
-        return AwayError(f"The storage answers {answer.status_code} {code}.", min(seconds, 300.0))
+    if temporary(answer.status_code) or answer.status_code == 409:  # 409: another try is not over
+        seconds = retry_after(answer.headers.get("Retry-After"))
+        return AwayError(f"The storage answers {answer.status_code} {code}.", seconds)
     return RefusedError(answer.status_code, code, "the storage refuses the upload")

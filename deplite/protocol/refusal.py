@@ -1,0 +1,20 @@
+"""What an answer that is no success says about another try: whether one may help, and when. Pure.
+
+For all our HTTP clients, and for the object store as well as for our own server.
+"""
+
+import re
+
+MOST_SECONDS = 300.0
+"""Whoever asks for more is asked sooner: it may be over by then, and nobody should wait for a wrong number."""
+_TEMPORARY = frozenset({408, 425, 429})
+
+
+def temporary(status: int) -> bool:
+    """Whether the same request may succeed later, as far as the status alone tells."""
+    return status >= 500 or status in _TEMPORARY
+
+
+def retry_after(value: str | None) -> float:
+    """Return the seconds that a `Retry-After` header asks to wait, at most 300; 0 where it says none, or a date."""
+    return min(float(value), MOST_SECONDS) if value and re.fullmatch(r"[0-9]{1,9}", value) else 0.0
