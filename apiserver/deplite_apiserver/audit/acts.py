@@ -22,10 +22,18 @@ class Act:
     """The part of the path that is the object's id; None: the endpoint says it."""
     refusals: bool = False
     """Whether a refusal is recorded as well."""
+    refused: str | None = None
+    """The action of a refusal that changed something; None: no refusal ever does."""
 
 
-def _act(action: str, object_kind: str, named_by: str | None = None, *, refusals: bool = False) -> Act:
-    return Act(action=action, object_kind=object_kind, named_by=named_by, refusals=refusals)
+def _act(
+    action: str, object_kind: str, named_by: str | None = None, *, refusals: bool = False, refused: str | None = None
+) -> Act:
+    return Act(action=action, object_kind=object_kind, named_by=named_by, refusals=refusals, refused=refused)
+
+
+def _stored() -> Act:
+    return _act("file.stored", "StoredFile", "file_id", refused="file.refused")
 
 
 ACTS: Mapping[tuple[str, str], Act | None] = {
@@ -46,17 +54,17 @@ ACTS: Mapping[tuple[str, str], Act | None] = {
     ("PATCH", "/agents/{agent_id}/workflows/{name}/rate-limit"): _act("workflow.limited", "Agent", "agent_id"),
     ("POST", "/agents/{agent_id}/workflows/refresh"): _act("workflow.refresh_asked", "Agent", "agent_id"),
     ("POST", "/orgs/{org_id}/files/presign-upload"): _act("file.announced", "StoredFile"),
-    ("POST", "/orgs/{org_id}/files/{file_id}/complete"): _act("file.stored", "StoredFile", "file_id"),
+    ("POST", "/orgs/{org_id}/files/{file_id}/complete"): _stored(),
     ("DELETE", "/orgs/{org_id}/files/{file_id}"): _act("file.deleted", "StoredFile", "file_id"),
     ("POST", "/storage/files/presign-upload"): _act("file.announced", "StoredFile"),
-    ("POST", "/storage/files/{file_id}/complete"): _act("file.stored", "StoredFile", "file_id"),
+    ("POST", "/storage/files/{file_id}/complete"): _stored(),
     ("DELETE", "/storage/files/{file_id}"): _act("file.deleted", "StoredFile", "file_id"),
     ("POST", "/agent/enroll"): _act("agent.enrolled", "Agent", refusals=True),
     ("PATCH", "/agent/identity"): _act("agent.identity_reported", "Agent"),
     ("POST", "/agent/workflows/report"): _act("agent.workflows_reported", "Agent"),
     ("POST", "/agent/jobs/{job_id}/result"): _act("job.reported", "DeployJob", "job_id"),
     ("POST", "/agent/jobs/{job_id}/files/presign-upload"): _act("file.announced", "StoredFile"),
-    ("POST", "/agent/files/{file_id}/complete"): _act("file.stored", "StoredFile", "file_id"),
+    ("POST", "/agent/files/{file_id}/complete"): _stored(),
     ("DELETE", "/agent/files/{file_id}"): _act("file.deleted", "StoredFile", "file_id"),
     # A sign of life changes nothing that is kept, and lines of log are themselves a record.
     ("POST", "/agent/heartbeat"): None,

@@ -25,6 +25,8 @@ class Entry:
     organization: str | None = None
     object_id: str | None = None
     changed: bool = True
+    refusal_changed: bool = False
+    """Whether the request is refused, and that changed something all the same."""
     code: str | None = None
     """The wire code of a refusal."""
     detail: dict[str, str] = field(default_factory=dict)
@@ -47,6 +49,10 @@ class Entry:
     def made(self, identifier: str, *, changed: bool = True) -> None:
         """Note the object; `changed` is false where a repeat met what was there already."""
         self.object_id, self.changed = identifier, changed
+
+    def refused(self, identifier: str) -> None:
+        """Note the object that the refusal which follows has changed or deleted."""
+        self.object_id, self.refusal_changed = identifier, True
 
 
 def _who(caller: AnyCaller) -> dict[str, str]:

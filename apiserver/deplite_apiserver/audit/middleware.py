@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deplite.log import request_id
 from deplite_apiserver.audit.acts import ACTS, READING, Act
 from deplite_apiserver.audit.entry import entry_in
-from deplite_apiserver.audit.record import NOWHERE, AuditRecord, outcome_of
+from deplite_apiserver.audit.record import NOWHERE, AuditRecord, action_of, outcome_of
 from deplite_apiserver.context import Context
 from deplite_apiserver.edge.source import client_address
 
@@ -43,7 +43,7 @@ class AuditMiddleware:
                     AuditRecord(
                         time=began,
                         organization=entry.organization or NOWHERE,
-                        action=act.action,
+                        action=action_of(act, entry),
                         object_kind=act.object_kind,
                         object_id=entry.object_id or _named(scope, act),
                         who=entry.who or {},

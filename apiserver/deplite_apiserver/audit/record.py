@@ -50,6 +50,16 @@ class AuditRecord:
         return {name: value for name, value in found.items() if value is not None}
 
 
+def action_of(act: Act, entry: Entry) -> str:
+    """Return the word for what happened.
+
+    Args:
+        act: what the route does.
+        entry: what was found out about the request.
+    """
+    return act.refused if entry.refusal_changed and act.refused is not None else act.action
+
+
 def outcome_of(act: Act, entry: Entry, status: int) -> Outcome | None:
     """Return what a request came to, or None where it changed nothing and its refusal is of no interest.
 
@@ -62,6 +72,8 @@ def outcome_of(act: Act, entry: Entry, status: int) -> Outcome | None:
         return None
     if 200 <= status < 300:
         return "done"
+    if entry.refusal_changed:
+        return "refused" if 400 <= status < 500 else "unknown"
     if 400 <= status < 500:
         # Too many failures from one address are refused as a whole (429): a flood does not fill the record.
         return "refused" if act.refusals and status != 429 else None

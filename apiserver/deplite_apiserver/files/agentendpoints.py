@@ -53,9 +53,7 @@ async def complete_job_upload(
     body: Annotated[NothingAsked, Depends(json_body(NothingAsked))],
 ) -> FileShape:
     """Say that a file of a job was uploaded: from then on it is `stored`; a repeat changes nothing."""
-    file, changed = await complete(context, await of_agent(context, caller, file_id))
-    audited.made(file_id, changed=changed)
-    return shape_of(file)
+    return shape_of(await complete(context, await of_agent(context, caller, file_id), audited))
 
 
 @router.get("/agent/files/{file_id}/download-url")

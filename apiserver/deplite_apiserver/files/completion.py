@@ -11,6 +11,7 @@ from deplite.failpoints import failpoint
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.resources import StoredFile
 from deplite.resources.resource import utc
+from deplite_apiserver.audit.entry import Entry
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import (
     ApiError,
@@ -27,11 +28,8 @@ from deplite_apiserver.storage.objects import Head
 _TRIES = 5
 
 
-async def complete(context: Context, file: FileView) -> tuple[FileView, bool]:
-    """Note that a file was uploaded.
-
-    Returns:
-        the file, and whether this call made the change.
+async def complete(context: Context, file: FileView, audited: Entry) -> FileView:
+    """Note that a file was uploaded, and in `audited` what this call changed.
 
     Raises:
         ConflictError: `not_uploaded`.
@@ -40,27 +38,30 @@ async def complete(context: Context, file: FileView) -> tuple[FileView, bool]:
         StorageUnavailableError: nothing was changed; try again.
     """
     if file.stored:
-        return file, False
+        audited.made(file.id, changed=False)
+        return file
     for _ in range(_TRIES):
         whole = await context.kube.get(StoredFile, file.namespace, file.name)
         if whole.metadata.uid != file.uid:
             raise NotFoundError
         if whole.status.phase == "Stored":
-            return project(whole), False
+            audited.made(file.id, changed=False)
+            return project(whole)
         head = await context.store.head(file.key)
         if head is None:
             raise not_uploaded()
         try:
-            return await _decide(context, whole, head), True
+            return await _decide(context, whole, head, audited)
         except StaleError:
             continue
     raise UnavailableError(retry_after=1)
 
 
-async def _decide(context: Context, whole: StoredFile, head: Head) -> FileView:
+async def _decide(context: Context, whole: StoredFile, head: Head, audited: Entry) -> FileView:
     file, version = project(whole), whole.metadata.resource_version
     if (refusal := _refusal(context, file, head)) is not None:
         await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid, version=version)
+        audited.refused(file.id)
         context.caches.files.forget(file.namespace, file.name, file.uid)
         await discard(context, file)
         raise refusal
@@ -70,6 +71,7 @@ async def _decide(context: Context, whole: StoredFile, head: Head) -> FileView:
     )
     failpoint("apiserver.file.completed")
     context.caches.files.note(written)
+    audited.made(file.id)
     return project(written)
 
 

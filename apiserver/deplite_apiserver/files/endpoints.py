@@ -48,9 +48,7 @@ async def complete_upload(
 
     What is not as it was announced, or larger than a file may be, is deleted and refused.
     """
-    file, changed = await complete(context, await of_organization(context, org_id, file_id))
-    audited.made(file_id, changed=changed)
-    return shape_of(file)
+    return shape_of(await complete(context, await of_organization(context, org_id, file_id), audited))
 
 
 @router.get("/orgs/{org_id}/files/{file_id}/download-url")

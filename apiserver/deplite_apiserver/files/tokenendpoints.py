@@ -72,9 +72,7 @@ async def complete_granted_upload(
     body: Annotated[NothingAsked, Depends(json_body(NothingAsked))],
 ) -> FileShape:
     """Say that a file was uploaded: from then on it is `stored`; a repeat changes nothing."""
-    file, changed = await complete(context, await of_token(context, caller, file_id, "write"))
-    audited.made(file_id, changed=changed)
-    return shape_of(file)
+    return shape_of(await complete(context, await of_token(context, caller, file_id, "write"), audited))
 
 
 @router.get("/storage/files/{file_id}/download-url")

@@ -19,3 +19,8 @@ async def recorded(replica: Replica, settings: Settings, organization: str) -> l
         found += [json.loads(line) for line in data.splitlines()]
     await store.close()
     return sorted(found, key=lambda record: int(record["number"]))
+
+
+async def recorded_of(object_id: str, replica: Replica, settings: Settings, organization: str) -> list[dict[str, Any]]:
+    """Return those of them that are about one object."""
+    return [one for one in await recorded(replica, settings, organization) if one["object"]["id"] == object_id]

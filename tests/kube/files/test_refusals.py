@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from deplite.resources import StoredFile
+from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.answers import refused
+from tests.kube.edge.trails import recorded_of
 from tests.kube.files.conftest import keys
 from tests.kube.files.doors import Door, of_person, put
 from tests.kube.jobs.conftest import Bench
@@ -130,7 +132,7 @@ async def test_a_replayed_upload_overwrites_nothing(door: Door) -> None:
 
 
 async def test_another_content_that_got_into_the_storage_is_refused_at_complete(
-    door: Door, stage: Bench, bucket: S3Store
+    door: Door, stage: Bench, settings: Settings, bucket: S3Store
 ) -> None:
     upload = await door.announce(size=3)
     assert (await put(upload, b"abc")).status_code == 200
@@ -139,15 +141,22 @@ async def test_another_content_that_got_into_the_storage_is_refused_at_complete(
     refused(await door.complete(upload["fileId"]), 422, "upload_mismatch")
     assert await keys(bucket, stage.namespace, upload["fileId"]) == []
     refused(await door.complete(upload["fileId"]), 404, "not_found")
+    announced, gone = await recorded_of(upload["fileId"], stage.replica, settings, stage.namespace)
+    assert (announced["action"], announced["outcome"]) == ("file.announced", "done")
+    assert (gone["action"], gone["outcome"], gone["status"]) == ("file.refused", "refused", 422)
+    assert (gone["code"], gone["object"]["kind"]) == ("upload_mismatch", "StoredFile")
+    assert gone["who"]["kind"] == {"person": "user"}.get(door.kind, door.kind)
 
 
 async def test_content_that_was_taken_before_it_was_completed_was_not_uploaded(
-    door: Door, stage: Bench, bucket: S3Store
+    door: Door, stage: Bench, settings: Settings, bucket: S3Store
 ) -> None:
     upload = await door.announce()
     assert (await put(upload, b"abc")).status_code == 200
     await bucket.delete(await keys(bucket, stage.namespace, upload["fileId"]))
     refused(await door.complete(upload["fileId"]), 409, "not_uploaded")
+    records = await recorded_of(upload["fileId"], stage.replica, settings, stage.namespace)
+    assert [record["action"] for record in records] == ["file.announced"], "a refusal that changed nothing"
 
 
 async def test_a_file_whose_content_was_replaced_or_taken_is_not_given_away(

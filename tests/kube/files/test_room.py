@@ -11,6 +11,7 @@ from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
+from tests.kube.edge.trails import recorded_of
 from tests.kube.files.conftest import keys
 from tests.kube.files.doors import Door, of_person, put
 from tests.kube.jobs.conftest import Bench, KubeClient, benched
@@ -34,16 +35,23 @@ def full(answer: httpx.Response, limit: int, observed: int) -> None:
     assert (body["observed"], body["retryAfter"] >= 1) == (observed, True)
 
 
+async def came_to(file_id: str, bench: Bench, settings: Settings) -> tuple[str, str, int]:
+    """Return what the audit record says of the one thing that happened to a file after it was announced."""
+    _, record = await recorded_of(file_id, bench.replica, settings, bench.namespace)
+    return record["action"], record["code"], record["status"]
+
+
 async def test_an_upload_above_the_cap_is_deleted_at_complete(
     settings: Settings, kube: KubeClient, organization: str, people: People, bucket: S3Store
 ) -> None:
-    async with bounded(settings, kube, organization, people, max_file_bytes=10) as (_, door):
+    async with bounded(settings, kube, organization, people, max_file_bytes=10) as (bench, door):
         upload = await door.announce()
         assert (await put(upload, b"0123456789+")).status_code == 200
         refused(await door.complete(upload["fileId"]), 422, "file_too_large")
         assert await keys(bucket, organization, upload["fileId"]) == []
         assert await kube.list(StoredFile, organization) == []
         refused(await door.complete(upload["fileId"]), 404, "not_found")
+        assert await came_to(upload["fileId"], bench, settings) == ("file.refused", "file_too_large", 422)
         refused(await door.ask("POST", door.announcing, {"size": 11}), 422, "file_too_large")
         assert (await door.shown(await door.stored(b"0123456789", size=10))).json()["size"] == 10
 
@@ -69,6 +77,7 @@ async def test_bytes_are_counted_as_they_are_announced_and_as_they_come(
         assert (await put(unsaid, b"x" * 41)).status_code == 200
         full(await door.complete(unsaid["fileId"]), 100, 60)
         assert await keys(bucket, organization, unsaid["fileId"]) == []
+        assert await came_to(unsaid["fileId"], bench, settings) == ("file.refused", "quota_exceeded", 429)
         assert (await put(announced, b"x" * 60)).status_code == 200
         assert (await door.complete(announced["fileId"])).status_code == 200
         rest = await door.stored(b"x" * 40)

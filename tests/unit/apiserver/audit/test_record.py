@@ -6,10 +6,11 @@ import pytest
 
 from deplite_apiserver.audit.acts import ACTS
 from deplite_apiserver.audit.entry import Entry, entry_in
-from deplite_apiserver.audit.record import AuditRecord, outcome_of
+from deplite_apiserver.audit.record import AuditRecord, action_of, outcome_of
 from deplite_apiserver.auth.callers import UserCaller
 
 PATCH, ENROLL = ACTS["PATCH", "/agents/{agent_id}"], ACTS["POST", "/agent/enroll"]
+COMPLETE = ACTS["POST", "/agent/files/{file_id}/complete"]
 WHO = {kind: {"kind": kind, "id": "x"} for kind in ("user", "token", "agent", "code")}
 
 
@@ -29,10 +30,22 @@ WHO = {kind: {"kind": kind, "id": "x"} for kind in ("user", "token", "agent", "c
         (ENROLL, Entry(who=WHO["code"], organization="org-a"), 422, "refused"),
         (ENROLL, Entry(who=WHO["code"]), 429, None),
         (ENROLL, Entry(), 401, None),
+        (COMPLETE, Entry(who=WHO["agent"], organization="org-a"), 422, None),
+        (COMPLETE, Entry(who=WHO["agent"], organization="org-a", refusal_changed=True), 422, "refused"),
+        (COMPLETE, Entry(who=WHO["token"], organization="org-a", refusal_changed=True), 429, "refused"),
+        (COMPLETE, Entry(who=WHO["agent"], organization="org-a", refusal_changed=True), 0, "unknown"),
     ],
 )
 def test_outcome(act: object, entry: Entry, status: int, outcome: str | None) -> None:
     assert outcome_of(act, entry, status) == outcome  # type: ignore[arg-type]
+
+
+def test_a_refusal_that_changed_something_has_a_name_of_its_own() -> None:
+    assert COMPLETE is not None
+    entry = Entry()
+    assert action_of(COMPLETE, entry) == "file.stored"
+    entry.refused("file-1")
+    assert (action_of(COMPLETE, entry), entry.object_id) == ("file.refused", "file-1")
 
 
 def test_a_person_belongs_to_no_organization_until_found_to() -> None:
