@@ -1,6 +1,5 @@
 """Artifacts while the agent dies or the store is away: the true result, and each file once."""
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tests.faults.httpproxy import Answer, Exchange
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 from tests.faults.stage import Stage
+from tests.kube.serving import until
 
 NAMES = ["out/a.bin", "out/b.txt", "out/c.html"]
 
@@ -70,11 +70,6 @@ async def test_an_agent_that_is_killed_goes_on_with_what_is_owed(
     await caller.close()
 
 
-async def _slow_down(exchange: Exchange) -> web.StreamResponse | None:
-    headers = {"Content-Type": "application/xml", "Retry-After": "1"}
-    return await exchange.say(Answer(status=503, body=b"<Error><Code>SlowDown</Code></Error>", headers=headers))
-
-
 async def test_a_store_that_is_away_delays_artifacts_and_loses_none(
     stage: Stage, crew: Fleet, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -82,7 +77,16 @@ async def test_a_store_that_is_away_delays_artifacts_and_loses_none(
     caller = await Caller.for_agent(stage, agent)
     await caller.run_many(22, gated=True, lines=3)
     await caller.in_flight(ledger, 22)
+    refused: Counter[str] = Counter()
     seen: Counter[str] = Counter()
+
+    async def slow_down(exchange: Exchange) -> web.StreamResponse | None:
+        refused[exchange.path] += exchange.method == "PUT" and "/files/" in exchange.path
+        headers = {"Content-Type": "application/xml", "Retry-After": "1"}
+        return await exchange.say(Answer(status=503, body=b"<Error><Code>SlowDown</Code></Error>", headers=headers))
+
+    async def missed() -> bool:
+        return refused.total() >= 22
 
     async def lost_answers(exchange: Exchange) -> web.StreamResponse | None:
         if exchange.method != "PUT" or "/files/" not in exchange.path:
@@ -93,10 +97,10 @@ async def test_a_store_that_is_away_delays_artifacts_and_loses_none(
         await exchange.ask()  # stored, and the answer is lost
         return exchange.cut()
 
-    stage.s3.fault = _slow_down
+    stage.s3.fault = slow_down
     ledger.open("print")
     ledger.open("end")
-    await asyncio.sleep(5)
+    await until(missed, True, seconds=60)
     stage.s3.fault = lost_answers
     assert await caller.settle(ledger) == Counters()
     details: list[Any] = [await caller.job(job) for job in caller.acknowledged]
