@@ -48,6 +48,9 @@ class Readers:
 
 
 async def _entered(places: asyncio.Semaphore) -> None:
+    if not places.locked():  # nothing to wait for, so no timer; state machines read logs without an event loop
+        await places.acquire()
+        return
     try:
         async with asyncio.timeout(patience(WAIT_SECONDS)):
             await places.acquire()
