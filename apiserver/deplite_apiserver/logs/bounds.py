@@ -13,6 +13,8 @@ LAST_BYTES = 1024 * 1024
 """Room beyond the bounds for lines that are no output of a step."""
 LAST_LINES = 2000
 LAST_PARTS = 500
+OVERLAP_WEIGHT = 20
+"""A part that lies over others in its seqs counts for so many: a page of the log may have to read all such parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Bounds:
     """Bytes as they are stored: about 60 for each line beside its content."""
     lines: int = 2_000_000
     parts: int = 10_000
-    """Batches that were not merged yet; every reader has to list them all."""
+    """Batches that were not merged yet, by weight; every reader has to list them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +35,22 @@ class Extent:
     size: int = 0
     lines: int = 0
     parts: int = 0
+    overlapping: int = 0
+    """Those of them that lay over others in their seqs when they came."""
 
-    def plus(self, size: int, lines: int) -> "Extent":
-        """Return what it is with one more part."""
-        return Extent(size=self.size + size, lines=self.lines + lines, parts=self.parts + 1)
+    def plus(self, size: int, lines: int, *, crossing: bool = False) -> "Extent":
+        """Return what it is with one more part, which may lie over others."""
+        return Extent(
+            size=self.size + size,
+            lines=self.lines + lines,
+            parts=self.parts + 1,
+            overlapping=self.overlapping + crossing,
+        )
+
+    @property
+    def weight(self) -> int:
+        """Its parts, each that lies over others counted 20-fold."""
+        return self.parts + (OVERLAP_WEIGHT - 1) * self.overlapping
 
 
 NOTHING = Extent()
@@ -55,7 +69,9 @@ class Admission:
     """The line that says that the log was cut, where this batch is the one that does it."""
 
 
-def admit(fresh: Sequence[LogLine], extent: Extent, bounds: Bounds, *, cut_at: int | None) -> Admission:
+def admit(
+    fresh: Sequence[LogLine], extent: Extent, bounds: Bounds, *, cut_at: int | None, crossing: bool = False
+) -> Admission:
     """Decide what to keep of lines that are new.
 
     Args:
@@ -63,13 +79,14 @@ def admit(fresh: Sequence[LogLine], extent: Extent, bounds: Bounds, *, cut_at: i
         extent: how long the log is without them.
         bounds: how long it may become.
         cut_at: the seq under which it was cut, if it was.
+        crossing: whether the lines lie over parts that are there.
     """
     kept: list[LogLine] = []
     data = bytearray()
     cut: LogLine | None = None
     for one in fresh:
         encoded = encode([one])
-        grown = extent.plus(len(data) + len(encoded), len(kept) + 1)
+        grown = extent.plus(len(data) + len(encoded), len(kept) + 1, crossing=crossing)
         reached = _reached(grown, bounds)
         output = one["stream"] == "raw"
         fits = reached is None and not (output and cut_at is not None)
@@ -87,7 +104,10 @@ def _reached(grown: Extent, bounds: Bounds) -> str | None:
         return f"{bounds.size} bytes"
     if grown.lines > bounds.lines:
         return f"{bounds.lines} lines"
-    return f"{bounds.parts} uploads that are not merged" if grown.parts > bounds.parts else None
+    if grown.weight > bounds.parts:
+        weighed = f" (one that lies over others in its seqs counts for {OVERLAP_WEIGHT})" if grown.overlapping else ""
+        return f"{bounds.parts} uploads that are not merged{weighed}"
+    return None
 
 
 def _with_last_words(bounds: Bounds) -> Bounds:

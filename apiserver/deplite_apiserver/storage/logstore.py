@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from deplite.failpoints import failpoint
-from deplite_apiserver.logs.bounds import Admission, Bounds, admit
+from deplite_apiserver.logs.bounds import OVERLAP_WEIGHT, Admission, Bounds, admit
 from deplite_apiserver.logs.lines import LogLine, encode, merge
 from deplite_apiserver.storage.merging import Merge
 from deplite_apiserver.storage.objects import ObjectStore, StorageUnavailableError, Stored
@@ -19,6 +19,7 @@ from deplite_apiserver.storage.pieces import (
     index_of,
     part_key,
     parts_of,
+    spans_of,
 )
 from deplite_apiserver.storage.readers import Readers
 from deplite_apiserver.storage.reading import fill, in_order, load
@@ -28,7 +29,7 @@ from deplite_apiserver.storage.window import Window
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page of lines ends here, whatever its limit."""
 MAX_PARTS = 500
-"""A log of more parts is merged before its job ends: every reader has to list them all."""
+"""A log of more parts, by weight, is merged before its job ends: every reader has to list them all."""
 FOLLOWED_SECONDS = 10.0
 """A log read so recently counts as followed: its agent is asked to send sooner."""
 _NDJSON = "application/x-ndjson"
@@ -88,9 +89,10 @@ class LogStore:
             return Taken()
         tracked = self._tracked.use(name)
         async with tracked.lock:
-            await self._learn(name, tracked, batch[0]["seq"], batch[-1]["seq"])
+            await self._learn(name, tracked, batch)
             fresh = [one for one in batch if one["seq"] not in tracked.known]
-            admission = admit(fresh, tracked.extent, self._bounds, cut_at=tracked.cut_at)
+            crossing = bool(fresh) and tracked.spans.cross(fresh[0]["seq"], fresh[-1]["seq"])
+            admission = admit(fresh, tracked.extent, self._bounds, cut_at=tracked.cut_at, crossing=crossing)
             await self._write(name, tracked, admission)
             self._tracked.weigh(tracked)
         told = [*admission.kept, *([admission.cut] if admission.cut else [])]
@@ -112,10 +114,13 @@ class LogStore:
             return await fill(Window(from_seq, lines=limit, size=MAX_PAGE_BYTES), pieces, partial(load, self._store))
 
     def crowded(self) -> list[LogName]:
-        """Return the logs that have more than 500 parts, as far as this process has seen; each once for every 500."""
-        found = [(name, one) for name, one in self._tracked.items() if one.extent.parts - one.crowd > MAX_PARTS]
+        """Return the logs that have more than 500 parts, as far as this process has seen; each once for every 500.
+
+        One that lies over others counts 20-fold, as for the bounds: what can be merged is, long before it would be cut.
+        """
+        found = [(name, one) for name, one in self._tracked.items() if one.extent.weight - one.crowd > MAX_PARTS]
         for _, tracked in found:
-            tracked.crowd = tracked.extent.parts
+            tracked.crowd = tracked.extent.weight
         return [name for name, _ in found]
 
     async def merge(self, name: LogName) -> list[str]:
@@ -127,7 +132,8 @@ class LogStore:
         async with self._merging:
             keys = await Merge(self._store, name).run()
         if keys and (tracked := self._tracked.get(name)) is not None:
-            tracked.extent = replace(tracked.extent, parts=max(0, tracked.extent.parts - len(keys)))
+            came = max(0, tracked.extent.parts - len(keys))
+            tracked.extent = replace(tracked.extent, parts=came, overlapping=min(came, tracked.extent.overlapping))
             tracked.crowd = 0
         return keys
 
@@ -147,18 +153,22 @@ class LogStore:
             failpoint("apiserver.logs.stored")
             for one in kept:
                 tracked.known.add(one["seq"])
-            tracked.extent = tracked.extent.plus(len(admission.data), len(kept))
+            before = tracked.spans.overlapping
+            tracked.spans.add(kept[0]["seq"], kept[-1]["seq"])
+            crossing = tracked.spans.overlapping > before
+            tracked.extent = tracked.extent.plus(len(admission.data), len(kept), crossing=crossing)
         if cut is not None:
             # After the lines before it: a process that dies in between finds them, and cuts at the same place.
             await self._store.put(cut_key(name, cut), encode([cut]), _NDJSON)
             tracked.cut_at = cut["seq"]
 
-    async def _learn(self, name: LogName, tracked: Tracked, first: int, last: int) -> None:
+    async def _learn(self, name: LogName, tracked: Tracked, batch: Sequence[LogLine]) -> None:
         """Read those older pieces that could hold a seq of the batch."""
-        too_many = tracked.cut_at is None and tracked.extent.parts >= self._bounds.parts
-        if tracked.unread is None or too_many:  # another process may have merged them since
+        too_many = tracked.cut_at is None and tracked.extent.weight + OVERLAP_WEIGHT > self._bounds.parts
+        new = any(one["seq"] not in tracked.known for one in batch)
+        if tracked.unread is None or (too_many and new):  # another process may have merged them since
             await self._look(name, tracked)
-        unread = tracked.unread or []
+        unread, first, last = tracked.unread or [], batch[0]["seq"], batch[-1]["seq"]
         for piece in [piece for piece in unread if piece.first <= last and piece.last >= first]:
             try:
                 lines = await load(self._store, piece)
@@ -173,7 +183,8 @@ class LogStore:
         listing, index = await self._listed(name)
         parts = parts_of(listing)
         tracked.unread = [*index.chunks, *parts]
-        tracked.extent = extent_of(index, parts)
+        tracked.spans = spans_of(parts)
+        tracked.extent = extent_of(index, parts, tracked.spans)
         tracked.cut_at = min((cut.first for cut in cuts_of(listing)), default=None)
 
     async def _listed(self, name: LogName) -> tuple[list[Stored], Index]:

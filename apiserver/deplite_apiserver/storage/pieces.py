@@ -17,6 +17,7 @@ from typing import Any
 
 from deplite_apiserver.logs.bounds import NOTHING, Extent
 from deplite_apiserver.logs.lines import LogLine, decode, digest, encode, line
+from deplite_apiserver.logs.spans import Spans
 from deplite_apiserver.storage.objects import StorageUnavailableError, Stored
 
 _DIGITS = 19
@@ -131,11 +132,21 @@ def index_of(data: bytes | None) -> Index:
         raise StorageUnavailableError from error
 
 
-def extent_of(index: Index, parts: Sequence[Piece]) -> Extent:
+def spans_of(parts: Iterable[Piece]) -> Spans:
+    """Return what parts lie over."""
+    return Spans((part.first, part.last) for part in sorted(parts, key=lambda part: part.rank))
+
+
+def extent_of(index: Index, parts: Sequence[Piece], spans: Spans) -> Extent:
     """Return how long a log is, as far as keys and sizes tell.
 
     Parts within what is merged are most likely waiting to be deleted, so they are not counted twice; of others, the
     number of lines is the most that there can be, which is exact where seqs have no gaps.
+
+    Args:
+        index: what is merged.
+        parts: what is not, or not deleted yet.
+        spans: what these lie over.
     """
     first, last = (index.chunks[0].first, index.chunks[-1].last) if index.chunks else (0, -1)
     new = [part for part in parts if part.first < first or part.last > last]
@@ -143,6 +154,7 @@ def extent_of(index: Index, parts: Sequence[Piece]) -> Extent:
         size=index.extent.size + sum(part.size for part in new),
         lines=index.extent.lines + sum(min(part.last - part.first + 1, part.size // _LEAST_LINE) for part in new),
         parts=len(parts),
+        overlapping=spans.overlapping,
     )
 
 

@@ -1,6 +1,6 @@
 """Who may read pages of logs now: so many of one organization at a time, so that its logs hold up no other's.
 
-A page of a log whose parts lie over one another in their seqs costs thousands of reads; any agent can make such a log.
+A page of a log whose parts lie over one another in their seqs costs hundreds of reads; any agent can make such a log.
 """
 
 import asyncio

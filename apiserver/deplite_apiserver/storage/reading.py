@@ -15,13 +15,17 @@ log = logging.getLogger(__name__)
 Load = Callable[[Piece], Awaitable[list[LogLine]]]
 
 
+ASIDE_BYTES = 256 * 1024
+"""More is decoded beside the event loop: it takes longer than other requests should wait."""
+
+
 async def load(store: ObjectStore, piece: Piece, *, aside: bool = False) -> list[LogLine]:
     """Return the lines of a piece.
 
     Args:
         store: the bucket.
         piece: what to read.
-        aside: decode beside the event loop, for work of which there is much.
+        aside: decode beside the event loop whatever its size, for work of which there is much.
 
     Raises:
         StorageUnavailableError: it is damaged, not there, or the store is away.
@@ -29,7 +33,9 @@ async def load(store: ObjectStore, piece: Piece, *, aside: bool = False) -> list
     data = await store.get(piece.key, offset=piece.offset, length=piece.length)
     if data is None:  # merged and deleted since it was listed, or lost: either way this view is not the log
         raise StorageUnavailableError
-    return await asyncio.to_thread(_lines, piece, data) if aside else _lines(piece, data)
+    if aside or len(data) > ASIDE_BYTES:
+        return await asyncio.to_thread(_lines, piece, data)
+    return _lines(piece, data)
 
 
 def in_order(pieces: Iterable[Piece], from_seq: int = 0) -> list[Piece]:

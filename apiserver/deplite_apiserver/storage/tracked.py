@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from deplite_apiserver.logs.bounds import NOTHING, Extent
 from deplite_apiserver.logs.lines import SeqSet
+from deplite_apiserver.logs.spans import Spans
 from deplite_apiserver.storage.pieces import LogName, Piece
 
 MAX_LOGS = 4096
 MAX_HELD = 200_000
-"""Ranges of seqs and pieces of all logs together; an ordinary log has one range."""
+"""Ranges of seqs and pieces of all logs together; an ordinary log has two ranges."""
 
 
 @dataclass(kw_only=True)
@@ -24,11 +25,13 @@ class Tracked:
     unread: list[Piece] | None = None
     """Pieces written before this process knew the log; None: not listed yet."""
     extent: Extent = NOTHING
+    spans: Spans = field(default_factory=Spans)
+    """What its parts lie over."""
     cut_at: int | None = None
     """The seq under which the log was cut, if it was."""
     read_at: float = float("-inf")
     crowd: int = 0
-    """Parts that it had when it was last called crowded."""
+    """The weight of its parts when it was last called crowded."""
     held: int = 0
     """Its share of `MAX_HELD`."""
 
@@ -53,7 +56,7 @@ class TrackedLogs:
 
     def weigh(self, tracked: Tracked) -> None:
         """Count what a log holds by now; others are forgotten for it."""
-        held = len(tracked.known) + len(tracked.unread or ())
+        held = len(tracked.known) + len(tracked.unread or ()) + len(tracked.spans)
         self._held += held - tracked.held
         tracked.held = held
         self._forget()

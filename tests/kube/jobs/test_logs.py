@@ -3,12 +3,18 @@
 import asyncio
 import json
 import random
+import time
 from typing import Any
 
 import pytest
 
 from deplite.kube.client import KubeClient
+from deplite_apiserver.logs.bounds import OVERLAP_WEIGHT, Bounds
+from deplite_apiserver.logs.lines import line as stored
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.storage.logstore import LogStore
+from deplite_apiserver.storage.pieces import LogName
+from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.answers import refused
 from tests.kube.edge.rawhttp import Wire
 from tests.kube.jobs.conftest import Bench, Replica, enroll
@@ -175,6 +181,27 @@ async def test_a_log_is_read_page_by_page_with_each_line_once(stage: Bench) -> N
         start = page["nextSeq"]
     assert found == [seq * 3 for seq in range(60)]
     assert (start, page["nextSeq"]) == (178, 178)
+
+
+async def test_a_log_whose_batches_all_lie_over_one_another_is_cut_and_one_that_repeats_them_is_not(
+    stage: Bench, bucket: S3Store
+) -> None:
+    bounds = Bounds(parts=5 * OVERLAP_WEIGHT)
+    one, other = LogStore(bucket, time.monotonic, bounds), LogStore(bucket, time.monotonic, bounds)
+    tangled, honest = (
+        LogName(organization=stage.namespace, storage_key=f"j-{kind}-0a1b2c3d") for kind in ("tangled", "honest")
+    )
+
+    async def send(store: LogStore, name: LogName, *seqs: int) -> int:
+        return (await store.append(name, [stored(seq=seq, stream="raw", content="x") for seq in seqs])).dropped
+
+    assert [await send(one, tangled, seq, 2**62 + seq) for seq in range(7)] == [0, 0, 0, 0, 0, 2, 2]
+    assert await send(other, tangled, 9, 2**62 + 9) == 2, "another replica weighs what it finds"
+    [cut] = [line for line in await other.read(tangled, 0, 1000) if line["stream"] == "system"]
+    assert "100 uploads that are not merged (one that lies over others" in cut["content"]
+    for seq in range(30):
+        assert [await send(store, honest, 2 * seq, 2 * seq + 1) for store in (one, one, other)] == [0, 0, 0]
+    assert [line["stream"] for line in await one.read(honest, 0, 1000)] == ["raw"] * 60
 
 
 async def test_who_is_read_is_asked_to_send_sooner(stage: Bench) -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deplite_apiserver.logs.bounds import LAST_BYTES, LAST_LINES, LAST_PARTS, NOTHING, Bounds, Extent, admit
+from deplite_apiserver.logs.bounds import (
+    LAST_BYTES,
+    LAST_LINES,
+    LAST_PARTS,
+    NOTHING,
+    OVERLAP_WEIGHT,
+    Bounds,
+    Extent,
+    admit,
+)
 from deplite_apiserver.logs.lines import decode, encode, line
 
 BOUNDS = Bounds(size=10_000, lines=100, parts=10)
@@ -33,7 +42,7 @@ def test_a_log_within_its_bounds_is_kept_whole() -> None:
         (Extent(size=BOUNDS.size - 2 * ONE - 1), 2, "10000 bytes"),
         (Extent(size=BOUNDS.size), 0, "10000 bytes"),
         (Extent(lines=BOUNDS.lines - 3), 3, "100 lines"),
-        (Extent(parts=BOUNDS.parts), 0, "10 uploads"),
+        (Extent(parts=BOUNDS.parts), 0, "10 uploads that are not merged, "),
     ],
 )
 def test_the_batch_that_passes_a_bound_is_kept_as_far_as_it_goes(extent: Extent, kept: int, words: str) -> None:
@@ -43,6 +52,30 @@ def test_the_batch_that_passes_a_bound_is_kept_as_far_as_it_goes(extent: Extent,
     assert found.cut is not None
     assert (found.cut["seq"], found.cut["stream"], found.cut["level"]) == ([5, 6, 7, 9][kept], "system", "warn")
     assert words in found.cut["content"]
+
+
+@pytest.mark.parametrize(
+    ("overlapping", "crossing", "kept"), [(1, True, 1), (2, False, 0), (1, False, 1), (2, True, 0)]
+)
+def test_parts_that_lie_over_others_weigh_more_and_the_cut_says_so(overlapping: int, crossing: bool, kept: int) -> None:
+    bounds = Bounds(parts=2 * OVERLAP_WEIGHT)
+    extent = Extent(parts=overlapping, overlapping=overlapping)
+    found = admit(lines(5), extent, bounds, cut_at=None, crossing=crossing)
+    assert len(found.kept) == kept
+    assert (found.cut is None) is (kept == 1)
+    if found.cut is not None:
+        assert (
+            "40 uploads that are not merged (one that lies over others in its seqs counts for 20), "
+            in (found.cut["content"])
+        )
+
+
+def test_about_five_hundred_parts_that_lie_over_one_another_fill_a_log() -> None:
+    assert Bounds().parts // OVERLAP_WEIGHT == 500
+    extent = NOTHING
+    while admit(lines(7), extent, Bounds(), cut_at=None, crossing=extent.parts > 0).kept:
+        extent = extent.plus(1, 1, crossing=extent.parts > 0)
+    assert extent.parts == 500
 
 
 def test_a_shorter_line_after_the_cut_does_not_slip_through() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from deplite_apiserver.logs.bounds import LAST_BYTES, Bounds
+from deplite_apiserver.logs.bounds import LAST_BYTES, OVERLAP_WEIGHT, Bounds
 from deplite_apiserver.logs.lines import encode, line, merge
 from deplite_apiserver.storage import merging
-from deplite_apiserver.storage.logstore import LogStore, Taken
+from deplite_apiserver.storage.logstore import MAX_PARTS, LogStore, Taken
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.storage.pieces import LogName
 from tests.unit.apiserver.storage.bucket import Bucket
@@ -200,3 +200,51 @@ async def test_a_log_that_would_take_too_long_to_merge_is_left_in_parts_without_
     assert await store.merge(NAME) == []
     assert bucket.objects == before
     assert [key for key in bucket.reads if "/p/" in key] == []
+
+
+TANGLED = Bounds(parts=5 * OVERLAP_WEIGHT)
+
+
+async def test_parts_that_lie_over_one_another_are_cut_soon_and_the_log_says_so() -> None:
+    store, bucket = opened(bounds=TANGLED)
+    for seq in range(5):
+        assert await store.append(NAME, lines([seq, 2**62 + seq])) == Taken(accepted=2)
+    assert await store.append(NAME, lines([5, 2**62 + 5])) == Taken(dropped=2)
+    assert len(bucket.objects) == 6
+    other, _ = opened(bucket, TANGLED)
+    [cut] = [one for one in await other.read(NAME, 0, ALL) if one["stream"] == "system"]
+    assert (cut["seq"], "counts for 20" in cut["content"]) == (5, True)
+    assert await other.append(NAME, lines([6, 2**62 + 6])) == Taken(dropped=2)
+
+
+async def test_a_process_that_comes_later_weighs_them_as_the_first_one_did() -> None:
+    store, bucket = opened(bounds=TANGLED)
+    for seq in range(5):
+        await store.append(NAME, lines([seq, 2**62 + seq]))
+    other, _ = opened(bucket, TANGLED)
+    assert await other.append(NAME, lines([5, 2**62 + 5])) == Taken(dropped=2)
+
+
+async def test_repeats_of_an_honest_agent_never_make_a_log_heavy() -> None:
+    bucket = Bucket(Ticking().now)
+    stores = [opened(bucket, TANGLED)[0] for _ in range(2)]
+    for number, start in enumerate(range(0, 600, 10)):
+        batch = lines(range(start, start + 10))
+        for store in (stores[number % 2], stores[number % 2], stores[1 - number % 2]):  # no answer was heard, twice
+            assert (await store.append(NAME, batch)).dropped == 0
+        assert len(bucket.objects) == number + 1, "the same bytes are the same object"
+    assert "system" not in {stream for _, stream in await shown(stores[0])}
+    assert stores[0].crowded() == []
+
+
+async def test_a_log_that_can_be_merged_is_asked_to_be_long_before_it_is_cut() -> None:
+    store, bucket = opened(bounds=Bounds())
+    most = MAX_PARTS // OVERLAP_WEIGHT
+    for seq in range(most + 1):
+        assert store.crowded() == []
+        await store.append(NAME, lines([seq, 2**62 + seq]))
+    assert store.crowded() == [NAME]
+    await store.discard(await store.merge(NAME))
+    assert len(bucket.objects) == 2
+    await store.append(NAME, lines([1000, 2**62 + 1000]))
+    assert store.crowded() == []

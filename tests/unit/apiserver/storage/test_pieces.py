@@ -1,6 +1,6 @@
 """Where the lines of a log lie."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from deplite_apiserver.storage.pieces import (
     part_key,
     parts_of,
     reading,
+    spans_of,
 )
 
 NAME = LogName(organization="org-a", storage_key="j-x-0a1b2c3d")
@@ -88,14 +89,20 @@ def test_where_a_log_was_cut_is_in_a_key_and_no_part() -> None:
 
 def test_how_long_a_log_is_is_told_by_keys_and_sizes() -> None:
     parts = parts_of([part(0, 9, 1000), part(10, 2**62, 200)])
-    assert extent_of(Index(), parts) == Extent(size=1200, lines=10 + 200 // LEAST, parts=2)
+    assert extent_of(Index(), parts, spans_of(parts)) == Extent(size=1200, lines=10 + 200 // LEAST, parts=2)
 
 
 def test_parts_that_are_merged_and_not_yet_deleted_count_once() -> None:
     chunks = [Piece(first=0, last=4, key="m", length=1), Piece(first=5, last=9, key="m", length=1)]
     index = Index(chunks=chunks, extent=Extent(size=900, lines=10))
     parts = parts_of([part(0, 6, 500), part(7, 9, 400), part(8, 10, 300)])
-    assert extent_of(index, parts) == Extent(size=1200, lines=13, parts=3)
+    assert extent_of(index, parts, spans_of(parts)) == Extent(size=1200, lines=13, parts=3, overlapping=1)
+
+
+def test_what_parts_lie_over_is_told_in_the_order_in_which_they_came() -> None:
+    late = Stored(key=part_key(NAME, 0, 100, b"x"), size=1, modified_at=AT + timedelta(seconds=1))
+    early = [part(10 * n, 10 * n + 9, 1) for n in range(10)]
+    assert spans_of(parts_of([late, *early])).overlapping == 1
 
 
 @pytest.mark.parametrize(

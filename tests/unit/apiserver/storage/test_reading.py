@@ -1,6 +1,7 @@
 """Reading a log in order, whatever its agent made of the seqs: nothing is missed, and little is held."""
 
 from collections.abc import Iterable
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from deplite_apiserver.logs.lines import LogLine, line, merge
 from deplite_apiserver.storage.pieces import Piece
-from deplite_apiserver.storage.reading import fill, in_order, pages
+from deplite_apiserver.storage.reading import ASIDE_BYTES, fill, in_order, load, pages
 from deplite_apiserver.storage.window import Window
 from tests.unit.apiserver.settling import settled
+from tests.unit.apiserver.storage.bucket import Bucket
 
 MOST = 2**63 - 1
 seqs = st.integers(0, 40) | st.sampled_from([2**53, MOST - 1, MOST])
@@ -104,3 +106,18 @@ async def test_a_log_in_order_is_read_about_once() -> None:
     log = Log([{number * 10 + index: "x" for index in range(10)} for number in range(100)])
     assert len(await log.paged(100, 10**6)) == 10
     assert log.reads <= 110
+
+
+class Telling(Piece):
+    """A piece that has no lines, and tells the number of the thread that decodes it."""
+
+    def decode(self, data: bytes) -> list[dict[str, Any]]:
+        return [{"thread": get_ident()}]
+
+
+@pytest.mark.parametrize(("size", "aside"), [(ASIDE_BYTES, False), (ASIDE_BYTES + 1, True)])
+async def test_a_large_part_is_decoded_beside_the_event_loop(size: int, aside: bool) -> None:
+    bucket = Bucket()
+    await bucket.put("x", b"x" * size)
+    [found] = await load(bucket, Telling(first=0, last=0, key="x"))
+    assert (found["thread"] != get_ident()) is aside
