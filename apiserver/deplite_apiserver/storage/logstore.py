@@ -94,7 +94,7 @@ class LogStore:
             crossing = bool(fresh) and tracked.spans.cross(fresh[0]["seq"], fresh[-1]["seq"])
             admission = admit(fresh, tracked.extent, self._bounds, cut_at=tracked.cut_at, crossing=crossing)
             await self._write(name, tracked, admission)
-            self._tracked.weigh(tracked)
+            self._tracked.weigh(name, tracked)
         told = [*admission.kept, *([admission.cut] if admission.cut else [])]
         for callback in tuple(self._followers) if told else ():
             callback(name, told[-1]["seq"])
