@@ -41,7 +41,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = S3Store(settings.s3)
-    room = _room(settings, caches)
+    room = _room(settings, caches, clock)
     presigner = Presigner(settings.s3, clock.now)
     trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)
     desk = Desk(
@@ -90,9 +90,10 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         await _take_apart(context, tasks)
 
 
-def _room(settings: Settings, caches: Caches) -> Room:
+def _room(settings: Settings, caches: Caches, clock: Clock) -> Room:
     return Room(
         caches,
+        clock,
         max_jobs=settings.max_unfinished_jobs,
         max_objects=settings.max_objects,
         max_files=settings.max_files,

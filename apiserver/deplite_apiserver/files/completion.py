@@ -14,7 +14,6 @@ from deplite.resources.resource import utc
 from deplite_apiserver.audit.entry import Entry
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import (
-    ApiError,
     NotFoundError,
     QuotaExceededError,
     UnavailableError,
@@ -59,33 +58,31 @@ async def complete(context: Context, file: FileView, audited: Entry) -> FileView
 
 async def _decide(context: Context, whole: StoredFile, head: Head, audited: Entry) -> FileView:
     file, version = project(whole), whole.metadata.resource_version
-    if (refusal := _refusal(context, file, head)) is not None:
+    try:
+        _check(context, file, head)
+        with context.room.for_bytes(file.namespace, head.size - (file.declared_size or 0)):
+            failpoint("apiserver.file.checked")
+            written = await context.kube.patch_status(
+                StoredFile, file.namespace, file.name, _status(context, file, head), version=version
+            )
+            failpoint("apiserver.file.completed")
+            context.caches.files.note(written)
+    except (ValidationFailedError, QuotaExceededError):
         await context.kube.delete(StoredFile, file.namespace, file.name, uid=file.uid, version=version)
         audited.refused(file.id)
         context.caches.files.forget(file.namespace, file.name, file.uid)
         await discard(context, file)
-        raise refusal
-    failpoint("apiserver.file.checked")
-    written = await context.kube.patch_status(
-        StoredFile, file.namespace, file.name, _status(context, file, head), version=version
-    )
-    failpoint("apiserver.file.completed")
-    context.caches.files.note(written)
+        raise
     audited.made(file.id)
     return project(written)
 
 
-def _refusal(context: Context, file: FileView, head: Head) -> ApiError | None:
+def _check(context: Context, file: FileView, head: Head) -> None:
     most = context.settings.max_file_bytes
     if head.size > most:
-        return too_large(most)
+        raise too_large(most)
     if (problem := mismatch(file, head)) is not None:
-        return ValidationFailedError(problem, code="upload_mismatch")
-    try:
-        context.room.for_bytes(file.namespace, head.size - (file.declared_size or 0))
-    except QuotaExceededError as error:
-        return error
-    return None
+        raise ValidationFailedError(problem, code="upload_mismatch")
 
 
 def mismatch(file: FileView, head: Head) -> str | None:

@@ -12,11 +12,8 @@ from deplite_apiserver.context import Context
 from deplite_apiserver.errors import AgentAuthError, ConflictError, NotFoundError, ValidationFailedError
 from deplite_apiserver.files.names import download_name, download_type
 from deplite_apiserver.files.schemas import DEFAULT_CONTENT_TYPE, DownloadShape, UploadShape
-from deplite_apiserver.files.view import FileView, project
+from deplite_apiserver.files.view import URL_SECONDS, FileView, project
 from deplite_apiserver.storage.objects import StorageUnavailableError
-
-URL_SECONDS = 900
-"""How long a signed URL is good at most."""
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +44,24 @@ async def announce(context: Context, namespace: str, name: str, spec: StoredFile
     """
     if spec.size is not None and spec.size > context.settings.max_file_bytes:
         raise too_large(context.settings.max_file_bytes)
-    context.room.for_file(namespace, spec.size or 0)
-    meta = Meta(name=name, namespace=namespace, labels={CREATED_BY_LABEL: "api"})
-    new = True
-    try:
-        made = await context.kube.create(StoredFile(metadata=meta, spec=spec))
-    except AlreadyExistsError:
-        made, new = await context.kube.get(StoredFile, namespace, name), False
-        if made.spec != spec:
-            raise AgentAuthError("This nonce was used before.", code="nonce_replayed") from None
-    failpoint("apiserver.file.announced")
-    context.caches.files.note(made)
+    with context.room.for_file(namespace, spec.size or 0):
+        made, new = await _record(context, namespace, name, spec)
+        failpoint("apiserver.file.announced")
+        context.caches.files.note(made)
     file = project(made)
     return Announced(file=file, answer=_upload(context, file), new=new)
+
+
+async def _record(context: Context, namespace: str, name: str, spec: StoredFileSpec) -> tuple[StoredFile, bool]:
+    """Return the StoredFile, and whether it is new."""
+    meta = Meta(name=name, namespace=namespace, labels={CREATED_BY_LABEL: "api"})
+    try:
+        return await context.kube.create(StoredFile(metadata=meta, spec=spec)), True
+    except AlreadyExistsError:
+        made = await context.kube.get(StoredFile, namespace, name)
+        if made.spec != spec:
+            raise AgentAuthError("This nonce was used before.", code="nonce_replayed") from None
+        return made, False
 
 
 def _upload(context: Context, file: FileView) -> UploadShape:

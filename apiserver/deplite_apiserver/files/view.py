@@ -13,6 +13,8 @@ Rule = Literal["ttl", "persistent", "on_job_end"]
 
 FOLDER = "files/"
 """What the keys of all objects of files begin with."""
+URL_SECONDS = 900
+"""How long a signed URL is good at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

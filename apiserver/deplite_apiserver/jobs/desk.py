@@ -101,7 +101,7 @@ class Desk:
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
-        self._kube, self._caches, self._clock, self._limiter = kube, caches, clock, limiter
+        self._kube, self._caches, self._clock, self._limiter, self._room = kube, caches, clock, limiter, room
         self._store, self._lease, self._installation = store, lease, server_keys.installation
         self._running: asyncio.Task[None] | None = None
         jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
@@ -133,7 +133,7 @@ class Desk:
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, history)
-        self.sweeper = self._sweeper(transitions, archive, history, settings.lost_seconds)
+        self.sweeper = self._sweeper(transitions, archive, history, settings)
 
     def _presence(self, lost_seconds: float) -> Presence:
         return Presence(
@@ -159,7 +159,7 @@ class Desk:
             now=self._clock.now,
         )
 
-    def _sweeper(self, transitions: Transitions, archive: Archive, history: History, lost_seconds: float) -> Sweeper:
+    def _sweeper(self, transitions: Transitions, archive: Archive, history: History, settings: Settings) -> Sweeper:
         return Sweeper(
             lease=self._lease,
             jobs=self._caches.jobs,
@@ -210,9 +210,11 @@ class Desk:
                 files=self._caches.files,
                 clock=self._clock,
                 installation=self._installation,
+                measured=self._room.measured,
+                max_file_bytes=settings.max_file_bytes,
             ),
             now=self._clock.now,
-            lost_seconds=lost_seconds,
+            lost_seconds=settings.lost_seconds,
         )
 
     def heard(self, agent: AgentKey) -> None:

@@ -44,7 +44,7 @@ class Periods:
     crowds: float = 15.0
     schedules: float = 1.0
     files: float = 60.0
-    strays: float = 1800.0
+    strays: float = 300.0
 
 
 class Held(Protocol):
@@ -103,7 +103,7 @@ class Sweeper:
             turns: gives the jobs of concurrency groups their turns.
             schedules: fires scheduled triggers.
             files: removes files whose time is over.
-            strays: removes objects of files that nothing names.
+            strays: removes objects of files that nothing names, and measures them.
             now: the present moment in UTC.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.

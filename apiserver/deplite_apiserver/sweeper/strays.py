@@ -1,21 +1,31 @@
 """Removes objects of files that no StoredFile names: left by a death in between, kubectl, or an organization's end.
 
+And measures them: whoever replays an upload's address after the file was deleted stores bytes that nothing counts, and
+so does an upload of no announced size until it is completed. Each round gives the sums to whoever decides whether there
+is room (`files/measured.py`), and removes at once an uncompleted upload that is larger than a file may be.
+
+Only the replica that holds the Lease does both, so what it measured is known to it alone. With one replica that is
+enough; several would have to share the sums, for the others would let in what this one refuses.
+
 Deleting what somebody still has would be the worst thing that this part could do. So an object must have been there for
 two hours, be unknown to the cache, and be unknown to the API server when that is asked anew; and the bucket must be
 ours: an object at its root names the installation that was there first, and another one removes nothing.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from deplite.kube.cache import Cache
 from deplite.resources.storedfile import StoredFile
 from deplite_apiserver.clock import Clock
+from deplite_apiserver.files.measured import Measured
 from deplite_apiserver.files.view import FOLDER, FileView, project
 from deplite_apiserver.storage.objects import Stored
+from deplite_apiserver.sweeper.removal import FileStore, Removal
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +35,7 @@ OWNER_KEY = "installation"
 _PAGE = 1000
 
 
-class Lister(Protocol):
+class Lister(FileStore, Protocol):
     """What is needed of `KubeClient`."""
 
     async def list(self, kind: type[StoredFile], namespace: str) -> Sequence[StoredFile]:
@@ -48,11 +58,33 @@ class Bucket(Protocol):
         """Delete objects; those that are not there are no error."""
 
 
+@dataclass(kw_only=True)
+class _Found:
+    """What a round has found so far."""
+
+    nameless: Counter[str] = field(default_factory=Counter)
+    """Bytes of objects that no file names, by organization."""
+    pending: dict[FileView, int] = field(default_factory=dict)
+    """Bytes of uncompleted files beyond what they announced."""
+    suspects: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))
+    """Objects of the page that may be strays, by organization."""
+    too_large: list[FileView] = field(default_factory=list)
+    """Uncompleted files of the page that are larger than a file may be."""
+
+
 class Strays:
     """Goes through all objects of files, page by page."""
 
     def __init__(
-        self, *, store: Lister, bucket: Bucket, files: Cache[FileView], clock: Clock, installation: str
+        self,
+        *,
+        store: Lister,
+        bucket: Bucket,
+        files: Cache[FileView],
+        clock: Clock,
+        installation: str,
+        measured: Measured,
+        max_file_bytes: int,
     ) -> None:
         """Make it.
 
@@ -62,24 +94,38 @@ class Strays:
             files: the cache of files.
             clock: the time.
             installation: what is no other installation's.
+            measured: is told what each round measured.
+            max_file_bytes: what a file may have.
         """
         self._store, self._bucket, self._files, self._clock = store, bucket, files, clock
-        self._installation = installation
+        self._installation, self._measured, self._max_file_bytes = installation, measured, max_file_bytes
+        self._removal = Removal(store=store, bucket=bucket, files=files)
 
     async def round(self) -> None:
-        """Remove the strays that there are now."""
+        """Remove the strays that there are now, and measure what no record tells of."""
         if not await self._ours():
             return
-        after = ""
+        after, found = "", _Found()
         while page := await self._bucket.list(FOLDER, after=after, most=_PAGE):
             after = page[-1].key
             if not self._files.synced or self._files.failing:
                 return
-            for namespace, keys in self._suspects(page).items():
-                known = {project(file).key for file in await self._store.list(StoredFile, namespace)}
-                if strays := [key for key in keys if key not in known]:
-                    await self._bucket.delete(strays)
-                    log.info("%d stray files removed", len(strays), extra={"action": "strays_removed"})
+            self._look(page, found)
+            await self._remove(found)
+        self._measured.take(found.nameless, found.pending)
+
+    async def _remove(self, found: _Found) -> None:
+        """Remove what a page showed, and count it no more."""
+        for namespace, objects in found.suspects.items():
+            known = {project(file).key for file in await self._store.list(StoredFile, namespace)}
+            if strays := [one for one in objects if one.key not in known]:
+                await self._bucket.delete([one.key for one in strays])
+                found.nameless[namespace] -= sum(one.size for one in strays)
+                log.info("%d stray files removed", len(strays), extra={"action": "strays_removed"})
+        for file in found.too_large:
+            await self._removal.of(file, lambda now: not now.stored, "too_large")
+        found.suspects.clear()
+        found.too_large.clear()
 
     async def _ours(self) -> bool:
         """Whether the bucket is ours; one that is nobody's becomes ours, for nothing in it can be old and another's."""
@@ -97,17 +143,21 @@ class Strays:
         )
         return False
 
-    def _suspects(self, page: Sequence[Stored]) -> dict[str, list[str]]:
-        """Return the keys that may be strays, by organization."""
+    def _look(self, page: Sequence[Stored], found: _Found) -> None:
         before = self._clock.now() - STRAY_AFTER
-        found: dict[str, list[str]] = defaultdict(list)
         for one in page:
-            if one.modified_at > before or (place := _place(one.key)) is None:
+            if (place := _place(one.key)) is None:
                 continue
             namespace, file_id = place
-            if not any(file.key == one.key for file in self._files.by("id", file_id)):
-                found[namespace].append(one.key)
-        return found
+            file = next((file for file in self._files.by("id", file_id) if file.key == one.key), None)
+            if file is None:
+                found.nameless[namespace] += one.size
+                if one.modified_at <= before:
+                    found.suspects[namespace].append(one)
+            elif not file.stored:
+                found.pending[file] = max(one.size - (file.declared_size or 0), 0)
+                if one.size > self._max_file_bytes:
+                    found.too_large.append(file)
 
 
 def _place(key: str) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from deplite.resources import StoredFile
+from deplite_apiserver.files.lingering import LINGER_SECONDS
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.answers import refused
@@ -15,15 +16,20 @@ from tests.kube.edge.trails import recorded_of
 from tests.kube.files.conftest import keys
 from tests.kube.files.doors import Door, of_person, put
 from tests.kube.jobs.conftest import Bench, KubeClient, benched
-from tests.kube.serving import served
+from tests.kube.serving import MovableClock, served
 
 
 @contextlib.asynccontextmanager
 async def bounded(
-    settings: Settings, kube: KubeClient, organization: str, people: People, **bounds: int
+    settings: Settings,
+    kube: KubeClient,
+    organization: str,
+    people: People,
+    clock: MovableClock | None = None,
+    **bounds: int,
 ) -> AsyncIterator[tuple[Bench, Door]]:
     async with (
-        served(settings.model_copy(update=bounds)) as replica,
+        served(settings.model_copy(update=bounds), clock) as replica,
         benched(kube, organization, replica, people) as bench,
     ):
         yield bench, of_person(bench)
@@ -59,10 +65,12 @@ async def test_an_upload_above_the_cap_is_deleted_at_complete(
 async def test_files_are_counted_those_that_are_only_announced_too(
     settings: Settings, kube: KubeClient, organization: str, people: People
 ) -> None:
-    async with bounded(settings, kube, organization, people, max_files=2) as (_, door):
+    clock = MovableClock()
+    async with bounded(settings, kube, organization, people, clock, max_files=2) as (_, door):
         first = await door.stored(b"x")
         await door.announce()
         full(await door.ask("POST", door.announcing, {}), 2, 2)
+        clock.ahead += LINGER_SECONDS + 60
         assert (await door.delete(first)).status_code == 204
         await door.announce()
 
@@ -70,7 +78,8 @@ async def test_files_are_counted_those_that_are_only_announced_too(
 async def test_bytes_are_counted_as_they_are_announced_and_as_they_come(
     settings: Settings, kube: KubeClient, organization: str, people: People, bucket: S3Store
 ) -> None:
-    async with bounded(settings, kube, organization, people, max_storage_bytes=100) as (bench, door):
+    clock = MovableClock()
+    async with bounded(settings, kube, organization, people, clock, max_storage_bytes=100) as (bench, door):
         announced = await door.announce(size=60)
         full(await door.ask("POST", door.announcing, {"size": 41}), 100, 60)
         unsaid = await door.announce()
@@ -82,6 +91,7 @@ async def test_bytes_are_counted_as_they_are_announced_and_as_they_come(
         assert (await door.complete(announced["fileId"])).status_code == 200
         rest = await door.stored(b"x" * 40)
         full(await door.ask("POST", door.announcing, {}), 100, 100)
+        clock.ahead += LINGER_SECONDS + 60
         assert (await door.delete(rest)).status_code == 204
         await door.announce(size=40)
         listed: Any = (await bench.http.get(door.files, headers={"Authorization": f"Bearer {bench.owner}"})).json()

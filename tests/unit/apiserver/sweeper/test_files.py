@@ -11,6 +11,7 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from deplite.resources import DeployJob, StoredFile
 from deplite.resources.resource import Resource
+from deplite_apiserver.files.measured import Measured
 from deplite_apiserver.files.view import INDEXES, FileView, project
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView
@@ -139,7 +140,16 @@ class Sweep:
             self.bucket.objects[project(body).key] = (b"x", NOW)
         store, bucket, files, clock = self.cluster, self.bucket, self.files, self.clock
         self.over = Files(store=store, bucket=bucket, files=files, jobs=self.jobs, clock=clock)
-        self.strays = Strays(store=store, bucket=bucket, files=files, clock=clock, installation="ours")
+        self.measured = Measured(files, clock.monotonic)
+        self.strays = Strays(
+            store=store,
+            bucket=bucket,
+            files=files,
+            clock=clock,
+            installation="ours",
+            measured=self.measured,
+            max_file_bytes=100,
+        )
 
     def keys(self) -> list[str]:
         return sorted(self.bucket.objects.keys() - {OWNER_KEY})
@@ -269,3 +279,42 @@ async def test_in_a_bucket_of_another_installation_nothing_is_removed(caplog: py
     await sweep.strays.round()
     assert sweep.keys() == [project(kept).key]
     assert sweep.bucket.objects[OWNER_KEY][0] == b"ours"
+
+
+async def test_each_round_measures_what_no_record_tells_of() -> None:
+    declared, unsaid = file_body("file-a", stored=False, size=60), file_body("file-b", stored=False)
+    sweep = Sweep(declared, unsaid, file_body("file-c"))
+    for body, size in ((declared, 60), (unsaid, 100)):
+        await sweep.bucket.put(project(body).key, b"x" * size)
+    stray = f"files/{NAMESPACE}/f-{'b' * 16}-0a1b2c3d"
+    await sweep.bucket.put(stray, b"x" * 7)
+    await sweep.bucket.put(f"files/org-b/f-{'b' * 16}-0a1b2c3d", b"x" * 3)
+    await sweep.bucket.put("files/readme", b"x" * 5)
+    await sweep.strays.round()
+    assert (sweep.measured.of(NAMESPACE), sweep.measured.of("org-b")) == (107, 3)
+    assert len(sweep.keys()) == 6
+    sweep.clock.advance(STRAY_AFTER.total_seconds())
+    await sweep.strays.round()
+    assert (sweep.measured.of(NAMESPACE), sweep.measured.of("org-b")) == (100, 0)
+
+
+async def test_an_upload_that_is_larger_than_a_file_may_be_goes_at_once_record_first() -> None:
+    large = file_body("file-a", stored=False)
+    sweep = Sweep(large, file_body("file-b", stored=False))
+    await sweep.bucket.put(project(large).key, b"x" * 101)
+    sweep.cluster.failing["file-a"] = ForbiddenError("no")
+    await sweep.strays.round()
+    assert len(sweep.keys()) == 2, "its record is there"
+    sweep.cluster.failing = {}
+    await sweep.strays.round()
+    assert sweep.cluster.deleted == [("file-a", UID, "7")]
+    assert sweep.keys() == [a_file("file-b").key]
+
+
+async def test_a_large_upload_that_was_completed_just_now_stays() -> None:
+    large = file_body("file-a", stored=False)
+    sweep = Sweep(large)
+    await sweep.bucket.put(project(large).key, b"x" * 101)
+    sweep.cluster.bodies["file-a"] = file_body("file-a")
+    await sweep.strays.round()
+    assert len(sweep.keys()) == 1
