@@ -13,6 +13,7 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent, Trigger
 from deplite.resources.identifiers import object_id
+from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import Replica, agent_name, enroll, make_token
@@ -59,6 +60,14 @@ def settings(settings_of_jobs: Settings, people: People) -> Settings:  # noqa: F
 async def replica(settings: Settings) -> AsyncIterator[Replica]:
     async with served(settings) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(replica: Replica) -> None:
+    """All tests call from one address, and a quick machine has more than a hundred wrong credentials a minute."""
+    limiter = replica.context.limiter
+    assert isinstance(limiter, MemoryLimiter)
+    limiter._counts.clear()
 
 
 @pytest_asyncio.fixture(scope="package")
