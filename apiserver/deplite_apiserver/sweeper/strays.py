@@ -137,7 +137,8 @@ class Strays:
             return True
         log.error(
             "No stray files are removed: the bucket's object %r names another installation. Give each installation a "
-            "bucket of its own; where the other one is gone for good, delete that object.",
+            "bucket of its own. After a restore, do what docs/files.md says before you delete that object: files whose "
+            "records have new uids would be removed.",
             OWNER_KEY,
             extra={"action": "bucket_of_another"},
         )

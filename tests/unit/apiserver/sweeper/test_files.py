@@ -265,6 +265,22 @@ async def test_every_page_is_looked_at() -> None:
     assert sweep.keys() == []
 
 
+async def test_after_a_restore_with_new_uids_nothing_is_removed_while_the_bucket_names_the_old_installation() -> None:
+    restored = file_body()
+    sweep = Sweep(restored)
+    key = project(restored).key
+    under_old_uid = f"{key[:-8]}ffffffff"
+    sweep.bucket.objects[under_old_uid] = sweep.bucket.objects.pop(key)
+    sweep.bucket.objects[OWNER_KEY] = (b"the uid of before", NOW)
+    sweep.clock.advance(STRAY_AFTER.total_seconds() + 1)
+    await sweep.strays.round()
+    assert sweep.keys() == [under_old_uid]
+    sweep.bucket.objects[key] = sweep.bucket.objects[under_old_uid]  # as docs/files.md says
+    del sweep.bucket.objects[OWNER_KEY]
+    await sweep.strays.round()
+    assert sweep.keys() == [key]
+
+
 async def test_in_a_bucket_of_another_installation_nothing_is_removed(caplog: pytest.LogCaptureFixture) -> None:
     kept = file_body()
     sweep = Sweep(kept)
