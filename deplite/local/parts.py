@@ -17,6 +17,11 @@ LEASE_SECONDS = "6/4/1"
 """Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end."""
 _LIMITS = (
     "DEPLITE_LOST_SECONDS",
+    "DEPLITE_MAX_UNFINISHED_JOBS",
+    "DEPLITE_MAX_OBJECTS",
+    "DEPLITE_MAX_FILE_BYTES",
+    "DEPLITE_MAX_STORAGE_BYTES",
+    "DEPLITE_MAX_FILES",
     "DEPLITE_MAX_LOG_BYTES",
     "DEPLITE_MAX_LOG_LINES",
     "DEPLITE_LOG_BYTES_PER_SECOND",
