@@ -1,6 +1,5 @@
 """Bytes to and from presigned addresses, piece by piece: the size of a file costs no memory."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
@@ -8,13 +7,12 @@ import httpx
 
 from deplite import __version__
 from deplite.client.errors import AwayError, RefusedError
-from deplite.protocol.refusal import retry_after, temporary
+from deplite.protocol.refusal import retry_after, store_code, store_temporary
 
 PIECE = 256 * 1024
 _STALL_SECONDS = 60.0
 _ANSWER_SECONDS = 300.0
 """A store may have to put gigabytes to its disks before it answers."""
-_CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 
 Told = Callable[[int], None]
 """Told how many bytes are done."""
@@ -84,9 +82,8 @@ def _pieces(file: BinaryIO, size: int, told: Told) -> Iterator[bytes]:
 def _check(answer: httpx.Response) -> None:
     if answer.is_success:
         return
-    found = _CODE.search(_beginning(answer))
-    code = found[1].decode() if found else "storage_refused"
-    if temporary(answer.status_code) or answer.status_code == 409:  # 409: another try is not over
+    code = store_code(_beginning(answer))
+    if store_temporary(answer.status_code):
         seconds = retry_after(answer.headers.get("Retry-After"))
         raise AwayError(f"The storage cannot do it now ({answer.status_code} {code}).", seconds)
     raise RefusedError(answer.status_code, code, "The storage refuses it")

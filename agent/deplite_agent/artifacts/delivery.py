@@ -82,25 +82,27 @@ class Delivery:
         """Upload what is owed, as long as the job's time allows."""
         try:
             async with asyncio.timeout(max(0.0, self._owed.until - time.time())):
-                await self._deliver(self._owed)
+                await self._deliver()
         except TimeoutError:
             self._fail(
                 "The job's time left no more room for uploads: what is not named as uploaded is not there. "
                 "Give the workflow a longer timeout-minutes, or its trigger a longer jobSeconds."
             )
 
-    async def _deliver(self, owed: Owed) -> None:
-        names = await self._search(owed) if owed.names is None else owed.names
+    async def _deliver(self) -> None:
+        owed = self._owed
+        names = await self._search() if owed.names is None else owed.names
         left = [name for name in names if name not in owed.stored]
         for name in left:
-            if not await self._one(owed, name):
+            if not await self._one(name):
                 break
         if left:
             many = "artifact" if len(left) == 1 else "artifacts"
             level: Level = "info" if self._stored == len(left) else "error"
             self._tell(f"{self._stored} of {len(left)} {many} uploaded", level=level)
 
-    async def _search(self, owed: Owed) -> tuple[str, ...]:
+    async def _search(self) -> tuple[str, ...]:
+        owed = self._owed
         patterns = Patterns(owed.patterns)
         found = await asyncio.to_thread(search, owed.folder, patterns)
         for problem in found.problems[:MAX_PROBLEMS]:
@@ -115,8 +117,9 @@ class Delivery:
         self._tell(f"Uploading {len(found.names)} {many} ({spelled_bytes(found.size)})", level="info")
         return found.names
 
-    async def _one(self, owed: Owed, name: str) -> bool:
+    async def _one(self, name: str) -> bool:
         """Upload one file; False where the server wants no file of this job."""
+        owed = self._owed
         shown, began = self._shown(name), time.monotonic()
         self._said_at = began
         upload = Upload(

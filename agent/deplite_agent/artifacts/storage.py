@@ -1,13 +1,12 @@
 """PUTs files to presigned addresses of the object store: piece by piece, so that no file is ever in memory."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import BinaryIO
 
 import httpx
 
-from deplite.protocol.refusal import retry_after, temporary
+from deplite.protocol.refusal import retry_after, store_code, store_temporary
 from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError
 
@@ -16,7 +15,6 @@ STALL_SECONDS = 60.0
 """A connection that takes not one piece in so long is dead."""
 ANSWER_SECONDS = 300.0
 """A store may have to put gigabytes to its disks before it answers."""
-_CODE = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 
 
 class Storage:
@@ -91,9 +89,8 @@ async def _beginning(answer: httpx.Response) -> bytes:
 
 
 def _failure(answer: httpx.Response, body: bytes) -> RefusedError | AwayError:
-    found = _CODE.search(body)
-    code = found[1].decode() if found else "storage_refused"
-    if temporary(answer.status_code) or answer.status_code == 409:  # 409: another try is not over
+    code = store_code(body)
+    if store_temporary(answer.status_code):
         seconds = retry_after(answer.headers.get("Retry-After"))
         return AwayError(f"The storage answers {answer.status_code} {code}.", seconds)
     return RefusedError(answer.status_code, code, "the storage refuses the upload")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deplite.protocol.refusal import retry_after, temporary
+from deplite.protocol.refusal import retry_after, store_code, store_temporary, temporary
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 599])
@@ -33,3 +33,21 @@ def test_what_does_not(status: int) -> None:
 )
 def test_when(value: str | None, seconds: float) -> None:
     assert retry_after(value) == seconds
+
+
+def test_a_store_says_409_while_another_upload_is_under_way() -> None:
+    assert store_temporary(409)
+    assert store_temporary(503)
+    assert not store_temporary(412)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"<Error><Code>SlowDown</Code></Error>", "SlowDown"),
+        (b"<Error><Code>a b</Code></Error>", "storage_refused"),
+        (b"", "storage_refused"),
+    ],
+)
+def test_the_code_of_a_store(body: bytes, code: str) -> None:
+    assert store_code(body) == code

@@ -103,15 +103,21 @@ async def test_files_that_are_gone_after_a_restart_are_named(
     assert server.results[KEY]["status"] == "success"
 
 
-async def test_a_process_that_ended_before_the_search_says_so(
-    tmp_path: Path, server: Server, desks: Desks, filing: Filing
-) -> None:
+def owing(tmp_path: Path) -> Journal:
+    """The journal of a process that started a step of a job which owes artifacts, and found none yet."""
     (tmp_path / "jobs").mkdir()
     journal = Journal.create(tmp_path / "jobs", order(), "i0")
     journal.claimed()
     journal.starting(2**22 + 1)
     owed = Owed(folder=tmp_path, patterns=("*",), keep_days=1, until=time.time() + 60)
     OwedFile(journal.owed_path).begin(owed)
+    return journal
+
+
+async def test_a_process_that_ended_before_the_search_says_so(
+    tmp_path: Path, server: Server, desks: Desks, filing: Filing
+) -> None:
+    journal = owing(tmp_path)
     journal.exited(Result(status="success", exit_code=0))
     journal.close()
     desk = desks()
@@ -125,12 +131,7 @@ async def test_a_process_that_ended_before_the_search_says_so(
 async def test_a_crash_within_the_steps_uploads_nothing(
     tmp_path: Path, server: Server, desks: Desks, filing: Filing
 ) -> None:
-    (tmp_path / "jobs").mkdir()
-    journal = Journal.create(tmp_path / "jobs", order(), "i0")
-    journal.claimed()
-    journal.starting(2**22 + 1)
-    owed = Owed(folder=tmp_path, patterns=("*",), keep_days=1, until=time.time() + 60)
-    OwedFile(journal.owed_path).begin(owed)
+    journal = owing(tmp_path)
     journal.close()
     desk = desks()
     desk.recover()
