@@ -6,6 +6,7 @@ from pydantic import Field
 
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources.limits import JOB_GROUP_PATTERN, ObjectName, Params, WorkflowName
+from deplite.resources.notify import Notify
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 from deplite.resources.trigger import DEFAULT_JOB_SECONDS, DEFAULT_QUEUE_SECONDS
 
@@ -51,6 +52,8 @@ class DeployJobSpec(Spec):
     queue_seconds: int = Field(default=DEFAULT_QUEUE_SECONDS, ge=1, le=604_800)
     job_seconds: int = Field(default=DEFAULT_JOB_SECONDS, ge=1, le=604_800)
     ttl_seconds_after_finished: int = Field(default=KEYED_TTL_SECONDS, ge=60, le=7_776_000)
+    notify: Notify | None = None
+    """Where people are told of this run: what its trigger said, or the place in Slack where it was started."""
     cancel: Cancel | None = None
 
 
@@ -73,8 +76,19 @@ class Outcome(Record):
     received_at: Time
 
 
+class SlackMessage(Record):
+    """The message in Slack that shows a job."""
+
+    team_id: str = Field(max_length=21)
+    channel: str = Field(max_length=64)
+    ts: str = Field(max_length=32)
+    """Slack's id of the message in its channel."""
+    phase: Phase
+    """What the message is known to show: once that is the end, nothing is owed to it any more."""
+
+
 class DeployJobStatus(Status):
-    """Writer of all: apiserver, through `deplite_apiserver.jobs.transition` alone."""
+    """Writer: apiserver, through `deplite_apiserver.jobs.transition` alone, but for `slack_message`."""
 
     phase: Phase = Phase.QUEUED
     reason: Reason | None = None
@@ -90,6 +104,8 @@ class DeployJobStatus(Status):
     rejection: Rejection | None = None
     late_result: Outcome | None = None
     """A result that came after the job had been ended without it."""
+    slack_message: SlackMessage | None = None
+    """Writer: `deplite_apiserver.slack.cards`."""
 
 
 class DeployJob(Resource):

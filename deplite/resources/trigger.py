@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deplite.resources.limits import DisplayName, GroupName, ObjectName, Params, WorkflowName
+from deplite.resources.notify import Notify
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 
 DEFAULT_JOB_SECONDS = 3600
@@ -63,6 +64,8 @@ class TriggerSpec(Spec):
     ttl_seconds_after_finished: int = Field(default=172_800, ge=60, le=7_776_000)
     """How long its finished jobs stay in the cluster; jobs made with an idempotency key stay at least 48 hours."""
     suspended: bool = False
+    notify: Notify | None = None
+    """Where people are told of runs that were not started in Slack; those have their card where they were started."""
 
 
 class ScheduleStatus(Record):

@@ -17,12 +17,16 @@ _MOST = {
     "^[0-9a-f]{8}$": "f" * 8,
     "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$": "FFFF:" * 7 + "ABCD/128",
     "^T[A-Z0-9]{1,20}$": "T" + "Z9" * 10,
+    "^[UW][A-Z0-9]{1,20}$": "U" + "Z9" * 10,
+    r"^(#[^\s#<>&|]{1,80}|[CDGUW][A-Z0-9]{1,20})$": "#" + "d\N{GRINNING FACE}" * 40,
 }
 """For each pattern of the schemas, a longest text that matches it, also where it is cut to fit."""
 _LEAST = {pattern: text[:2] if text.startswith("FF") else text[:1] for pattern, text in _MOST.items()} | {
     "^[0-9a-f]{64}$": "0" * 64,
     "^[0-9a-f]{8}$": "0" * 8,
     "^T[A-Z0-9]{1,20}$": "T0",
+    "^[UW][A-Z0-9]{1,20}$": "U0",
+    r"^(#[^\s#<>&|]{1,80}|[CDGUW][A-Z0-9]{1,20})$": "#d",
 }
 _ODD = "\N{GRINNING FACE}\N{RIGHT-TO-LEFT OVERRIDE}\n<&>\u2028\t\x00'\"\\"
 

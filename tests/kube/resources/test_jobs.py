@@ -24,6 +24,7 @@ FULL: dict[str, Any] = {
     "queueSeconds": 10,
     "jobSeconds": 10,
     "ttlSecondsAfterFinished": 200_000,
+    "notify": {"slack": {"channel": "C1", "teamId": "T1", "when": "always"}},
 }
 CHANGES: list[tuple[str, Any]] = [
     ("trigger", "other"),
@@ -55,8 +56,21 @@ CHANGES: list[tuple[str, Any]] = [
     ("jobSeconds", 11),
     ("ttlSecondsAfterFinished", 200_001),
     ("ttlSecondsAfterFinished", None),
+    ("notify", {"slack": {"channel": "C2"}}),
+    ("notify", {"slack": {"teamId": None}}),
+    ("notify", {"slack": {"when": "failure"}}),
+    ("notify", None),
 ]
-ADDITIONS = ["trigger", "ref", "params", "fingerprint", "concurrencyGroup", "concurrencyPolicy", "concurrencyPlace"]
+ADDITIONS = [
+    "trigger",
+    "ref",
+    "params",
+    "fingerprint",
+    "concurrencyGroup",
+    "concurrencyPolicy",
+    "concurrencyPlace",
+    "notify",
+]
 
 
 async def made(door: Door, spec: dict[str, Any]) -> str:

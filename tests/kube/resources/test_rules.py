@@ -13,6 +13,7 @@ HASH = "a" * 64
 JOB = {"agent": "web", "workflow": "deploy"}
 TRIGGER = {"agent": "web", "workflow": "deploy"}
 GRANTS = {"grants": [{"type": "agent", "agents": ["web"]}]}
+TEAM = {"teamId": "T1", "secretName": "s"}
 CRON = {"cron": "0 3 * * *"}
 
 NAME_RULE = "an Organization must be named organization"
@@ -31,6 +32,7 @@ SCOPE_WORKFLOW = "scope workflow needs a workflow"
 SCOPE_AGENT = "scope agent takes no workflow: the caller names it"
 TYPE_SCHEDULE = "type schedule needs a schedule"
 ONLY_SCHEDULE = "schedule needs type schedule"
+TEAM_RULE = "a workspace keeps its id; make another SlackInstallation"
 SCHEDULE_WORKFLOW = "type schedule needs a workflow"
 
 
@@ -85,6 +87,8 @@ CASES = [
     Case("EnrollmentToken", {"secretName": "s"}),
     Case("EnrollmentToken", {"mintedBy": "api"}, MINTED_RULE, {"mintedBy": "operator"}),
     Case("EnrollmentToken", {"mintedBy": "api"}, None, {"uses": 2}),
+    Case("SlackInstallation", TEAM, TEAM_RULE, {"teamId": "T2"}),
+    Case("SlackInstallation", TEAM, None, {"teamName": "Acme", "secretName": "other"}),
     Case("StoredFile", {"size": 1}, IMMUTABLE_FILE, {"size": 2}),
     Case("StoredFile", {}, IMMUTABLE_FILE, {"filename": "a"}),
     Case("StoredFile", {"filename": "a"}, None, {"filename": "a"}),

@@ -15,22 +15,27 @@ from tests.organizations import SYSTEM_NAMESPACE
 LOOK = "get list watch"
 EVERYWHERE = {
     "operator": [
-        ("deplite.io", LOOK, "agents apitokens enrollmenttokens organizations triggers"),
+        ("deplite.io", LOOK, "agents apitokens enrollmenttokens organizations slackinstallations triggers"),
         (
             "deplite.io",
             "patch",
-            "agents/status apitokens/status enrollmenttokens/status organizations/status triggers/status",
+            "agents/status apitokens/status enrollmenttokens/status organizations/status slackinstallations/status "
+            "triggers/status",
         ),
     ],
     "apiserver": [
         ("deplite.io", LOOK, "organizations"),
-        ("deplite.io", f"{LOOK} create patch delete", "agents apitokens deployjobs enrollmenttokens triggers"),
+        (
+            "deplite.io",
+            f"{LOOK} create patch delete",
+            "agents apitokens deployjobs enrollmenttokens slackinstallations triggers",
+        ),
         ("deplite.io", f"{LOOK} create delete", "storedfiles"),
         (
             "deplite.io",
             "patch",
-            "agents/status apitokens/status deployjobs/status enrollmenttokens/status storedfiles/status "
-            "triggers/status",
+            "agents/status apitokens/status deployjobs/status enrollmenttokens/status slackinstallations/status "
+            "storedfiles/status triggers/status",
         ),
         ("", "create", "events"),
     ],

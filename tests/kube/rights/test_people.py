@@ -12,7 +12,7 @@ from tests.kube.rights.conftest import Places
 from tests.kube.rights.reviews import VERBS, Deed, allowed, granted, resources
 
 ALL = "agentpools agents apitokens deployjobs enrollmenttokens organizations slackinstallations storedfiles triggers"
-DECLARED = "agentpools agents apitokens enrollmenttokens triggers"
+DECLARED = "agentpools agents apitokens enrollmenttokens slackinstallations triggers"
 VIEW = [("deplite.io", "get list watch", ALL)]
 EDIT = [
     *VIEW,
