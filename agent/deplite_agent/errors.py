@@ -8,6 +8,7 @@ AgentError
 ├── WorkflowFileError    a workflow file is wrong: file, place, what to do
 ├── RefusedError         the server refuses a call for good (a 4xx answer)
 └── AwayError            the server does not answer, or asks to be left alone: try again later
+    └── StorageAwayError the same of the object store, while the server answers
 """
 
 from deplite.errors import DepliteError
@@ -61,3 +62,7 @@ class AwayError(AgentError):
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StorageAwayError(AwayError):
+    """The object store cannot be reached, by us or by the server."""

@@ -14,7 +14,7 @@ import httpx
 from deplite.protocol.refusal import retry_after, temporary
 from deplite.protocol.request import INSTANCE_HEADER, RequestSigner
 from deplite_agent import VERSION
-from deplite_agent.errors import AwayError, RefusedError, RevokedError
+from deplite_agent.errors import AwayError, RefusedError, RevokedError, StorageAwayError
 
 CALL_SECONDS = 20.0
 _CLOCK_TRIES = 2
@@ -176,7 +176,8 @@ def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedE
         return RefusedError(status, code, message)  # room that is used up does not come back by waiting a little
     if temporary(status) or status == 401 or not isinstance(code, str):
         said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)
-        return AwayError(f"The server answers {said}.", retry_after(after))
+        away = StorageAwayError if code == "storage_unavailable" else AwayError
+        return away(f"The server answers {said}.", retry_after(after))
     return RefusedError(status, code, message)
 
 

@@ -13,11 +13,12 @@ from deplite.amounts import spelled_bytes
 from deplite.failpoints import failpoint
 from deplite.protocol.phases import ResultStatus
 from deplite_agent.artifacts.owed import Owed, OwedFile
+from deplite_agent.artifacts.patience import Patience
 from deplite_agent.artifacts.patterns import Patterns
 from deplite_agent.artifacts.search import LeavesError, search
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.artifacts.upload import Artifact, Upload, printable
-from deplite_agent.errors import RefusedError
+from deplite_agent.errors import RefusedError, StorageAwayError
 from deplite_agent.jobs.log import JobLog, Level
 from deplite_agent.jobs.order import Order
 from deplite_agent.jobs.shipping import uid_header
@@ -65,7 +66,7 @@ def time_for(status: str, passed: float, whole: float) -> float:
 class Delivery:
     """The artifacts of one job."""
 
-    def __init__(self, owed: Owed, owed_file: OwedFile, sender: Sender, job_log: JobLog) -> None:
+    def __init__(self, owed: Owed, owed_file: OwedFile, sender: Sender, job_log: JobLog, patience: Patience) -> None:
         """Make it.
 
         Args:
@@ -73,8 +74,10 @@ class Delivery:
             owed_file: kept up to date for the process that comes after this one.
             sender: what uploads go through.
             job_log: open; knows the secrets of the job.
+            patience: how long they wait for a store that is away.
         """
         self._owed, self._file, self._sender, self._log = owed, owed_file, sender, job_log
+        self._patience = patience
         self._stored = 0
         self._said_at = 0.0
 
@@ -118,7 +121,7 @@ class Delivery:
         return found.names
 
     async def _one(self, name: str) -> bool:
-        """Upload one file; False where the server wants no file of this job."""
+        """Upload one file; False where the next ones need not be tried."""
         owed = self._owed
         shown, began = self._shown(name), time.monotonic()
         self._said_at = began
@@ -130,6 +133,7 @@ class Delivery:
             began=lambda file_id: self._note(name, file_id),
             waiting=lambda why: self._say(f"{shown} waits: {why}", level="warn"),
             sent=lambda done, size: self._say(f"{shown}: {done / size:.0%} of {spelled_bytes(size)}", level="info"),
+            patience=self._patience,
             file_id=owed.files.get(name),
         )
         try:
@@ -138,6 +142,12 @@ class Delivery:
             self._fail(f"{shown} was not uploaded: {error}")
             if error.status in (404, 410):
                 return False
+        except StorageAwayError:
+            self._fail(
+                f"{shown} was not uploaded: the storage has been away for {self._patience.seconds / 60:.0f} minutes. "
+                "What is not named as uploaded is not there; run the workflow again when the storage is back."
+            )
+            return False
         except LeavesError as error:
             self._fail(str(error))
         except OSError as error:

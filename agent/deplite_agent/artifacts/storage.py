@@ -8,7 +8,7 @@ import httpx
 
 from deplite.protocol.refusal import retry_after, store_code, store_temporary
 from deplite_agent import VERSION
-from deplite_agent.errors import AwayError, RefusedError
+from deplite_agent.errors import RefusedError, StorageAwayError
 
 PIECE = 256 * 1024
 STALL_SECONDS = 60.0
@@ -49,14 +49,14 @@ class Storage:
 
         Raises:
             RefusedError: the store does not take it; 412 says that the object is there already.
-            AwayError: it does not answer, or asks to be left alone.
+            StorageAwayError: it does not answer, or asks to be left alone.
         """
         sent_headers = {**headers, "Content-Length": str(size)}
         try:
             async with self._http.stream("PUT", url, content=_pieces(file, size, sent), headers=sent_headers) as answer:
                 body = await _beginning(answer)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise AwayError(f"The storage does not answer: {type(error).__name__}.") from error
+            raise StorageAwayError(f"The storage does not answer: {type(error).__name__}.") from error
         if not answer.is_success:
             raise _failure(answer, body)
 
@@ -88,9 +88,9 @@ async def _beginning(answer: httpx.Response) -> bytes:
     return body
 
 
-def _failure(answer: httpx.Response, body: bytes) -> RefusedError | AwayError:
+def _failure(answer: httpx.Response, body: bytes) -> RefusedError | StorageAwayError:
     code = store_code(body)
     if store_temporary(answer.status_code):
         seconds = retry_after(answer.headers.get("Retry-After"))
-        return AwayError(f"The storage answers {answer.status_code} {code}.", seconds)
+        return StorageAwayError(f"The storage answers {answer.status_code} {code}.", seconds)
     return RefusedError(answer.status_code, code, "the storage refuses the upload")

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from deplite.failpoints import failpoint
 from deplite.mediatypes import media_type
 from deplite.protocol.backoff import Backoff
+from deplite_agent.artifacts.patience import Patience
 from deplite_agent.artifacts.search import MAX_FILE_BYTES, open_inside
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import AwayError, RefusedError
@@ -75,6 +76,7 @@ class Upload:
         began: Callable[[str], None],
         waiting: Callable[[str], None],
         sent: Callable[[int, int], None],
+        patience: Patience,
         file_id: str | None = None,
     ) -> None:
         """Make an upload.
@@ -87,10 +89,12 @@ class Upload:
             began: told the id before anything is sent.
             waiting: told why it is tried again.
             sent: told how many bytes of how many are on their way.
+            patience: ends the waiting for a store that is away.
             file_id: an earlier process has begun this upload under this id, and may even have ended it.
         """
         self._artifact, self._job_id, self._call, self._storage = artifact, job_id, call, storage
         self._began, self._waiting, self._told = began, waiting, sent
+        self._patience, self._farthest = patience, 0
         self._file_id = file_id
         self._address: _Address | None = None
         self._sent = file_id is not None
@@ -107,6 +111,7 @@ class Upload:
             LeavesError: it became a link that leads out of the working directory.
             OSError: it cannot be read.
             RevokedError: this agent was revoked.
+            StorageAwayError: the store was away for too long.
         """
         while True:
             try:
@@ -116,6 +121,7 @@ class Upload:
                 return
             except AwayError as error:
                 self._waiting(str(error))
+                self._patience.spend(error)
                 await asyncio.sleep(max(self._backoff.next(), error.retry_after))
 
     async def _send(self) -> None:
@@ -130,6 +136,7 @@ class Upload:
                 if error.status != 412:  # it is there: the answer to an earlier try was lost
                     raise self._again(error) from None
         self._sent = True
+        self._patience.progress()
         failpoint("agent.artifact.sent")
 
     async def _complete(self) -> None:
@@ -184,6 +191,9 @@ class Upload:
         return body | ({"size": measured.size, "sha256": measured.sha256} if measured.size else {})
 
     def _progress(self, done: int) -> None:
+        if done > self._farthest:  # a store that breaks off at the same place each time takes nothing
+            self._farthest = done
+            self._patience.progress()
         self._told(done, self.size)
 
 

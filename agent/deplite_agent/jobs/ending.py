@@ -6,6 +6,7 @@ import time
 
 from deplite_agent.artifacts.delivery import Delivery, Sender, time_for
 from deplite_agent.artifacts.owed import Owed, OwedFile
+from deplite_agent.artifacts.patience import Patience
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import RevokedError
 from deplite_agent.jobs.journal import Journal
@@ -20,8 +21,17 @@ log = logging.getLogger(__name__)
 class Ending:
     """What one job still does once its result is known; nothing, where it has no artifacts."""
 
-    def __init__(self, journal: Journal, transport: Transport, storage: Storage) -> None:
+    def __init__(self, journal: Journal, transport: Transport, storage: Storage, storage_seconds: float) -> None:
+        """Make it.
+
+        Args:
+            journal: of the job.
+            transport: calls to the server.
+            storage: where artifacts go.
+            storage_seconds: how long they wait for it while it alone is away.
+        """
         self._journal, self._transport, self._storage = journal, transport, storage
+        self._storage_seconds = storage_seconds
         self._file = OwedFile(journal.owed_path)
         self._owed: Owed | None = None
         self._log: JobLog | None = None
@@ -90,7 +100,8 @@ class Ending:
     async def _upload(self, owed: Owed, job_log: JobLog) -> None:
         life = self._journal.life
         sender = Sender(order=life.order, instance=life.instance, transport=self._transport, storage=self._storage)
-        self._uploading = asyncio.create_task(Delivery(owed, self._file, sender, job_log).run())
+        delivery = Delivery(owed, self._file, sender, job_log, Patience(self._storage_seconds))
+        self._uploading = asyncio.create_task(delivery.run())
         if self._stopped:
             self._uploading.cancel()
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from deplite.failpoints import failpoint
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.phases import Reason, ResultStatus
+from deplite_agent.artifacts.patience import GIVE_UP_SECONDS
 from deplite_agent.artifacts.storage import Storage
 from deplite_agent.errors import AwayError, RefusedError
 from deplite_agent.jobs.ending import Ending
@@ -43,6 +44,8 @@ class Tools:
     """Jobs that may run at once; the others wait unclaimed."""
     grace: float = GRACE_SECONDS
     """Seconds between SIGTERM and SIGKILL of a step that is stopped."""
+    storage_seconds: float = GIVE_UP_SECONDS
+    """How long artifacts wait for a store that is away while the server answers."""
 
 
 class Job:
@@ -52,7 +55,7 @@ class Job:
         self.journal = journal
         self._tools = tools
         self._shipment = Shipment(journal, tools.transport)
-        self._ending = Ending(journal, tools.transport, tools.storage)
+        self._ending = Ending(journal, tools.transport, tools.storage, tools.storage_seconds)
         self._running: asyncio.Task[Result] | None = None
         self._stop: Result | None = None
         self._began = 0.0

@@ -21,7 +21,15 @@ def order(**said: Any) -> Order:
     return Order(**(ORDER | said))
 
 
-def tools(folder: Path, transport: Transport, *, slots: int = 4, grace: float = 10.0, **secrets: str) -> Tools:
+def tools(
+    folder: Path,
+    transport: Transport,
+    *,
+    slots: int = 4,
+    grace: float = 10.0,
+    storage_seconds: float = 900.0,
+    **secrets: str,
+) -> Tools:
     """Tools whose workflows and secrets are in a test's folder."""
     for name in ("workflows", "secrets"):
         (folder / name).mkdir(exist_ok=True)
@@ -32,6 +40,7 @@ def tools(folder: Path, transport: Transport, *, slots: int = 4, grace: float = 
         secrets=SecretStore(folder / "secrets", secrets),
         slots=asyncio.Semaphore(slots),
         grace=grace,
+        storage_seconds=storage_seconds,
     )
 
 

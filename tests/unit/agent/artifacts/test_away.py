@@ -108,6 +108,33 @@ async def test_the_time_that_the_server_gives_bounds_it_too(
     assert server.results[KEY] == {"status": "success", "exitCode": 0}
 
 
+async def test_a_store_that_stays_away_is_given_up_and_the_next_files_are_not_tried(
+    tmp_path: Path, server: Server, desks: Desks, bucket: Bucket, filing: Filing
+) -> None:
+    workflow(tmp_path, MAKE)
+    bucket.fault = lambda _m, _p: Fault(status=503)
+    desk = desks(storage_seconds=0)
+    desk.take(order())
+    await over(desk)
+    assert bucket.asked == ["PUT /f-0", "PUT /f-0"]
+    told = [line["content"] for line in of(server, "system")]
+    assert [line for line in told if "dist/one.txt was not uploaded: the storage has been away" in line]
+    assert not [line for line in told if "two.html" in line]
+    assert server.results[KEY] == {"status": "success", "exitCode": 0}
+
+
+async def test_a_store_that_the_server_alone_cannot_reach_is_given_up_as_well(
+    tmp_path: Path, server: Server, desks: Desks, filing: Filing
+) -> None:
+    workflow(tmp_path, MAKE, "[dist/one.txt]")
+    server.script = lambda call: answer(503, "storage_unavailable") if "/files/" in call.path else filing(call)
+    desk = desks(storage_seconds=0)
+    desk.take(order())
+    await over(desk)
+    assert "the storage has been away" in of(server, "system")[0]["content"]
+    assert server.results[KEY] == {"status": "success", "exitCode": 0}
+
+
 @pytest.mark.parametrize(
     ("status", "passed", "whole", "seconds"),
     [("success", 10, 3600, 3560), ("failed", 10, 60, 44), ("success", 3599, 3600, 0), ("timeout", 61, 60, 60)],

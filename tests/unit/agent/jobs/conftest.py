@@ -26,10 +26,15 @@ async def desks(tmp_path: Path, server: Server) -> AsyncIterator[Desks]:
     storages: list[Storage] = []
 
     def make(
-        instance: str = "i1", *, slots: int = 4, grace: float = 10.0, now: Callable[[], float] | None = None
+        instance: str = "i1",
+        *,
+        slots: int = 4,
+        grace: float = 10.0,
+        storage_seconds: float = 900.0,
+        now: Callable[[], float] | None = None,
     ) -> Desk:
         (tmp_path / "jobs").mkdir(exist_ok=True)
-        found = tools(tmp_path, server.transport(instance), slots=slots, grace=grace)
+        found = tools(tmp_path, server.transport(instance), slots=slots, grace=grace, storage_seconds=storage_seconds)
         desk = Desk(tmp_path / "jobs", instance, found, **({"now": now} if now else {}))
         made.append(desk)
         storages.append(found.storage)
