@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from deplite.local.firstdeploy import TOKEN_NAME, TRIGGER_NAME
 from tests.e2e.conftest import Deployment
 from tests.e2e.running import wait_for
 
@@ -50,20 +51,29 @@ class Kubectl:
 
 
 def columns(table: str) -> dict[str, str]:
-    """Return the first row of a table by its headings; headings may have a blank inside, columns have two between."""
-    head, row = table.splitlines()[:2]
+    """Return the one row of a table by its headings; headings may have a blank inside, columns have two between."""
+    head, row = table.splitlines()
     names = [name for name in head.split("  ") if name]
     starts = [head.index(name) for name in names]
     ends = [*starts[1:], None]
     return {name.strip(): row[start:end].strip() for name, start, end in zip(names, starts, ends, strict=True)}
 
 
+def display_named(kubectl: Kubectl, kind: str, display_name: str) -> Any:
+    """Return an object that `deplite up` made: other tests leave theirs beside it."""
+    (found,) = (one for one in kubectl.read(kind)["items"] if one["spec"].get("displayName") == display_name)
+    return found
+
+
 def test_the_tables_read_like_a_product(deployment: Deployment) -> None:
     kubectl = Kubectl(deployment)
-    wait_for(lambda: columns(kubectl("get", "triggers"))["LAST JOB"] == "Succeeded")
-    trigger, agent, token, job = (
-        columns(kubectl("get", kind)) for kind in ("triggers", "agents", "apitokens", "deployjobs")
-    )
+    name = display_named(kubectl, "triggers", TRIGGER_NAME)["metadata"]["name"]
+    wait_for(lambda: columns(kubectl("get", "triggers", name))["LAST JOB"] == "Succeeded")
+    shown = kubectl.read("triggers", name)
+    trigger = columns(kubectl("get", "triggers", name))
+    agent = columns(kubectl("get", "agents", shown["spec"]["agent"]))
+    token = columns(kubectl("get", "apitokens", display_named(kubectl, "apitokens", TOKEN_NAME)["metadata"]["name"]))
+    job = columns(kubectl("get", "deployjobs", shown["status"]["lastJob"]))
     assert {"WORKFLOW": "deploy-prod", "TYPE": "webhook", "READY": "True"}.items() <= trigger.items()
     assert {"STATE": "Connected", "READY": "True"}.items() <= agent.items()
     assert token["PREFIX"].startswith("tk_")
@@ -73,7 +83,7 @@ def test_the_tables_read_like_a_product(deployment: Deployment) -> None:
 
 def test_owners_see_who_enrolled(deployment: Deployment) -> None:
     kubectl = Kubectl(deployment)
-    agent = kubectl.read("agents")["items"][0]["metadata"]["name"]
+    agent = display_named(kubectl, "triggers", TRIGGER_NAME)["spec"]["agent"]
 
     def enrolments() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = kubectl.read("events", "--field-selector=reason=Enrolled")["items"]
@@ -87,7 +97,7 @@ def test_owners_see_who_enrolled(deployment: Deployment) -> None:
 
 def test_an_applied_trigger_runs_by_its_webhook(deployment: Deployment) -> None:
     kubectl = Kubectl(deployment)
-    agent = kubectl.read("agents")["items"][0]["metadata"]["name"]
+    agent = display_named(kubectl, "triggers", TRIGGER_NAME)["spec"]["agent"]
     kubectl("apply", "-f", "-", given=TRIGGER_AND_TOKEN.replace("AGENT", agent))
     kubectl("wait", "--for=condition=Ready", "trigger/nightly", "apitoken/ci", "--timeout=30s")
     try:

@@ -12,6 +12,7 @@ from deplite.local.accounts import Accounts
 from deplite.local.cluster import Cluster
 from deplite.local.controlplane import ControlPlane
 from deplite.rights import PARTS, account_name, cluster_manifests
+from tests.kube.rights.reviews import Deed, until
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 
 
@@ -41,6 +42,9 @@ async def parts(control_plane: ControlPlane, session_folder: Path) -> AsyncItera
     folder.mkdir(mode=0o700)
     accounts = Accounts(cluster, folder, control_plane.kubeconfig)
     clients = {part: await KubeClient.connect((await accounts.issue(account_name(part))).kubeconfig) for part in PARTS}
+    for client in clients.values():  # one deed of each of the two roles it has
+        leases = Deed("get", "coordination.k8s.io", "leases", SYSTEM_NAMESPACE)
+        await until(client, [Deed("list", "deplite.io", "agents", ""), leases])
     yield clients
     for client in clients.values():
         await client.close()
@@ -54,6 +58,19 @@ async def places(kube: KubeClient, parts: dict[str, KubeClient]) -> AsyncIterato
     await create_organization(kube, found.bound)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": found.unbound}}
     await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
+    await _bound(parts, found.bound)
     yield found
     for name in (found.bound, found.unbound):
         await delete_namespace(kube, name)
+
+
+@pytest_asyncio.fixture
+async def organization(organization: str, parts: dict[str, KubeClient]) -> str:
+    """A fresh organization whose RoleBindings hold already."""
+    await _bound(parts, organization)
+    return organization
+
+
+async def _bound(parts: dict[str, KubeClient], namespace: str) -> None:
+    for client in parts.values():
+        await until(client, [Deed("get", "", "secrets", namespace)])

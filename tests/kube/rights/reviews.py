@@ -82,6 +82,14 @@ async def allowed(kube: KubeClient, asked: Iterable[Deed], user: str | None = No
     return {deed for deed, answer in zip(wanted, answers, strict=True) if answer}
 
 
+async def until(kube: KubeClient, asked: Iterable[Deed], *, allow: bool = True, user: str | None = None) -> None:
+    """Wait until all of these are allowed, or none: the authorizer reads roles and bindings from a watch."""
+    wanted = set(asked)
+    async with asyncio.timeout(60):
+        while await allowed(kube, wanted, user) != (wanted if allow else set()):
+            await asyncio.sleep(0.05)
+
+
 def granted(table: Iterable[tuple[str, str, str]], namespaces: Iterable[str]) -> set[Deed]:
     """Return the deeds of a table of (group, verbs, resources), in each of these namespaces."""
     places = tuple(namespaces)

@@ -1,6 +1,5 @@
 """Each part may do exactly what is written here, asked of the API server over everything that it serves."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,7 +8,7 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import ForbiddenError
 from deplite.resources import Agent, DeployJob, Trigger
 from tests.kube.rights.conftest import Places
-from tests.kube.rights.reviews import Deed, allowed, deeds, granted
+from tests.kube.rights.reviews import Deed, allowed, deeds, granted, until
 from tests.organizations import SYSTEM_NAMESPACE
 
 LOOK = "get list watch"
@@ -147,13 +146,5 @@ async def test_taking_the_role_binding_away_takes_the_secrets_away(
     assert await allowed(parts["operator"], deed) == set(deed)
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{organization}/rolebindings/deplite-operator-secrets"
     await kube.connection.request("DELETE", path)
-    assert await _until_nothing(parts["operator"], deed)
+    await until(parts["operator"], deed, allow=False)
     assert await allowed(parts["apiserver"], deed) == set(deed)
-
-
-async def _until_nothing(kube: KubeClient, deeds: list[Deed]) -> bool:
-    """The authorizer reads RoleBindings from a watch: give it a moment."""
-    async with asyncio.timeout(10):
-        while await allowed(kube, deeds):
-            await asyncio.sleep(0.05)
-    return True
