@@ -20,8 +20,9 @@ from deplite_apiserver.jobs.desk import Desk
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.intake import log_flows
-from deplite_apiserver.serverkeys import load_server_keys
+from deplite_apiserver.serverkeys import ServerKeys, load_server_keys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.slack.desk import Slack
 from deplite_apiserver.storage.presign import Presigner
 from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.tokens.usage import TokenUsage
@@ -36,9 +37,29 @@ FLUSH_SECONDS = 2.0
 async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     """Yield the context of a replica whose caches are being filled; `/readyz` tells when they are."""
     kube = await KubeClient.connect(settings.kubeconfig)
+    context = _put_together(settings, clock, kube, await load_server_keys(kube, settings.system_namespace))
+    runs = {
+        "caches": context.caches.run(),
+        "desk": context.desk.run(),
+        "usage": context.usage.run(),
+        "trail": context.trail.run(),
+        "notices": context.notices.run(),
+        "slack": context.slack.run(),
+    }
+    tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
+    closing = asyncio.Event()
+    for task in tasks.values():
+        task.add_done_callback(partial(_ended, closing))
+    try:
+        yield context
+    finally:
+        closing.set()
+        await _take_apart(context, tasks)
+
+
+def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys) -> Context:
     caches = Caches(kube)
     limiter = MemoryLimiter(clock)
-    server_keys = await load_server_keys(kube, settings.system_namespace)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = S3Store(settings.s3)
     room = _room(settings, caches, clock)
@@ -54,7 +75,15 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         room=room,
         store=store,
     )
-    context = Context(
+    slack = Slack(
+        settings=settings,
+        kube=kube,
+        caches=caches,
+        clock=clock,
+        server_keys=server_keys,
+        holds_lease=lambda: desk.leads,
+    )
+    return Context(
         settings=settings,
         kube=kube,
         caches=caches,
@@ -71,23 +100,8 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         store=store,
         presigner=presigner,
         desk=desk,
+        slack=slack,
     )
-    runs = {
-        "caches": caches.run(),
-        "desk": desk.run(),
-        "usage": usage.run(),
-        "trail": trail.run(),
-        "notices": notices.run(),
-    }
-    tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
-    closing = asyncio.Event()
-    for task in tasks.values():
-        task.add_done_callback(partial(_ended, closing))
-    try:
-        yield context
-    finally:
-        closing.set()
-        await _take_apart(context, tasks)
 
 
 def _room(settings: Settings, caches: Caches, clock: Clock) -> Room:
@@ -113,6 +127,7 @@ async def _take_apart(context: Context, tasks: dict[str, asyncio.Task[None]]) ->
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FLUSH_SECONDS):
             await context.usage.flush(all_of_them=True)
+    await context.slack.close()
     await context.kube.close()
 
 

@@ -13,6 +13,7 @@ from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, St
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
+from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.files.view import INDEXES as FILE_INDEXES
 from deplite_apiserver.files.view import FileView
@@ -74,12 +75,27 @@ class Caches:
                 "hash": lambda found: found.status.hash,
             },
         )
+        self.slack: Cache[SlackInstallation] = Cache(
+            kube,
+            SlackInstallation,
+            SlackInstallation.model_validate,
+            indexes={"namespace": lambda found: found.namespace, "team": lambda found: found.spec.team_id},
+        )
         self.jobs: Cache[JobView] = Cache(kube, DeployJob, project, indexes=JOB_INDEXES)
         self.files: Cache[FileView] = Cache(kube, StoredFile, project_file, indexes=FILE_INDEXES)
 
     def all(self) -> tuple[Cache[Any], ...]:
         """Return every cache."""
-        return self.organizations, self.agents, self.triggers, self.tokens, self.enrollments, self.jobs, self.files
+        return (
+            self.organizations,
+            self.agents,
+            self.triggers,
+            self.tokens,
+            self.enrollments,
+            self.slack,
+            self.jobs,
+            self.files,
+        )
 
     @property
     def synced(self) -> bool:

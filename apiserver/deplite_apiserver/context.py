@@ -23,6 +23,7 @@ from deplite_apiserver.tokens.usage import TokenUsage
 
 if TYPE_CHECKING:
     from deplite_apiserver.jobs.desk import Desk
+    from deplite_apiserver.slack.desk import Slack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Context:
     presigner: Presigner
     desk: "Desk"
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
+    slack: "Slack"
+    """Everything about Slack; where it is off, this refuses."""
 
 
 async def context_of(request: Request) -> Context:

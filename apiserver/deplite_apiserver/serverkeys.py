@@ -4,6 +4,8 @@ import asyncio
 import secrets
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import AlreadyExistsError, NotFoundError, UnavailableError
@@ -36,6 +38,11 @@ class ServerKeys:
     def current_public_pem(self) -> str:
         """The public key that enrolling agents pin, as SubjectPublicKeyInfo PEM."""
         return public_pem(self._keys[self.current_id].public_key())
+
+    def derived(self, purpose: str) -> bytes:
+        """Return 32 bytes that nobody else has, of the current key: the same for a purpose on every replica."""
+        secret = self._keys[self.current_id].private_bytes_raw()
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"deplite " + purpose.encode()).derive(secret)
 
 
 async def load_server_keys(kube: KubeClient, namespace: str) -> ServerKeys:

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from deplite.errors import DepliteError
 from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.edge.body import MAX_LOG_BODY
+from deplite_apiserver.slack.settings import SlackSettings
 from deplite_apiserver.storage.credentials import read_key
 from deplite_apiserver.storage.settings import S3Settings
 
@@ -61,6 +62,8 @@ class Settings(BaseModel):
     kubeconfig: Path | None = None
     issuers: tuple[IssuerSettings, ...] = ()
     s3: S3Settings
+    slack: SlackSettings | None = None
+    """The app at Slack; None: Slack is off."""
     log_format: Literal["json", "text"] = "json"
     lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
     """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
@@ -123,7 +126,20 @@ _S3_OPTIONAL = {
     "style": "DEPLITE_S3_STYLE",
     "ca_file": "DEPLITE_S3_CA_FILE",
 }
-_VARIABLES = _PLAIN | _S3_NEEDED | _S3_OPTIONAL | {"trusted_proxies": "DEPLITE_TRUSTED_PROXIES"}
+_SLACK_NEEDED = {
+    "client_id": "DEPLITE_SLACK_CLIENT_ID",
+    "client_secret_file": "DEPLITE_SLACK_CLIENT_SECRET_FILE",
+    "signing_secret_file": "DEPLITE_SLACK_SIGNING_SECRET_FILE",
+}
+_SLACK_OPTIONAL = {"url": "DEPLITE_SLACK_URL"}
+_VARIABLES = (
+    _PLAIN
+    | _S3_NEEDED
+    | _S3_OPTIONAL
+    | _SLACK_NEEDED
+    | _SLACK_OPTIONAL
+    | {"trusted_proxies": "DEPLITE_TRUSTED_PROXIES"}
+)
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -139,6 +155,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
                 **_set(environment, _PLAIN),
                 "issuers": _issuers(environment),
                 "s3": _s3(environment),
+                "slack": _slack(environment),
                 "trusted_proxies": _networks(environment.get("DEPLITE_TRUSTED_PROXIES", "")),
             }
         )
@@ -149,7 +166,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _variable(location: Sequence[int | str]) -> str:
     """Return the variable that a field of the settings is read from."""
-    field = str(location[1] if location[0] == "s3" else location[0])
+    field = str(location[1] if location[0] in ("s3", "slack") else location[0])
     return _VARIABLES.get(field, field)
 
 
@@ -193,6 +210,18 @@ def _s3(environment: Mapping[str, str]) -> dict[str, str]:
         _check(_S3_NEEDED[key], found[key], lambda path: read_key(Path(path)))
     if "ca_file" in found:
         _check(_S3_OPTIONAL["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
+    return found
+
+
+def _slack(environment: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the app at Slack; None where not one of its variables is set."""
+    found = _set(environment, _SLACK_NEEDED | _SLACK_OPTIONAL)
+    if not found:
+        return None
+    if missing := [name for field, name in _SLACK_NEEDED.items() if field not in found]:
+        raise SettingsError(f"Set {', '.join(missing)} as well, or none of Slack's: then it is off.")
+    for key in ("client_secret_file", "signing_secret_file"):
+        _check(_SLACK_NEEDED[key], found[key], lambda path: read_key(Path(path)))
     return found
 
 

@@ -12,8 +12,8 @@ from starlette.routing import compile_path
 from deplite.errors import DepliteError
 from deplite_apiserver.auth.callers import Role
 
-Kind = Literal["public", "member", "owner", "token", "agent", "enrollment"]
-"""`member` and `owner` are people with a JWT; an owner may do what a member may."""
+Kind = Literal["public", "member", "owner", "token", "agent", "enrollment", "slack"]
+"""`member` and `owner` are people with a JWT; an owner may do what a member may. `slack` is Slack itself."""
 
 _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
     ("GET", "/livez", ["public"]),

@@ -217,6 +217,11 @@ class Desk:
             lost_seconds=settings.lost_seconds,
         )
 
+    @property
+    def leads(self) -> bool:
+        """Whether this replica holds the sweeper's Lease: the one that acts by itself."""
+        return self._lease.held
+
     def heard(self, agent: AgentKey) -> None:
         """Note that a signed call of an agent just came."""
         self.presence.touch(agent)

@@ -27,6 +27,11 @@ SCHEMES: dict[str, dict[str, str]] = {
         "Standard base64 of the Ed25519 signature over `TIMESTAMP\\nNONCE\\nMETHOD\\nPATH\\nHEX_SHA256(BODY)`; "
         "the path has no prefix and no query.",
     ),
+    "slackTimestamp": _header("X-Slack-Request-Timestamp", "Unix seconds, at most 300 off."),
+    "slackSignature": _header(
+        "X-Slack-Signature",
+        "`v0=` and the hex HMAC-SHA256, by the app's signing secret, over `v0:TIMESTAMP:BODY`; Slack sends it.",
+    ),
 }
 
 _SIGNATURE: dict[str, list[str]] = {"agentId": [], "agentTimestamp": [], "agentNonce": [], "agentSignature": []}
@@ -43,6 +48,8 @@ def security_of(kinds: Set[Kind]) -> list[dict[str, list[Any]]]:
         found.append(_SIGNATURE)
     if "enrollment" in kinds:
         found.append({"enrollmentCode": []})
+    if "slack" in kinds:
+        found.append({"slackTimestamp": [], "slackSignature": []})
     return found
 
 
@@ -55,5 +62,6 @@ def said_of(kinds: Set[Kind]) -> str:
         "token": "API tokens",
         "agent": "agents (signature)",
         "enrollment": "enrolment codes",
+        "slack": "Slack (signature)",
     }
     return ", ".join(word for kind, word in words.items() if kind in kinds)

@@ -13,6 +13,11 @@ S3 = {
     "DEPLITE_S3_ACCESS_KEY_FILE": __file__,
     "DEPLITE_S3_SECRET_KEY_FILE": __file__,
 }
+SLACK = {
+    "DEPLITE_SLACK_CLIENT_ID": "123.456",
+    "DEPLITE_SLACK_CLIENT_SECRET_FILE": __file__,
+    "DEPLITE_SLACK_SIGNING_SECRET_FILE": __file__,
+}
 
 
 def test_the_defaults() -> None:
@@ -132,6 +137,43 @@ def test_issuers_that_nobody_should_believe_are_refused(tmp_path: Path, content:
     path.write_text(content)
     with pytest.raises(SettingsError, match="DEPLITE_JWT_ISSUERS"):
         load_settings(S3 | {"DEPLITE_JWT_ISSUERS": str(path)})
+
+
+def test_slack_is_off_unless_it_is_set_up() -> None:
+    assert load_settings(S3).slack is None
+    assert load_settings(S3 | dict.fromkeys([*SLACK, "DEPLITE_SLACK_URL"], "")).slack is None
+    slack = load_settings(S3 | SLACK).slack
+    assert slack is not None
+    assert (slack.client_id, slack.client_secret_file, slack.url) == ("123.456", Path(__file__), "https://slack.com")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8", "https://proxy:8"])
+def test_slack_may_be_elsewhere(url: str) -> None:
+    slack = load_settings(S3 | SLACK | {"DEPLITE_SLACK_URL": url + "/"}).slack
+    assert slack is not None
+    assert slack.url == url
+
+
+@pytest.mark.parametrize("left_out", SLACK)
+def test_a_part_of_slacks_settings_is_none(left_out: str) -> None:
+    with pytest.raises(SettingsError, match=f"Set {left_out} as well"):
+        load_settings(S3 | {name: value for name, value in SLACK.items() if name != left_out})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"DEPLITE_SLACK_CLIENT_ID": "a b"},
+        {"DEPLITE_SLACK_CLIENT_SECRET_FILE": "/does/not/exist"},
+        {"DEPLITE_SLACK_SIGNING_SECRET_FILE": "/dev/null"},
+        {"DEPLITE_SLACK_URL": "http://slack.com"},
+        {"DEPLITE_SLACK_URL": "https://slack.com/api"},
+        {"DEPLITE_SLACK_URL": "slack.com"},
+    ],
+)
+def test_a_wrong_setting_of_slack_is_named(wrong: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        load_settings(S3 | SLACK | wrong)
 
 
 def test_settings_are_frozen() -> None:

@@ -78,7 +78,7 @@ def test_a_persons_route_names_what_the_role_is_looked_up_by(route: APIRoute) ->
 @pytest.mark.parametrize(("entry", "kinds"), ACCESS.items(), ids=str)
 def test_an_entry_is_of_one_sort(entry: tuple[str, str], kinds: frozenset[str]) -> None:
     assert kinds
-    assert kinds in ({"public"}, {"agent"}, {"enrollment"}) or kinds <= {"member", "owner", "token"}
+    assert kinds in ({"public"}, {"agent"}, {"enrollment"}, {"slack"}) or kinds <= {"member", "owner", "token"}
     if kinds & {"member", "owner"}:
         assert needed_role(*entry) == ("member" if "member" in kinds else "owner")
 

@@ -1,0 +1,253 @@
+"""The one who talks to Slack: one call, one answer or one error. Whether and when to try again, others decide."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from deplite.patience import patience
+from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.slack.errors import (
+    TOKEN_CODES,
+    SlackError,
+    SlackLimitedError,
+    SlackRefusedError,
+    SlackTokenError,
+    SlackUnavailableError,
+)
+from deplite_apiserver.slack.secretfile import SecretFile
+from deplite_apiserver.slack.settings import SLACK_URL, SlackSettings
+from deplite_apiserver.slack.tokens import BotTokens
+
+SCOPES = ("app_mentions:read", "chat:write", "chat:write.public", "commands")
+"""What the app asks for; it reads no history."""
+CALL_SECONDS = 10.0
+"""How long one call may take; callers over HTTP have less patience."""
+CONNECT_SECONDS = 3.0
+MAX_RETRY_AFTER = 300.0
+HOOKS = "https://hooks.slack.com"
+_OUTAGES = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+"""Codes of Slack (with `ok: false`) that mean that it is in trouble."""
+
+# The library writes whole bodies at the level debug, granted tokens among them. Its lines are never wanted.
+_quiet = logging.getLogger("deplite_apiserver.slack.library")
+_quiet.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """What Slack grants for a code of its own."""
+
+    team_id: str | None
+    """None: the app was installed for a whole Enterprise organization."""
+    team_name: str | None
+    token: str = field(repr=False)
+    scopes: tuple[str, ...]
+    bot_user_id: str | None
+    enterprise: bool
+    """Whether it is good for all workspaces of an Enterprise organization."""
+
+
+class SlackApp:
+    """The app at Slack.
+
+    Every method raises the errors of `deplite_apiserver.slack.errors`.
+    """
+
+    def __init__(self, settings: SlackSettings, tokens: BotTokens) -> None:
+        """Make the app; nothing is sent yet.
+
+        Raises:
+            OSError: a file of a secret cannot be read.
+            ValueError: one is empty.
+        """
+        self.settings, self.tokens = settings, tokens
+        self._client_secret = SecretFile(settings.client_secret_file)
+        self._signing_secret = SecretFile(settings.signing_secret_file)
+        self._made: aiohttp.ClientSession | None = None
+
+    @property
+    def signing_secret(self) -> str:
+        """What Slack signs its requests with."""
+        return self._signing_secret.read()
+
+    def install_url(self, *, state: str, redirect_uri: str) -> str:
+        """Return the address at which a person installs the app into a workspace."""
+        query = {
+            "client_id": self.settings.client_id,
+            "scope": ",".join(SCOPES),
+            "redirect_uri": redirect_uri,
+            "state": state,
+        }
+        return f"{self.settings.url}/oauth/v2/authorize?{urlencode(query)}"
+
+    async def call(self, installation: SlackInstallation, method: str, **payload: Any) -> dict[str, Any]:
+        """Call a method of the Web API with an installation's bot token.
+
+        A token that Slack refuses is read once more: a fresh one may have been put there through another replica.
+
+        Raises:
+            KubeError: the Secret of the token cannot be read for the moment.
+        """
+        token = await self.tokens.of(installation)
+        try:
+            return await self.call_with(token.text, method, payload)
+        except SlackTokenError:
+            again = await self.tokens.read(installation)
+            if again.text == token.text:
+                self.tokens.forget(installation)
+                raise
+        try:
+            return await self.call_with(again.text, method, payload)
+        except SlackTokenError:
+            self.tokens.forget(installation)
+            raise
+
+    async def call_with(self, token: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a method of the Web API with a bot token."""
+        return await self._answer(self._client(token).api_call(method, json=dict(payload)))
+
+    async def exchange(self, code: str, redirect_uri: str) -> Granted:
+        """Take a bot token for the code that Slack gave a person's browser."""
+        answer = await self._answer(
+            self._client().oauth_v2_access(
+                client_id=self.settings.client_id,
+                client_secret=self._client_secret.read(),
+                code=code,
+                redirect_uri=redirect_uri,
+            )
+        )
+        team = answer.get("team") or {}
+        token = answer.get("access_token")
+        if not isinstance(token, str) or not token:
+            raise SlackRefusedError("no_bot_token", "Slack granted no bot token.")
+        return Granted(
+            team_id=team.get("id"),
+            team_name=team.get("name"),
+            token=token,
+            scopes=tuple(scope for scope in str(answer.get("scope") or "").split(",") if scope),
+            bot_user_id=answer.get("bot_user_id"),
+            enterprise=bool(answer.get("is_enterprise_install")),
+        )
+
+    async def uninstall(self, installation: SlackInstallation) -> None:
+        """Take the app out of a workspace: all its tokens end there."""
+        token = await self.tokens.of(installation)
+        # Not by the library's own method: it puts the app's secret into the address.
+        data = {"client_id": self.settings.client_id, "client_secret": self._client_secret.read()}
+        await self._answer(self._client(token.text).api_call("apps.uninstall", data=data))
+
+    async def revoke(self, token: str) -> None:
+        """End one token."""
+        await self._answer(self._client(token).api_call("auth.revoke", data={}))
+
+    async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
+        """Send a later answer to a command or a button.
+
+        Raises:
+            ValueError: the address is not Slack's.
+        """
+        if not self._is_hook(response_url):
+            raise ValueError("The address for the answer is not Slack's.")
+        async with _told_apart(), self._session().post(response_url, json=dict(body)) as response:
+            if response.status == 429:
+                raise SlackLimitedError(_seconds(response.headers))
+            if response.status >= 500:
+                raise SlackUnavailableError(f"Slack answers {response.status}.", maybe_done=True)
+            if response.status != 200:
+                raise SlackRefusedError(f"http_{response.status}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._made is not None:
+            await self._made.close()
+
+    def _is_hook(self, url: str) -> bool:
+        parts = urlsplit(url)
+        allowed = HOOKS if self.settings.url == SLACK_URL else self.settings.url
+        return f"{parts.scheme}://{parts.netloc}" == allowed
+
+    def _client(self, token: str | None = None) -> AsyncWebClient:
+        client = AsyncWebClient(
+            token=token,
+            base_url=f"{self.settings.url}/api/",
+            session=self._session(),
+            logger=_quiet,
+            retry_handlers=[],
+        )
+        client.proxy = None  # the library knows HTTPS_PROXY, but not NO_PROXY; aiohttp knows both
+        return client
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._made is None:
+            self._made = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                trust_env=bool(getproxies()),
+                middlewares=(_no_redirects,),
+            )
+        return self._made
+
+    async def _answer(self, sending: Awaitable[Any]) -> dict[str, Any]:
+        try:
+            async with _told_apart():
+                answer: dict[str, Any] = (await sending).data
+                return answer
+        except SlackApiError as error:
+            raise _refused(error.response) from None
+
+
+async def _no_redirects(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Follow nobody: a redirected request would take bodies to where we were not told to go."""
+    response = await send(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise aiohttp.ClientPayloadError("redirected")
+    return response
+
+
+@asynccontextmanager
+async def _told_apart() -> AsyncIterator[None]:
+    """Turn whatever keeps an answer away into `SlackUnavailableError`, which says whether the request was sent."""
+    try:
+        async with asyncio.timeout(patience(CALL_SECONDS)):
+            yield
+    except SlackApiError:
+        raise
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise SlackUnavailableError(_silence(error), maybe_done=False) from None
+    except (aiohttp.ClientError, TimeoutError, OSError, SlackClientError, ValueError, AttributeError) as error:
+        # The last two come from a body that is no JSON object.
+        raise SlackUnavailableError(_silence(error), maybe_done=True) from None
+
+
+def _silence(error: Exception) -> str:
+    return f"Slack does not answer: {type(error).__name__}."  # an error's own text may hold an address
+
+
+def _refused(response: Any) -> SlackError:
+    """Return what an answer without `ok: true` means; it is the library's, or aiohttp's where no JSON came."""
+    status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)
+    data = getattr(response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    if status == 429 or code in ("ratelimited", "rate_limited"):
+        return SlackLimitedError(_seconds(response.headers))
+    if not isinstance(code, str) or status >= 500 or code in _OUTAGES:
+        return SlackUnavailableError(f"Slack answers {status} {_printable(code)}".strip() + ".", maybe_done=True)
+    return (SlackTokenError if code in TOKEN_CODES else SlackRefusedError)(_printable(code))
+
+
+def _printable(code: Any) -> str:
+    return "".join(one for one in str(code or "")[:128] if one.isascii() and one.isprintable())
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
+    text = headers.get("Retry-After", "")
+    return min(max(float(text), 1.0), MAX_RETRY_AFTER) if text.isdecimal() else 1.0

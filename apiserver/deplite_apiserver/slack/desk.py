@@ -1,0 +1,76 @@
+"""Everything about Slack, put together: `context.slack`. With Slack off it is there and refuses."""
+
+from collections.abc import Callable
+
+from deplite.kube.client import KubeClient
+from deplite_apiserver.caches import Caches
+from deplite_apiserver.clock import Clock
+from deplite_apiserver.errors import ConflictError
+from deplite_apiserver.serverkeys import ServerKeys
+from deplite_apiserver.settings import Settings
+from deplite_apiserver.slack.app import SlackApp
+from deplite_apiserver.slack.installations import Installations
+from deplite_apiserver.slack.tokens import BotTokens
+
+
+class Slack:
+    """The Slack part of one replica.
+
+    Attributes:
+        installations: which workspaces are connected.
+        holds_lease: whether this replica is the one that acts by itself (the sweeper's).
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        kube: KubeClient,
+        caches: Caches,
+        clock: Clock,
+        server_keys: ServerKeys,
+        holds_lease: Callable[[], bool],
+    ) -> None:
+        """Put the parts together; `run` starts them.
+
+        Args:
+            settings: the app at Slack, if there is one.
+            kube: the Kubernetes API.
+            caches: the local copies; run by the app.
+            clock: the time.
+            server_keys: what states are signed with, by a key derived from it.
+            holds_lease: whether this replica holds the sweeper's Lease.
+        """
+        self._kube, self._caches, self._clock, self._server_keys = kube, caches, clock, server_keys
+        self.holds_lease = holds_lease
+        self.installations = Installations(caches.slack)
+        tokens = BotTokens(kube, clock.monotonic)
+        self._app = None if settings.slack is None else SlackApp(settings.slack, tokens)
+
+    @property
+    def on(self) -> bool:
+        """Whether this installation of Deplite is an app at Slack."""
+        return self._app is not None
+
+    @property
+    def app(self) -> SlackApp:
+        """The one who talks to Slack.
+
+        Raises:
+            ConflictError: `slack_not_configured`: there is no app.
+        """
+        if self._app is None:
+            raise ConflictError(
+                "Slack is not set up on this server: whoever runs it sets DEPLITE_SLACK_CLIENT_ID, "
+                "DEPLITE_SLACK_CLIENT_SECRET_FILE and DEPLITE_SLACK_SIGNING_SECRET_FILE.",
+                code="slack_not_configured",
+            )
+        return self._app
+
+    async def run(self) -> None:
+        """Do all that goes on beside requests; for ever, unless Slack is off."""
+
+    async def close(self) -> None:
+        """Let go of the connections to Slack."""
+        if self._app is not None:
+            await self._app.close()

@@ -1,0 +1,61 @@
+"""Which workspaces are connected, and to which organization: what the local copy says.
+
+A workspace belongs to one organization: that of its oldest connected SlackInstallation.
+"""
+
+from datetime import UTC, datetime
+
+from deplite.kube.cache import Cache
+from deplite.resources.slackinstallation import SlackInstallation
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+class Installations:
+    """All SlackInstallations, as far as they have come here."""
+
+    def __init__(self, cache: Cache[SlackInstallation]) -> None:
+        self._cache = cache
+
+    @property
+    def synced(self) -> bool:
+        """Whether what is not here is nowhere."""
+        return self._cache.synced
+
+    def connected(self, team_id: str) -> SlackInstallation | None:
+        """Return the one through which a workspace is served, whatever organization it belongs to."""
+        found = [one for one in self._cache.by("team", team_id) if serves(one)]
+        return min(found, key=age_of, default=None)
+
+    def of(self, organization: str) -> list[SlackInstallation]:
+        """Return an organization's, the oldest first."""
+        return sorted((one for one in self._cache.by("namespace", organization) if not ending(one)), key=age_of)
+
+    def the_one(self, organization: str, team_id: str | None) -> SlackInstallation | None:
+        """Return the one through which an organization speaks to a workspace.
+
+        Args:
+            organization: the namespace.
+            team_id: the workspace; None: the only one that the organization has connected.
+
+        Returns:
+            None where there is none, or more than one and `team_id` does not say which.
+        """
+        teams = {one.spec.team_id for one in self.of(organization) if serves(one)} if team_id is None else {team_id}
+        found = self.connected(next(iter(teams))) if len(teams) == 1 else None
+        return found if found is not None and found.namespace == organization else None
+
+
+def serves(installation: SlackInstallation) -> bool:
+    """Whether Slack accepted its token, and it is not being deleted."""
+    return installation.status.connected and not ending(installation)
+
+
+def ending(installation: SlackInstallation) -> bool:
+    """Whether it is being deleted."""
+    return installation.metadata.deletion_timestamp is not None
+
+
+def age_of(installation: SlackInstallation) -> tuple[datetime, str]:
+    """Return what sorts the oldest first."""
+    return installation.metadata.creation_timestamp or _LAST, installation.metadata.uid
