@@ -6,6 +6,7 @@ ApiError
 ├── WrongCredentialError       wrong_credential        a good kind of credential at the wrong door
 ├── InvalidEnrollTokenError    invalid_enroll_token
 ├── AgentAuthError             one code each for what is wrong with an agent's signature
+├── SlackSignatureError        bad_slack_signature
 ├── ForbiddenError             forbidden               the role does not allow it
 ├── TokenScopeError            token_scope
 ├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed
@@ -92,6 +93,13 @@ class AgentAuthError(ApiError):
 
     code = "bad_signature"
     default = "The request's signature does not verify."
+
+
+class SlackSignatureError(ApiError):
+    """Slack did not send this, or not lately; what is wrong is not told."""
+
+    code = "bad_slack_signature"
+    default = "The request carries no signature of Slack that holds now."
 
 
 class ForbiddenError(ApiError):

@@ -22,6 +22,8 @@ from deplite_apiserver.errors import (
 
 MAX_BODY = 1024 * 1024
 MAX_LOG_BODY = 4 * 1024 * 1024
+MAX_SLACK_BODY = 256 * 1024
+"""A press of a button brings the whole message along."""
 MAX_DEPTH = 32
 MAX_VALUES = 50_000
 """Members and items of a body: what no route of ours needs is not looked at one by one."""
@@ -53,13 +55,13 @@ async def raw_body(request: Request) -> bytes:
 
     Raises:
         UnsupportedEncodingError: it is compressed.
-        TooLargeError: it is longer than 1 MiB (4 MiB for logs); not read on.
+        TooLargeError: it is longer than 1 MiB (4 MiB for logs, 256 KiB from Slack); not read on.
         SlowRequestError: it did not arrive in the time of the settings.
     """
     if not hasattr(request.state, "raw_body"):
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise UnsupportedEncodingError
-        limit = MAX_LOG_BODY if request.url.path.endswith("/logs") else MAX_BODY
+        limit = _limit_of(request.url.path)
         try:
             async with asyncio.timeout(request.app.state.context.settings.read_seconds):
                 request.state.raw_body = await _read(request, limit)
@@ -70,6 +72,12 @@ async def raw_body(request: Request) -> bytes:
 
 
 RawBody = Annotated[bytes, Depends(raw_body)]
+
+
+def _limit_of(path: str) -> int:
+    if path.startswith("/slack/"):
+        return MAX_SLACK_BODY
+    return MAX_LOG_BODY if path.endswith("/logs") else MAX_BODY
 
 
 async def _read(request: Request, limit: int) -> bytes:

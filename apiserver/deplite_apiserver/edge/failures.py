@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.WrongCredentialError: 401,
     errors.InvalidEnrollTokenError: 401,
     errors.AgentAuthError: 401,
+    errors.SlackSignatureError: 401,
     errors.ForbiddenError: 403,
     errors.TokenScopeError: 403,
     errors.RefusedError: 403,

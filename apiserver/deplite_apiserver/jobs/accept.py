@@ -15,6 +15,7 @@ from deplite.protocol.refs import check_ref, ref_allowed
 from deplite.resources.agent import Agent
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import KEYED_TTL_SECONDS, DeployJob, DeployJobSpec, Requester
+from deplite.resources.notify import Notify
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.edge.body import printable
@@ -40,6 +41,8 @@ class Facts:
     """By a person or by its schedule, not by webhook."""
     asked_at: datetime | None = None
     """When it was asked for; the place of the job in its concurrency group."""
+    notify: Notify | None = None
+    """Where people are told of this run; None: as its trigger says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +163,7 @@ def _job(
             requested_by=requester,
             fingerprint=naming.fingerprint,
             **_concurrency(facts),
+            notify=facts.notify or facts.trigger.spec.notify,
             queue_seconds=spec.timeouts.queue_seconds,
             job_seconds=spec.timeouts.job_seconds,
             ttl_seconds_after_finished=max(ttl, KEYED_TTL_SECONDS) if naming.fingerprint else ttl,

@@ -1,6 +1,5 @@
 """Runs and jobs over REST: `/triggers/:id/run` and `/run-manual`, `/jobs/:id`, its `/cancel` and `/rerun`, results."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -8,17 +7,16 @@ from fastapi.responses import JSONResponse
 
 from deplite.protocol.request import FINISHED_AGO_HEADER, JOB_UID_HEADER
 from deplite.resources.deployjob import Cancel, DeployJob
-from deplite.resources.trigger import Trigger
 from deplite_apiserver.audit.entry import Audited, Entry
-from deplite_apiserver.auth.callers import TokenCaller, UserCaller
 from deplite_apiserver.auth.dependencies import Person, PersonOrToken, SigningAgent, Token, require_role
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import LateBody, json_body, json_value, validated
 from deplite_apiserver.edge.pages import link_next
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
 from deplite_apiserver.files.lookup import of_job
-from deplite_apiserver.jobs.accept import MAX_CALLER_ID, Facts
-from deplite_apiserver.jobs.callers import charge_read, charge_token_read, reader_of, requester_of
+from deplite_apiserver.jobs.accept import MAX_CALLER_ID
+from deplite_apiserver.jobs.callers import charge_read, charge_token_read, reader_of
+from deplite_apiserver.jobs.calling import call_of
 from deplite_apiserver.jobs.cancel import refuse_finished
 from deplite_apiserver.jobs.idempotency import usable_key
 from deplite_apiserver.jobs.query import JobQuery
@@ -70,7 +68,7 @@ async def run(
     trigger = await trigger_by_id(context, trigger_id)
     if trigger.namespace != caller.organization:
         raise NotFoundError
-    call = await _call(context, caller, trigger, lambda: _asked(request, raw))
+    call = await call_of(context, caller, trigger, lambda: _asked(request, raw))
     return await (_foretell if dry_run else _run)(context, call, audited)
 
 
@@ -87,7 +85,7 @@ async def run_manual(
     """Start a run by hand, or with `dryRun=true` say what would become of it."""
     trigger = await trigger_by_id(context, trigger_id)
     require_role(context, caller, trigger.namespace, "member")
-    call = await _call(context, caller, trigger, lambda: _asked(request, raw))
+    call = await call_of(context, caller, trigger, lambda: _asked(request, raw))
     return await (_foretell if dry_run else _run)(context, call, audited)
 
 
@@ -151,7 +149,7 @@ async def rerun(
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
     audited.within(job.namespace)
     trigger = await trigger_of(context, job)
-    call = await _call(context, caller, trigger, lambda: _asked_again(request, raw, job))
+    call = await call_of(context, caller, trigger, lambda: _asked_again(request, raw, job))
     ran = await context.desk.runs.start(call)
     audited.made(ran.job.name, changed=not ran.idempotent)
     audited.detail["rerunOf"] = job.name
@@ -192,22 +190,6 @@ async def _foretell(context: Context, call: Call, audited: Entry) -> Response:
         await charge_token_read(context.limiter, call.token)
     foretold = await context.desk.runs.foretell(call)
     return JSONResponse(foretold.wire(context.clock.now()))
-
-
-async def _call(
-    context: Context, caller: UserCaller | TokenCaller, trigger: Trigger, read: Callable[[], Asked]
-) -> Call:
-    token = caller.token if isinstance(caller, TokenCaller) else None
-    agents = context.caches.agents
-    facts = Facts(
-        trigger=trigger,
-        agent=await context.caches.find(agents, lambda: agents.get(trigger.namespace, trigger.spec.agent)),
-        requester=requester_of(caller),
-        grants=token.spec.grants if token else None,
-        manual=token is None,
-        asked_at=context.clock.now(),
-    )
-    return Call(facts=facts, token=token, read=read)
 
 
 def _asked(request: Request, raw: bytes) -> Asked:

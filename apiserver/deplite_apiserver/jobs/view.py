@@ -34,6 +34,8 @@ class FinishedJob:
     exit_code: int | None
     token: str | None
     """The id of the API token that asked for it, if one did."""
+    slack_user: str | None
+    """The Slack user who asked for it (`T…/U…`), if one did."""
     packed: bytes
     """Start of the uid, then created, started (0: never), finished and time to live, in seconds."""
 
@@ -134,6 +136,11 @@ class LiveJob:
         return self.requested_by.id if self.requested_by.kind == "token" else None
 
     @property
+    def slack_user(self) -> str | None:
+        """The Slack user who asked for it (`T…/U…`), if one did."""
+        return self.requested_by.id if self.requested_by.kind == "slack" else None
+
+    @property
     def queued(self) -> bool:
         """Whether no agent has claimed it."""
         return self.phase is Phase.QUEUED
@@ -148,6 +155,7 @@ INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
     "unfinished": lambda job: None if job.finished else True,
     "group": lambda job: (job.namespace, job.group) if isinstance(job, LiveJob) and job.group is not None else None,
     "trigger": lambda job: None if job.trigger is None else (job.namespace, job.trigger),
+    "slack": lambda job: None if job.slack_user is None else (job.namespace, job.slack_user),
 }
 """How the cache of jobs is indexed; `agent`, `open`, `unfinished` and `group` hold unfinished ones only."""
 
@@ -199,6 +207,7 @@ def _finished(job: DeployJob) -> FinishedJob:
         reason=status.reason,
         exit_code=status.exit_code,
         token=intern(spec.requested_by.id) if spec.requested_by.kind == "token" else None,
+        slack_user=intern(spec.requested_by.id) if spec.requested_by.kind == "slack" else None,
         packed=_PACKED.pack(
             int(job.metadata.uid[:8] or "0", 16),
             created,

@@ -113,6 +113,13 @@ class LogStore:
             pieces = in_order([*index.chunks, *parts_of(listing), *cuts_of(listing)], from_seq)
             return await fill(Window(from_seq, lines=limit, size=MAX_PAGE_BYTES), pieces, partial(load, self._store))
 
+    async def tail(self, name: LogName, lines: int) -> list[LogLine]:
+        """Return the lines with the last seqs, at most `lines`; fewer where seqs have gaps. Errors as `read`."""
+        listing, index = await self._listed(name)
+        pieces = [*index.chunks, *parts_of(listing), *cuts_of(listing)]
+        last = max((piece.last for piece in pieces), default=-1)
+        return await self.read(name, max(0, last - lines + 1), lines)
+
     def crowded(self) -> list[LogName]:
         """Return the logs that have more than 500 parts, as far as this process has seen; each once for every 500.
 

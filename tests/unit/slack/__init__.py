@@ -1,0 +1,1 @@
+"""Tests of deplite_apiserver.slack without any I/O."""

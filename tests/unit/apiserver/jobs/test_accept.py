@@ -6,6 +6,7 @@ import pytest
 
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import KEYED_TTL_SECONDS, Requester
+from deplite.resources.notify import Notify
 from deplite_apiserver.edge.body import validated
 from deplite_apiserver.errors import ApiError
 from deplite_apiserver.jobs.accept import Facts, Naming, accept
@@ -119,3 +120,18 @@ def test_a_trigger_over_an_agent_takes_the_workflow_from_the_request() -> None:
     assert decided({"workflowName": "other"}, rules=rules, there=there).spec.workflow == "other"
     assert code({}, rules=rules, there=there) == "validation_error"
     assert code({"workflowName": "absent"}, rules=rules, there=there) == "unknown_workflow"
+
+
+def test_where_people_are_told_is_what_the_trigger_says_or_where_it_was_asked() -> None:
+    told = {"slack": {"channel": "#deploys", "when": "failure"}}
+    assert decided({}, rules={"notify": told}).spec.notify.wire() == told
+    here = Notify.model_validate({"slack": {"channel": "C1", "teamId": "T1"}})
+    facts = Facts(
+        trigger=trigger(notify=told),
+        agent=THERE,
+        requester=Requester(kind="slack"),
+        grants=None,
+        manual=True,
+        notify=here,
+    )
+    assert accept(facts, RunRequest(), Naming(job_id="j-x", fingerprint=None)).spec.notify == here

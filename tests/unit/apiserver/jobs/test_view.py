@@ -5,7 +5,7 @@ from typing import Any
 from deplite_apiserver.jobs.view import INDEXES, FinishedJob, LiveJob, project
 from tests.unit.apiserver.jobs.builders import NAMESPACE, UID, job, job_body
 
-SHARED = {"namespace", "agent", "trigger", "workflow", "ref", "phase", "reason", "token"}
+SHARED = {"namespace", "agent", "trigger", "workflow", "ref", "phase", "reason", "token", "slack_user"}
 
 
 def finished(**status: Any) -> FinishedJob:
@@ -54,6 +54,17 @@ def test_what_the_schema_cannot_refuse_does_not_break_reading() -> None:
     view = project(job_body(spec={"params": {"nested": {"a": [None]}}}))
     assert isinstance(view, LiveJob)
     assert view.params == {"nested": '{"a": [null]}'}
+
+
+def test_who_asked_in_slack_is_found_again() -> None:
+    asked = {"requestedBy": {"kind": "slack", "id": "T1/U1", "name": "mika"}}
+    for view in (
+        project(job_body(spec=asked)),
+        project(job_body(spec=asked, phase="Succeeded", finishedAt="2026-05-31T13:44:53Z")),
+    ):
+        assert INDEXES["slack"](view) == (NAMESPACE, "T1/U1")
+        assert view.token is None
+    assert INDEXES["slack"](project(job_body())) is None
 
 
 def test_only_unfinished_jobs_are_in_the_indexes_of_work() -> None:

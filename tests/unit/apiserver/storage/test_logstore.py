@@ -246,3 +246,15 @@ async def test_logs_are_forgotten_in_turn_and_known_again(monkeypatch: pytest.Mo
         assert (await store.append(name, lines([0]))).accepted == 1
     for name in names:
         assert (await store.append(name, lines([0, 1]))).accepted == 1
+
+
+async def test_the_end_of_a_log_is_what_came_last() -> None:
+    store, _ = fresh()
+    assert await store.tail(NAME, 3) == []
+    await store.append(NAME, lines(range(5)))
+    await store.append(NAME, lines(range(5, 7)))
+    assert [line["seq"] for line in await store.tail(NAME, 3)] == [4, 5, 6]
+    assert [line["seq"] for line in await store.tail(NAME, 30)] == list(range(7))
+    await store.merge(NAME)
+    await store.append(NAME, lines([9]))
+    assert [line["seq"] for line in await store.tail(NAME, 4)] == [6, 9]

@@ -1,0 +1,48 @@
+"""A run that somebody asks for, with the facts that it is decided on: the same over REST and in Slack."""
+
+from collections.abc import Callable
+
+from deplite.resources.deployjob import Requester
+from deplite.resources.notify import Notify
+from deplite.resources.trigger import Trigger
+from deplite_apiserver.auth.callers import TokenCaller, UserCaller
+from deplite_apiserver.context import Context
+from deplite_apiserver.jobs.accept import Facts
+from deplite_apiserver.jobs.callers import requester_of
+from deplite_apiserver.jobs.run import Asked, Call
+
+
+async def call_of(
+    context: Context,
+    caller: UserCaller | TokenCaller,
+    trigger: Trigger,
+    read: Callable[[], Asked],
+    *,
+    requester: Requester | None = None,
+    notify: Notify | None = None,
+) -> Call:
+    """Return the call.
+
+    Args:
+        context: the collaborators.
+        caller: who asks; a person is a member of the trigger's organization.
+        trigger: what is to run.
+        read: reads the request, once the caller is known to be allowed.
+        requester: who the job says asked for it; None: the caller.
+        notify: where people are told of this run; None: as the trigger says.
+
+    Raises:
+        UnavailableError: the trigger's agent is not known yet.
+    """
+    token = caller.token if isinstance(caller, TokenCaller) else None
+    agents = context.caches.agents
+    facts = Facts(
+        trigger=trigger,
+        agent=await context.caches.find(agents, lambda: agents.get(trigger.namespace, trigger.spec.agent)),
+        requester=requester or requester_of(caller),
+        grants=token.spec.grants if token else None,
+        manual=token is None,
+        asked_at=context.clock.now(),
+        notify=notify,
+    )
+    return Call(facts=facts, token=token, read=read)

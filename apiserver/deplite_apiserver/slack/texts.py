@@ -1,0 +1,280 @@
+"""What commands answer. Pure; whatever somebody else said goes through `mrkdwn`.
+
+Every text says what is true now and, where something went wrong, what to do next.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deplite.protocol.phases import Phase
+from deplite.resources.deployjob import DeployJob
+from deplite.resources.trigger import Trigger
+from deplite_apiserver.errors import ApiError
+from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.jobs.waiting import Waiting
+from deplite_apiserver.logs.lines import LogLine
+from deplite_apiserver.slack.mrkdwn import code, code_block, sentence, units
+
+NAME_LIMIT, MESSAGE_LIMIT, LOG_LIMIT = 130, 600, 2800
+"""UTF-16 units."""
+LINE_LIMIT = 400
+MAX_TRIGGERS = 30
+_ICONS = {
+    Phase.QUEUED: ":hourglass_flowing_sand:",
+    Phase.RUNNING: ":arrow_forward:",
+    Phase.SUCCEEDED: ":white_check_mark:",
+    Phase.FAILED: ":x:",
+}
+_WAITS = {
+    Waiting.CONCURRENCY_GROUP: "it waits for older jobs of its concurrency group",
+    Waiting.AGENT_OFFLINE: "its agent is not connected",
+    Waiting.AGENT_CLAIM: "its agent has it and has not begun",
+}
+UNKNOWN_TEAM = (
+    "This workspace is not connected to an organization of Deplite. An owner connects it with the address that "
+    "`GET /orgs/:orgId/slack/install-url` gives."
+)
+NO_MEMBER = (
+    "You are linked to somebody who is no member of the organization any more. Nothing has been done; ask an owner of "
+    "the organization to add you again."
+)
+AWAY = "Deplite cannot do that for the moment. Nothing has been started or changed; try again in a moment."
+WRONG = (
+    "Something went wrong here; it has been logged. It is not known whether anything was done: see `status` before you "
+    "try again."
+)
+_FOLLOWS = "The rest follows in a card."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Says:
+    """The texts that name the command, which an app may call otherwise than `/deplite`."""
+
+    command: str
+
+    def help(self) -> str:
+        """Return what there is to type."""
+        lines = (
+            ("run TRIGGER [ref] [name=value …]", "starts a run; `--workflow NAME` where a trigger has several"),
+            ("status [JOB]", "how a job stands"),
+            ("logs [JOB]", "the end of its log"),
+            ("cancel [JOB]", "stops it"),
+            ("rerun [JOB]", "starts the same run again"),
+            ("triggers", "what can be run"),
+            ("link CODE", "ties you to your account; `deplite slack link` prints the code"),
+            ("unlink", "undoes that"),
+        )
+        listed = "\n".join(f"• `{self.command} {typed}` - {said}" for typed, said in lines)
+        return (
+            f"{listed}\nJOB is an id or its beginning, or the name of a trigger (its newest job); without it, your own "
+            'newest job. What has spaces goes in quotes: `note="two words"`.'
+        )
+
+    def problem(self, message: str) -> str:
+        """Say what is wrong with what was typed."""
+        return f"{message} Nothing has been done. `{self.command} help` shows what there is."
+
+    def not_linked(self) -> str:
+        """Say that we do not know who types."""
+        return (
+            "Deplite does not know yet who you are here, so nothing has been done. Type `deplite slack link` in a "
+            f"terminal and paste here what it prints: `{self.command} link lnk_…`."
+        )
+
+    def bad_code(self) -> str:
+        """Say that a link code is not good; why is not told."""
+        return (
+            "This code is unknown, used or too old. Nothing has been linked; `deplite slack link` in a terminal makes "
+            "a new one, which is good for ten minutes and for this workspace."
+        )
+
+    def linked(self, organization: str) -> str:
+        """Say that the link is there."""
+        return f"You are linked to your account in {code(organization, NAME_LIMIT)}. Try `{self.command} triggers`."
+
+    def full(self) -> str:
+        """Say that no more users can be linked."""
+        return (
+            "This workspace has as many linked users as it may have. Nothing has been linked; somebody has to "
+            f"`{self.command} unlink` first."
+        )
+
+    def unknown(self) -> str:
+        """Say that an answer of the cluster was lost."""
+        return (
+            "The cluster did not answer, so it is not known whether this was done. See with "
+            f"`{self.command} status` before you try again: a new command would be a second one."
+        )
+
+    def slow(self) -> str:
+        """Say that the answer comes later."""
+        return (
+            "The cluster is slow: it is not known yet whether this was done. The answer follows here; if it does not, "
+            f"see with `{self.command} status` before you try again."
+        )
+
+    def no_job(self) -> str:
+        """Say that there is no job that could be meant."""
+        return f"You have started no job here yet. `{self.command} run TRIGGER` does."
+
+    def unknown_job(self) -> str:
+        """Say that nothing is called so."""
+        return (
+            "There is no such job. Give its id, at least 6 characters of its beginning, or the name of a trigger; "
+            f"`{self.command} triggers` shows those."
+        )
+
+    def unknown_trigger(self, close: Sequence[str]) -> str:
+        """Say that nothing is called so, and what is called alike."""
+        alike = f" Did you mean {_listed(close)}?" if close else ""
+        return f"There is no such trigger.{alike} `{self.command} triggers` shows all. Nothing has been started."
+
+    def several_of_yours(self, jobs: Sequence[JobView]) -> str:
+        """Say that more than one job of the caller could be meant."""
+        return f"You have more than one job that has not ended: {_jobs(jobs)}. Say which one to stop."
+
+
+def ambiguous(names: Sequence[str]) -> str:
+    """Say that more than one thing is called so."""
+    return f"More than one is called so: {_listed(names)}. Nothing has been done; use one of these names."
+
+
+def refused(error: ApiError) -> str:
+    """Return a refusal of REST in words, without anything of the inside."""
+    wait = f" Try again in {error.retry_after} s." if error.retry_after is not None else ""
+    return f"{sentence(error.message, MESSAGE_LIMIT)}{wait}"
+
+
+def started(job: DeployJob, label: str, *, again: bool) -> str:
+    """Say that a run is accepted, or was by this very request."""
+    ref = f" at {code(job.spec.ref, NAME_LIMIT)}" if job.spec.ref else ""
+    head = "This was started already:" if again else "Started"
+    return f"{head} {code(label, NAME_LIMIT)}{ref} as {code(job.name, NAME_LIMIT)}. {_FOLLOWS}"
+
+
+def rerun_already(job_id: str | None) -> str:
+    """Say that a card's button was pressed before."""
+    if job_id is None:
+        return "Somebody has just pressed this. One press starts one run."
+    return f"This was started again already, as {code(job_id, NAME_LIMIT)}. Its own card has the next button."
+
+
+def cancelled(job: DeployJob, *, before: bool) -> str:
+    """Say that a job is going to stop."""
+    head = f"{code(job.name, NAME_LIMIT)} is being stopped"
+    return f"{head} already; its card shows when it has ended." if before else f"{head}; its card shows the end."
+
+
+def already_ended(job: DeployJob) -> str:
+    """Say that there is nothing to stop."""
+    return f"{code(job.name, NAME_LIMIT)} has ended ({job.status.phase.wire}); there is nothing to stop."
+
+
+def unlinked(*, was: bool) -> str:
+    """Say that there is no link."""
+    return "You are not linked any more." if was else "You were not linked; nothing has changed."
+
+
+def status(job: DeployJob, *, label: str, waiting: Waiting | None, url: str) -> str:
+    """Return how a job stands.
+
+    Args:
+        job: the job.
+        label: what people call its trigger or workflow.
+        waiting: what it waits for.
+        url: where REST shows it.
+    """
+    phase = job.status.phase
+    reason = f" ({job.status.reason.value})" if job.status.reason else ""
+    exit_code = f", exit code {job.status.exit_code}" if job.status.exit_code is not None else ""
+    lines = [f"{_ICONS[phase]} {code(label, NAME_LIMIT)} {phase.wire}{reason}{exit_code}"]
+    if waiting is not None:
+        lines.append(f"It has not begun: {_WAITS[waiting]}.")
+    elif job.spec.cancel is not None and not phase.finished:
+        lines.append("It has been asked to stop.")
+    if job.spec.ref:
+        lines.append(f"ref {code(job.spec.ref, NAME_LIMIT)}")
+    lines.append(_times(job))
+    if job.status.message:
+        lines.append(sentence(job.status.message, MESSAGE_LIMIT))
+    lines.append(f"{code(job.name, NAME_LIMIT)}  <{url}|details>")
+    return "\n".join(lines)
+
+
+def log_end(job: DeployJob, lines: Sequence[LogLine]) -> str:
+    """Return the end of a log, as much as fits."""
+    head = f"{code(job.name, NAME_LIMIT)} ({job.status.phase.wire})"
+    if not lines:
+        return f"{head} has no lines in its log yet."
+    kept: list[str] = []
+    room = LOG_LIMIT
+    for line in reversed(lines):
+        shown = line["content"][:LINE_LIMIT]
+        room -= units(shown) + 1
+        if room < 0 and kept:
+            break
+        kept.insert(0, shown)
+    text = "\n".join(kept)
+    return f"{head}, the end of its log:\n{code_block(text, LOG_LIMIT)}"
+
+
+def triggers(found: Sequence[Trigger], names: Mapping[str, str], command: str) -> str:
+    """Return what can be run.
+
+    Args:
+        found: the triggers, in their order.
+        names: what agents are called, by object name.
+        command: the name of the command.
+    """
+    if not found:
+        return "There are no triggers yet. An owner makes them with `POST /orgs/:orgId/triggers`, or declares them."
+    lines = [trigger_line(trigger, names) for trigger in found[:MAX_TRIGGERS]]
+    if len(found) > MAX_TRIGGERS:
+        lines.append(f"… and {len(found) - MAX_TRIGGERS} more.")
+    return "\n".join([*lines, f"`{command} run NAME [ref]` starts one."])
+
+
+def trigger_line(trigger: Trigger, names: Mapping[str, str]) -> str:
+    """Return one line about a trigger."""
+    spec, last = trigger.spec, trigger.status
+    label = f" ({sentence(spec.display_name, NAME_LIMIT)})" if spec.display_name else ""
+    workflow = code(spec.workflow, NAME_LIMIT) if spec.workflow else "any workflow"
+    agent = sentence(names.get(spec.agent, spec.agent), NAME_LIMIT)
+    suspended = ", suspended" if spec.suspended else ""
+    ran = ""
+    if last.last_job_phase is not None and last.last_job_at is not None:
+        ran = f", last {Phase(last.last_job_phase).wire} {moment(last.last_job_at)}"
+    return f"• {code(trigger.name, NAME_LIMIT)}{label}: {workflow} on {agent}{suspended}{ran}"
+
+
+def moment(at: datetime) -> str:
+    """Return a moment that each reader sees in their own time zone."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took, as people say it."""
+    whole = max(0, int(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _times(job: DeployJob) -> str:
+    begun, ended = job.status.started_at, job.status.finished_at
+    if begun and ended:
+        return f"took {duration((ended - begun).total_seconds())}, ended {moment(ended)}"
+    if ended:
+        return f"ended {moment(ended)}"
+    if begun:
+        return f"running since {moment(begun)}"
+    queued = job.metadata.creation_timestamp
+    return f"queued {moment(queued)}" if queued else "queued"
+
+
+def _jobs(jobs: Sequence[JobView]) -> str:
+    return ", ".join(f"{code(job.name, NAME_LIMIT)} ({sentence(job.workflow, NAME_LIMIT)})" for job in jobs[:5])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(code(name, NAME_LIMIT) for name in names[:5])
