@@ -21,7 +21,7 @@ class SlackNotice(Record):
     team_id: TeamId | None = None
     """The workspace; None: the only one of the organization."""
     when: Literal["always", "failure"] = "always"
-    """From the beginning, or one card when a run has failed."""
+    """From the beginning, or one card when a run has failed (not: was cancelled, or superseded by a newer one)."""
 
 
 class Notify(Record):

@@ -8,12 +8,14 @@ import struct
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from sys import intern
 from typing import Any
 
 from deplite.protocol.params import ParamValue
 from deplite.protocol.phases import Phase, Reason
-from deplite.resources.deployjob import Cancel, DeployJob, Requester
+from deplite.resources.deployjob import Cancel, DeployJob, DeployJobStatus, Requester, SlackMessage
+from deplite.resources.notify import SlackNotice
 
 _PACKED = struct.Struct("<IIIII")
 
@@ -36,6 +38,8 @@ class FinishedJob:
     """The id of the API token that asked for it, if one did."""
     slack_user: str | None
     """The Slack user who asked for it (`T…/U…`), if one did."""
+    notice: SlackNotice | None
+    """Where its end is still to be shown in Slack; shared, and None as soon as nothing is owed."""
     packed: bytes
     """Start of the uid, then created, started (0: never), finished and time to live, in seconds."""
 
@@ -109,6 +113,10 @@ class LiveJob:
     """Microseconds; the order within the second of the creation."""
     turn_at: datetime | None = None
     """When its turn in its group came."""
+    notice: SlackNotice | None = None
+    """Where Slack shows it from its beginning to its end; None: nowhere, or only where it fails."""
+    message: SlackMessage | None = None
+    """The message there, once it is posted."""
 
     @property
     def waits_for_group(self) -> bool:
@@ -154,10 +162,14 @@ INDEXES: Mapping[str, Callable[[JobView], Hashable | None]] = {
     "open": lambda job: None if job.finished else job.namespace,
     "unfinished": lambda job: None if job.finished else True,
     "group": lambda job: (job.namespace, job.group) if isinstance(job, LiveJob) and job.group is not None else None,
+    "notice": lambda job: None if job.notice is None else True,
     "trigger": lambda job: None if job.trigger is None else (job.namespace, job.trigger),
     "slack": lambda job: None if job.slack_user is None else (job.namespace, job.slack_user),
 }
-"""How the cache of jobs is indexed; `agent`, `open`, `unfinished` and `group` hold unfinished ones only."""
+"""How the cache of jobs is indexed; `agent`, `open`, `unfinished` and `group` hold unfinished ones only.
+
+`notice` holds those whose card in Slack is not known to show their end.
+"""
 
 
 def project(body: Mapping[str, Any] | DeployJob) -> JobView:
@@ -190,6 +202,8 @@ def _live(job: DeployJob) -> LiveJob:
         replaces=spec.concurrency_policy == "replace",
         place=spec.concurrency_place or 0,
         turn_at=status.turn_at,
+        notice=_notice(job),
+        message=status.slack_message,
     )
 
 
@@ -208,6 +222,7 @@ def _finished(job: DeployJob) -> FinishedJob:
         exit_code=status.exit_code,
         token=intern(spec.requested_by.id) if spec.requested_by.kind == "token" else None,
         slack_user=intern(spec.requested_by.id) if spec.requested_by.kind == "slack" else None,
+        notice=_notice(job),
         packed=_PACKED.pack(
             int(job.metadata.uid[:8] or "0", 16),
             created,
@@ -216,6 +231,28 @@ def _finished(job: DeployJob) -> FinishedJob:
             spec.ttl_seconds_after_finished,
         ),
     )
+
+
+def _notice(job: DeployJob) -> SlackNotice | None:
+    """Return where Slack is still to show how the job goes on, or ended."""
+    notify, shown = job.spec.notify, job.status.slack_message
+    if notify is None or (shown is not None and shown.phase.finished):
+        return None
+    notice = notify.slack
+    if notice.when == "failure" and not broken(job.status):
+        return None
+    return _same(notice)
+
+
+def broken(status: DeployJobStatus) -> bool:
+    """Whether a job failed, and not because somebody wished that it ends."""
+    return status.phase is Phase.FAILED and status.reason not in (Reason.CANCELLED, Reason.SUPERSEDED)
+
+
+@lru_cache(maxsize=4096)
+def _same(notice: SlackNotice) -> SlackNotice:
+    """Return one object for all that are equal."""
+    return notice
 
 
 def _created(job: DeployJob) -> datetime:

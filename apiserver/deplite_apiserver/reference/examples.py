@@ -83,6 +83,7 @@ EXAMPLES: Mapping[str, Any] = {
         "type": "webhook",
         "responseMode": "async",
         "allowedRefs": ["main", "release/*"],
+        "notify": {"slack": {"channel": "C024BE91L"}},
     },
     "TriggerPatch": {"name": "Deploy Production", "suspended": True},
     "TriggerShape": {
@@ -100,6 +101,7 @@ EXAMPLES: Mapping[str, Any] = {
         "concurrency": {"policy": "allow", "group": None},
         "timeouts": {"queueSeconds": 900, "jobSeconds": 3600},
         "suspended": False,
+        "notify": {"slack": {"channel": "C024BE91L", "teamId": None, "when": "always"}},
         "url": f"https://deplite.example.com/triggers/{_TRIGGER}/run",
         "ready": True,
         "reason": "Accepted",

@@ -9,6 +9,7 @@ from deplite.protocol.params import ParamError, check_bounds
 from deplite.resources import Trigger
 from deplite.resources.cron import schedule_problem
 from deplite.resources.limits import DisplayName, GroupName, WorkflowName
+from deplite.resources.notify import CHANNEL_PATTERN, Notify, TeamId
 from deplite.resources.trigger import Concurrency, Schedule, ScheduleStatus, Timeouts, TriggerSpec
 from deplite_apiserver.edge.body import Closed, Shape
 from deplite_apiserver.lookup import agent_id_of, trigger_id_of
@@ -40,6 +41,20 @@ class TimeoutsBody(Closed):
     job_seconds: int = Field(default=3600, ge=1, le=604_800, strict=True)
 
 
+class SlackNoticeBody(Closed):
+    """A card in Slack that follows a run to its end."""
+
+    channel: str = Field(min_length=2, max_length=81, pattern=CHANNEL_PATTERN)
+    team_id: TeamId | None = None
+    when: Literal["always", "failure"] = "always"
+
+
+class NotifyBody(Closed):
+    """Where people are told of runs that were not started in Slack."""
+
+    slack: SlackNoticeBody
+
+
 class _Common(Closed):
     allowed_refs: tuple[str, ...] | None = Field(default=None, max_length=100)
     params: dict[str, Any] | None = None
@@ -47,6 +62,7 @@ class _Common(Closed):
     concurrency: ConcurrencyBody | None = None
     timeouts: TimeoutsBody | None = None
     suspended: StrictBool | None = None
+    notify: NotifyBody | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -100,6 +116,7 @@ class TriggerShape(Shape):
     concurrency: Concurrency
     timeouts: Timeouts
     suspended: bool
+    notify: Notify | None
     url: str
     ready: bool
     reason: str | None
@@ -128,6 +145,7 @@ def shape_of(trigger: Trigger, public_url: str) -> TriggerShape:
         concurrency=spec.concurrency,
         timeouts=spec.timeouts,
         suspended=spec.suspended,
+        notify=spec.notify,
         url=f"{public_url}/triggers/{trigger_id}/run",
         ready=ready is not None and ready.status == "True",
         reason=ready.reason if ready else None,

@@ -16,7 +16,7 @@ from deplite_apiserver.triggers.schemas import TriggerCreate, TriggerPatch, spec
 
 _NAMES = {"name": "displayName", "workflowName": "workflow", "scopeType": "scope"}
 """Members whose spec field is called otherwise."""
-_REMOVABLE = frozenset({"workflow", "allowedRefs", "params", "schedule", "concurrency", "timeouts"})
+_REMOVABLE = frozenset({"workflow", "allowedRefs", "params", "schedule", "concurrency", "timeouts", "notify"})
 _TRIES = 5
 
 

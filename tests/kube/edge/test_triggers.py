@@ -103,6 +103,14 @@ async def test_the_walkthroughs_trigger(
         ({"timeouts": {"queueSeconds": 604_801}}, "validation_error"),
         ({"timeouts": {"jobSeconds": "60"}}, "validation_error"),
         ({"suspended": "yes"}, "validation_error"),
+        ({"notify": {}}, "validation_error"),
+        ({"notify": {"slack": {}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "deploys"}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "#two words"}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "C024BE91L\n"}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "#x", "teamId": "t1"}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "#x", "when": "never"}}}, "validation_error"),
+        ({"notify": {"slack": {"channel": "#x"}, "email": {}}}, "validation_error"),
         ({"organizationId": "org-other"}, "validation_error"),
         ({"status": {"lastJob": "j-x"}}, "validation_error"),
         ({"labels": {}}, "validation_error"),
@@ -171,6 +179,11 @@ async def changing(http: httpx.AsyncClient, kube: KubeClient, org: str, owner: d
         ({"scopeType": "agent", "workflowName": None}, {"scopeType": "agent", "workflowName": None}),
         ({"timeouts": {"jobSeconds": 60}}, {"timeouts": {"queueSeconds": 900, "jobSeconds": 60}}),
         ({"concurrency": {"policy": "replace", "group": "g"}}, {"concurrency": {"policy": "replace", "group": "g"}}),
+        (
+            {"notify": {"slack": {"channel": "#deploys", "when": "failure"}}},
+            {"notify": {"slack": {"channel": "#deploys", "teamId": None, "when": "failure"}}},
+        ),
+        ({"notify": None}, {}),
     ],
     ids=repr,
 )
@@ -203,6 +216,20 @@ async def test_a_change_that_the_rules_forbid_is_422(changing: Changing, body: d
     refused(await changing.patch(body), 422, "validation_error")
     shown = await changing.http.get(changing.path, headers=changing.owner)
     assert shown.json() == changing.made
+
+
+async def test_where_runs_are_told_is_set_changed_and_taken_away(
+    http: httpx.AsyncClient, kube: KubeClient, org: str, owner: dict[str, str]
+) -> None:
+    agent_id = await declare_agent(kube, org, "db-1")
+    made = await create(http, org, owner, agent_id, notify={"slack": {"channel": "#deploys", "teamId": "T024BE7LD"}})
+    assert made.status_code == 201, made.text
+    assert made.json()["notify"] == {"slack": {"channel": "#deploys", "teamId": "T024BE7LD", "when": "always"}}
+    changing = Changing(http, owner, made)
+    changed = await changing.patch({"notify": {"slack": {"channel": "C024BE91L", "teamId": None}}})
+    assert changed.json()["notify"] == {"slack": {"channel": "C024BE91L", "teamId": None, "when": "always"}}
+    gone = await changing.patch({"notify": None})
+    assert (gone.status_code, gone.json()["notify"]) == (200, None)
 
 
 async def test_a_schedule_is_made_changed_and_taken_away(

@@ -5,7 +5,7 @@ from typing import Any
 from deplite_apiserver.jobs.view import INDEXES, FinishedJob, LiveJob, project
 from tests.unit.apiserver.jobs.builders import NAMESPACE, UID, job, job_body
 
-SHARED = {"namespace", "agent", "trigger", "workflow", "ref", "phase", "reason", "token", "slack_user"}
+SHARED = {"namespace", "agent", "trigger", "workflow", "ref", "phase", "reason", "token", "slack_user", "notice"}
 
 
 def finished(**status: Any) -> FinishedJob:
@@ -74,3 +74,43 @@ def test_only_unfinished_jobs_are_in_the_indexes_of_work() -> None:
     assert INDEXES["agent"](queued) == (NAMESPACE, "web")
     assert INDEXES["trigger"](done) == (NAMESPACE, "deploy")
     assert INDEXES["id"](done) == done.name
+
+
+SLACK = {"notify": {"slack": {"channel": "C024BE91L"}}}
+FAILURES = {"notify": {"slack": {"channel": "C024BE91L", "when": "failure"}}}
+SHOWN = {"teamId": "T1", "channel": "C024BE91L", "ts": "1.2", "phase": "Succeeded"}
+END = {"finishedAt": "2026-05-31T13:44:53Z"}
+
+
+def owes(spec: dict[str, Any], **status: Any) -> bool:
+    view = project(job_body(spec=spec, **status))
+    assert (INDEXES["notice"](view) is True) == (view.notice is not None)
+    return view.notice is not None
+
+
+def test_a_job_of_before_there_was_slack_owes_no_card() -> None:
+    assert not owes({})
+    assert not owes({}, phase="Succeeded", **END)
+
+
+def test_a_card_is_owed_until_it_shows_the_end() -> None:
+    assert owes(SLACK)
+    assert owes(SLACK, phase="Running", slackMessage=SHOWN | {"phase": "Running"})
+    assert owes(SLACK, phase="Succeeded", **END)
+    assert owes(SLACK, phase="Succeeded", slackMessage=SHOWN | {"phase": "Running"}, **END)
+    assert not owes(SLACK, phase="Succeeded", slackMessage=SHOWN, **END)
+
+
+def test_where_only_failures_are_told_nothing_else_owes_a_card() -> None:
+    assert not owes(FAILURES)
+    assert not owes(FAILURES, phase="Running")
+    assert not owes(FAILURES, phase="Succeeded", **END)
+    assert owes(FAILURES, phase="Failed", reason="exit_code", **END)
+    assert owes(FAILURES, phase="Failed", reason="agent_lost", **END)
+    assert not owes(FAILURES, phase="Failed", reason="cancelled", **END)
+    assert not owes(FAILURES, phase="Failed", reason="superseded", **END)
+
+
+def test_places_of_cards_are_shared() -> None:
+    one, other = (project(job_body(spec=SLACK, phase="Succeeded", **END)) for _ in range(2))
+    assert one.notice is other.notice
