@@ -3,6 +3,7 @@
     with serving() as slack:
         slack.url                                   # for DEPLITE_SLACK_URL
         slack.app.client_id, .client_secret, .signing_secret
+        slack.environment(folder)                   # DEPLITE_SLACK_* for `deplite up`, the secrets in files there
         slack.app_url = "http://127.0.0.1:8000"     # where our apiserver is, once that is known
         team = slack.team                           # the first workspace; slack.add_team("T0OTHER") makes more
         team.channel("C0GENERAL")                   # public, without the bot; there are C0PRIVATE and C0ARCHIVED, too

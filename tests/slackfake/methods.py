@@ -152,7 +152,8 @@ def _writable(token: Token, name: str) -> Channel:
     if name in team.users:
         made = Channel(id=direct_channel(name), name=f"direct-{name}", private=True, joined=True)
         return team.channels.setdefault(made.id, made)
-    channel = team.channels.get(name)
+    named = (channel for channel in team.channels.values() if channel.name == name.removeprefix("#"))
+    channel = team.channels.get(name) or next(named, None)
     if channel is None or (channel.private and not channel.joined):
         raise RefusedError.of("channel_not_found")
     if channel.archived:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
@@ -53,6 +54,17 @@ class FakeSlack(Speaker):
         """The newest bot token of a team, for tests that look for it where it must not be."""
         with self.lock:
             return [token.value for token in self.slack.tokens.values() if token.team is (team or self.team)][-1]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Return the variables that make an apiserver this app; its secrets are written to files of a folder."""
+        for name, secret in (("client", self.app.client_secret), ("signing", self.app.signing_secret)):
+            (folder / f"slack-{name}-secret").write_text(secret)
+        return {
+            "DEPLITE_SLACK_URL": self.url,
+            "DEPLITE_SLACK_CLIENT_ID": self.app.client_id,
+            "DEPLITE_SLACK_CLIENT_SECRET_FILE": str(folder / "slack-client-secret"),
+            "DEPLITE_SLACK_SIGNING_SECRET_FILE": str(folder / "slack-signing-secret"),
+        }
 
     # What was asked.
 

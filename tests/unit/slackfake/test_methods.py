@@ -97,6 +97,11 @@ async def test_a_message_is_posted_and_updated_in_place(slack: FakeSlack, client
     assert [call.outcome for call in slack.calls()[1:]] == ["ok", "ok"]
 
 
+async def test_a_channel_by_its_name(slack: FakeSlack, client: AsyncWebClient) -> None:
+    assert (await client.chat_postMessage(channel="#general", text="x"))["channel"] == "C0GENERAL"
+    assert await refused(client.chat_update(channel="#general", ts="1.000001", text="x")) == "channel_not_found"
+
+
 @pytest.mark.parametrize(
     ("channel", "code"),
     [("C0PRIVATE", "channel_not_found"), ("C0ARCHIVED", "is_archived"), ("C0ABSENT", "channel_not_found")],
