@@ -7,6 +7,7 @@
         slack.app_url = "http://127.0.0.1:8000"     # where our apiserver is, once that is known
         team = slack.team                           # the first workspace; slack.add_team("T0OTHER") makes more
         team.channel("C0GENERAL")                   # public, without the bot; there are C0PRIVATE and C0ARCHIVED, too
+        team.add_channel("C0WEB")                   # another one, with the bot in it
         page = slack.install(install_url)           # a browser: authorize, approve, callback (deny=True: refuse)
 
 Speaking as Slack to the app (synchronous; where the app runs in the loop of the test: `await asyncio.to_thread(...)`).

@@ -119,6 +119,11 @@ class FakeSlack(Speaker):
 
     # The process.
 
+    @property
+    def accepting(self) -> bool:
+        """Whether connections are accepted."""
+        return self._server is not None
+
     def up(self) -> None:
         """Accept connections (again), on the same port."""
         assert self._server is None

@@ -88,6 +88,11 @@ class Team:
     def channel(self, channel: str) -> Channel:
         return self.channels[channel]
 
+    def add_channel(self, channel: str, *, private: bool = False, joined: bool = True) -> Channel:
+        """Make a channel, with the bot in it."""
+        self.channels[channel] = Channel(id=channel, name=channel.lower(), private=private, joined=joined)
+        return self.channels[channel]
+
     def messages(self, channel: str) -> list[Message]:
         """The messages of a channel, oldest first; none where nobody posted."""
         return list(self.channels[channel].posted) if channel in self.channels else []
