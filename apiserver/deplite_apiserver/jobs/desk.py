@@ -27,6 +27,7 @@ from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
+from deplite_apiserver.jobs.steps import Steps
 from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.jobs.waiting import Waiting, waiting_for
@@ -65,6 +66,7 @@ class Desk:
         cancels: takes the wish that a job stops.
         reports: takes what agents report.
         logs: takes and gives log lines.
+        steps: which step each running job is in.
         followers: requests that follow a log.
         streams: the agents' open streams.
         hearing: since when we have been able to hear agents.
@@ -112,6 +114,7 @@ class Desk:
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic, bounds_of(settings))
+        self.steps = Steps(clock.now)
         self.followers = Followers(self.logs, jobs)
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)

@@ -59,7 +59,7 @@ async def upload_log(
     `retryAfter` seconds and send the same batch again. Results are never refused for that.
     """
     job = await context.desk.reports.job_of_logs(caller, job_id, request.headers.get(JOB_UID_HEADER))
-    return await take(context.desk.logs, job, batch)
+    return await take(context.desk.logs, context.desk.steps, job, batch)
 
 
 @router.get("/jobs/{job_id}/logs", response_model=None, responses={200: {"model": LogPageShape}})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from deplite_apiserver.jobs.steps import Steps
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.limits.flow import Flow, Flows
 from deplite_apiserver.logs.bounds import Bounds
@@ -34,10 +35,11 @@ def log_flows(settings: Settings, monotonic: Callable[[], float]) -> Flows:
     )
 
 
-async def take(store: LogStore, job: JobView, batch: LogBatch) -> dict[str, Any]:
+async def take(store: LogStore, steps: Steps, job: JobView, batch: LogBatch) -> dict[str, Any]:
     """Store a batch, and return the answer: how many lines were new, and whether to send the next ones sooner.
 
     What a log that was cut has no room for is `dropped`: it is not stored, and sending it again would change nothing.
+    The step that the last lines belong to is noted.
 
     Raises:
         ValidationFailedError: a line is too long.
@@ -50,8 +52,14 @@ async def take(store: LogStore, job: JobView, batch: LogBatch) -> dict[str, Any]
         for item in batch.items
     ]
     taken = await store.append(name, lines)
+    steps.note(job, _newest_step(batch))
     answer: dict[str, Any] = {"accepted": taken.accepted} | ({"dropped": taken.dropped} if taken.dropped else {})
     return answer | {"flushMs": FOLLOWED_FLUSH_MS} if store.followed(name) else answer
+
+
+def _newest_step(batch: LogBatch) -> str | None:
+    newest = max((item for item in batch.items if item.step_name), key=lambda item: item.seq, default=None)
+    return None if newest is None else newest.step_name
 
 
 def page(lines: Sequence[LogLine], from_seq: int) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+from datetime import timedelta
+from typing import Any
+
+from deplite_apiserver.jobs.steps import JobKey, Step, Steps, key_of
+from deplite_apiserver.jobs.view import JobView, project
+from tests.unit.apiserver.jobs.builders import NOW, job_body
+
+SLACK = {"notify": {"slack": {"channel": "C024BE91L"}}}
+
+
+def view(name: str = "j-a", *, spec: dict[str, Any] = SLACK, **status: Any) -> JobView:
+    body = job_body(spec=spec, **status)
+    return project(body | {"metadata": body["metadata"] | {"name": name}})
+
+
+def test_a_step_is_told_of_once_and_has_its_beginning() -> None:
+    moments = iter(NOW + timedelta(seconds=passed) for passed in range(10))
+    steps, told = Steps(lambda: next(moments)), list[JobKey]()
+    steps.subscribe(told.append)
+    job = view()
+    for name in ("build", "build", None, "", "deploy", "deploy"):
+        steps.note(job, name)
+    assert told == [key_of(job)] * 2
+    assert steps.of(key_of(job)) == Step(name="deploy", since=NOW + timedelta(seconds=1))
+    steps.forget(key_of(job))
+    assert steps.of(key_of(job)) is None
+
+
+def test_jobs_that_no_card_follows_are_not_remembered() -> None:
+    steps = Steps(lambda: NOW)
+    for job in (view(spec={}), view(phase="Succeeded", finishedAt="2026-05-31T13:44:53Z")):
+        steps.note(job, "build")
+        assert steps.of(key_of(job)) is None
+
+
+def test_the_memory_is_bounded() -> None:
+    steps = Steps(lambda: NOW, most=2)
+    jobs = [view(name) for name in ("j-a", "j-b", "j-c")]
+    for job in jobs:
+        steps.note(job, "build")
+    assert [steps.of(key_of(job)) is not None for job in jobs] == [False, True, True]
