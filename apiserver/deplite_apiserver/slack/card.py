@@ -97,9 +97,8 @@ def card(job: DeployJob, around: Around) -> Card:
 
 def _state(job: DeployJob) -> tuple[str, str]:
     status = job.status
-    if status.phase is Phase.FAILED and status.reason in _STOPPED:
-        return _STOPPED[status.reason]
-    return _STATES[status.phase]
+    stopped = _STOPPED.get(status.reason) if status.reason is not None and status.phase is Phase.FAILED else None
+    return stopped or _STATES[status.phase]
 
 
 def _fields(job: DeployJob, around: Around) -> list[str]:
