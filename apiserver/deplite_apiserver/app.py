@@ -26,6 +26,7 @@ from deplite_apiserver.logs.endpoints import router as logs
 from deplite_apiserver.reference.document import Json, document, routes_of
 from deplite_apiserver.reference.endpoints import router as reference_routes
 from deplite_apiserver.reference.page import page
+from deplite_apiserver.slack.endpoints import router as slack
 from deplite_apiserver.stream.endpoints import router as stream
 from deplite_apiserver.tokens.endpoints import router as tokens
 from deplite_apiserver.triggers.endpoints import router as triggers
@@ -45,6 +46,7 @@ ROUTERS = (
     agents,
     workflows,
     stream,
+    slack,
     reference_routes,
 )
 

@@ -81,6 +81,7 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         caches=caches,
         clock=clock,
         server_keys=server_keys,
+        room=room,
         holds_lease=lambda: desk.leads,
     )
     return Context(

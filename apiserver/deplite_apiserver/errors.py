@@ -9,10 +9,11 @@ ApiError
 ├── SlackSignatureError        bad_slack_signature
 ├── ForbiddenError             forbidden               the role does not allow it
 ├── TokenScopeError            token_scope
-├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed
+├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed, slack_declined
 ├── NotFoundError              not_found               absent and foreign alike
 ├── ConflictError              idempotency_conflict, job_finished, already_claimed, result_conflict, managed_in_git,
-│                                                     not_uploaded, file_changed
+│                                                     not_uploaded, file_changed, slack_not_configured,
+│                                                     slack_team_taken, secrets_forbidden
 ├── GoneError                  job_gone
 ├── PreconditionFailedError    precondition_failed
 ├── ValidationFailedError      validation_error and its more exact siblings
@@ -21,7 +22,7 @@ ApiError
 ├── UnsupportedEncodingError   unsupported_encoding
 ├── RateLimitedError           rate_limited
 │   └── QuotaExceededError     quota_exceeded
-└── UnavailableError           unavailable, storage_unavailable, shutting_down
+└── UnavailableError           unavailable, storage_unavailable, slack_unavailable, shutting_down
 """
 
 from collections.abc import Mapping

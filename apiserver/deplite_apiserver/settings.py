@@ -73,7 +73,7 @@ class Settings(BaseModel):
     max_unfinished_jobs: Annotated[int, Field(ge=1)] = 10_000
     """Jobs of an organization that have not ended, at most."""
     max_objects: Annotated[int, Field(ge=1)] = 5_000
-    """Agents, triggers, API tokens and enrolment codes of an organization, together, at most."""
+    """Agents, triggers, API tokens, enrolment codes and Slack workspaces of an organization, together, at most."""
     max_file_bytes: Annotated[int, Field(ge=1, le=MAX_FILE_BYTES)] = 5 * 2**30
     """Of one file, at most; the default is what S3 takes in one PUT."""
     max_files: Annotated[int, Field(ge=1)] = 10_000

@@ -196,10 +196,16 @@ class KubeClient:
         return secret_from(await self.connection.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}"))
 
     async def create_secret(
-        self, namespace: str, name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None
+        self,
+        namespace: str,
+        name: str,
+        data: Mapping[str, bytes],
+        *,
+        labels: Mapping[str, str] | None = None,
+        owner: Resource | None = None,
     ) -> Secret:
-        """Create a Secret of type Opaque."""
-        body = secret_body(name, data, labels=labels)
+        """Create a Secret of type Opaque, which goes when its owner (of the same namespace) goes."""
+        body = secret_body(name, data, labels=labels, owner=owner)
         return secret_from(await self.connection.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=body))
 
     async def replace_secret(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deplite.resources.resource import API_VERSION, Resource
+
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
@@ -18,6 +20,11 @@ class Secret:
     data: Mapping[str, bytes] = field(repr=False)
     original: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The object as it was read: a replacement keeps what we know nothing of (annotations, owners, type)."""
+
+    def owned_by(self, owner: Resource) -> bool:
+        """Whether it goes when that object goes."""
+        references = self.original.get("metadata", {}).get("ownerReferences") or ()
+        return any(reference.get("uid") == owner.metadata.uid for reference in references)
 
 
 def secret_from(body: Mapping[str, Any]) -> Secret:
@@ -34,9 +41,15 @@ def secret_from(body: Mapping[str, Any]) -> Secret:
     )
 
 
-def secret_body(name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the body that creates a Secret."""
+def secret_body(
+    name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None, owner: Resource | None = None
+) -> dict[str, Any]:
+    """Return the body that creates a Secret; the garbage collector takes it away when its owner is gone."""
     metadata: dict[str, Any] = {"name": name, "labels": dict(labels or {})}
+    if owner is not None:
+        # No `blockOwnerDeletion`: that would ask for rights on the owner's finalizers.
+        reference = {"apiVersion": API_VERSION, "kind": owner.KIND, "name": owner.name, "uid": owner.metadata.uid}
+        metadata["ownerReferences"] = [reference]
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": _encoded(data)}
 
 

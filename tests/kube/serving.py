@@ -43,10 +43,10 @@ class MovableClock:
 
 
 @contextlib.asynccontextmanager
-async def served(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Replica]:
-    """Serve a replica on a free port, configured as the process is, until the block ends."""
+async def served(settings: Settings, clock: Clock | None = None, *, port: int = 0) -> AsyncIterator[Replica]:
+    """Serve a replica on a port (0: a free one), configured as the process is, until the block ends."""
     app = build(settings, clock)
-    server = uvicorn.Server(configuration(app, settings.model_copy(update={"listen_port": 0})))
+    server = uvicorn.Server(configuration(app, settings.model_copy(update={"listen_port": port})))
     task = asyncio.create_task(server.serve())
     while not server.started:
         assert not task.done(), task.exception()

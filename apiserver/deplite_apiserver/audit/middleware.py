@@ -10,6 +10,9 @@ from deplite_apiserver.audit.record import NOWHERE, AuditRecord, action_of, outc
 from deplite_apiserver.context import Context
 from deplite_apiserver.edge.source import client_address
 
+_CHANGING_READS = frozenset(path for method, path in ACTS if method in READING)
+"""Paths, which have no parts to fill in."""
+
 
 class AuditMiddleware:
     """The innermost layer: the path is bare already, and the route is known when the app returns."""
@@ -19,7 +22,7 @@ class AuditMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in READING:
+        if scope["type"] != "http" or (scope["method"] in READING and scope["path"] not in _CHANGING_READS):
             await self._app(scope, receive, send)
             return
         context: Context = scope["app"].state.context

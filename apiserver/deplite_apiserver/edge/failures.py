@@ -83,6 +83,11 @@ def install_failures(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _parameters)
 
 
+def answer_to(request: Request, error: errors.ApiError | kube_errors.KubeError) -> JSONResponse:
+    """Return the answer to an error, for an endpoint that shows it in another form."""
+    return _refused(request, error) if isinstance(error, errors.ApiError) else _kube(request, error)
+
+
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ApiError)
     status = next(found for kind in type(error).__mro__ if (found := STATUS.get(kind)))

@@ -35,7 +35,7 @@ class Room:
             caches: what is counted.
             clock: the time.
             max_jobs: unfinished jobs of an organization.
-            max_objects: its agents, triggers, API tokens and enrolment codes together.
+            max_objects: its agents, triggers, API tokens, enrolment codes and Slack workspaces together.
             max_files: its files, those that are only announced among them.
             max_storage_bytes: what all its files have together.
         """
@@ -55,15 +55,15 @@ class Room:
         _check("unfinished jobs", self._caches.jobs.count("open", organization), self._max_jobs)
 
     def for_object(self, organization: str) -> None:
-        """Check that there is room for another agent, trigger, token or code.
+        """Check that there is room for another agent, trigger, token, code or Slack workspace.
 
         Raises:
             QuotaExceededError: there are too many.
         """
         caches = self._caches
-        kinds = (caches.agents, caches.triggers, caches.tokens, caches.enrollments)
+        kinds = (caches.agents, caches.triggers, caches.tokens, caches.enrollments, caches.slack)
         found = sum(cache.count("namespace", organization) for cache in kinds)
-        _check("agents, triggers, tokens and enrolment codes", found, self._max_objects)
+        _check("agents, triggers, tokens, enrolment codes and Slack workspaces", found, self._max_objects)
 
     @contextmanager
     def for_file(self, organization: str, size: int) -> Iterator[None]:

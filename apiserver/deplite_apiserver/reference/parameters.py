@@ -29,6 +29,11 @@ _PATH: Mapping[str, Json] = {
     "code_id": _id("enr", 16, "an enrolment code"),
     "job_id": _id("j", 26, "a job"),
     "file_id": _id("f", 16, "a file"),
+    "team_id": {
+        "description": "The id of a Slack workspace.",
+        "schema": {"type": "string", "pattern": "^T[A-Z0-9]{1,20}$"},
+        "example": "T024BE7LD",
+    },
     "name": {
         "description": "The name of a workflow.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},

@@ -84,6 +84,16 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
         409: ("managed_in_git",),
         412: ("precondition_failed",),
     },
+    ("GET", "/orgs/{org_id}/slack/install-url"): {409: ("slack_not_configured", "secrets_forbidden")},
+    ("GET", "/slack/oauth/callback"): {
+        403: ("slack_declined",),
+        404: ("not_found",),
+        409: ("slack_not_configured", "slack_team_taken", "secrets_forbidden", "managed_in_git", "conflict"),
+        422: ("invalid_state", "slack_code_refused", "slack_enterprise_install"),
+        429: ("quota_exceeded",),
+        503: ("unavailable", "slack_unavailable"),
+    },
+    ("DELETE", "/orgs/{org_id}/slack/installations/{team_id}"): {409: ("managed_in_git",)},
     ("POST", "/agent/enroll"): _FULL
     | {
         401: ("invalid_enroll_token",),

@@ -117,14 +117,9 @@ class SlackApp:
 
     async def exchange(self, code: str, redirect_uri: str) -> Granted:
         """Take a bot token for the code that Slack gave a person's browser."""
-        answer = await self._answer(
-            self._client().oauth_v2_access(
-                client_id=self.settings.client_id,
-                client_secret=self._client_secret.read(),
-                code=code,
-                redirect_uri=redirect_uri,
-            )
-        )
+        # Not by the library's own method: it uses a class of aiohttp that is going away.
+        data = self._credentials() | {"code": code, "redirect_uri": redirect_uri}
+        answer = await self._answer(self._client().api_call("oauth.v2.access", data=data))
         team = answer.get("team") or {}
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
@@ -142,8 +137,7 @@ class SlackApp:
         """Take the app out of a workspace: all its tokens end there."""
         token = await self.tokens.of(installation)
         # Not by the library's own method: it puts the app's secret into the address.
-        data = {"client_id": self.settings.client_id, "client_secret": self._client_secret.read()}
-        await self._answer(self._client(token.text).api_call("apps.uninstall", data=data))
+        await self._answer(self._client(token.text).api_call("apps.uninstall", data=self._credentials()))
 
     async def revoke(self, token: str) -> None:
         """End one token."""
@@ -169,6 +163,9 @@ class SlackApp:
         """Close the connections."""
         if self._made is not None:
             await self._made.close()
+
+    def _credentials(self) -> dict[str, str]:
+        return {"client_id": self.settings.client_id, "client_secret": self._client_secret.read()}
 
     def _is_hook(self, url: str) -> bool:
         parts = urlsplit(url)

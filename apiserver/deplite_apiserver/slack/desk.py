@@ -1,15 +1,20 @@
 """Everything about Slack, put together: `context.slack`. With Slack off it is there and refuses."""
 
+import asyncio
 from collections.abc import Callable
 
 from deplite.kube.client import KubeClient
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.errors import ConflictError
+from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.slack.app import SlackApp
+from deplite_apiserver.slack.checks import Checks
+from deplite_apiserver.slack.connections import Connections
 from deplite_apiserver.slack.installations import Installations
+from deplite_apiserver.slack.state import PURPOSE, States
 from deplite_apiserver.slack.tokens import BotTokens
 
 
@@ -18,6 +23,8 @@ class Slack:
 
     Attributes:
         installations: which workspaces are connected.
+        connections: connects and disconnects them.
+        states: what a browser brings back from Slack.
         holds_lease: whether this replica is the one that acts by itself (the sweeper's).
     """
 
@@ -29,6 +36,7 @@ class Slack:
         caches: Caches,
         clock: Clock,
         server_keys: ServerKeys,
+        room: Room,
         holds_lease: Callable[[], bool],
     ) -> None:
         """Put the parts together; `run` starts them.
@@ -39,13 +47,24 @@ class Slack:
             caches: the local copies; run by the app.
             clock: the time.
             server_keys: what states are signed with, by a key derived from it.
+            room: how much an organization may have.
             holds_lease: whether this replica holds the sweeper's Lease.
         """
-        self._kube, self._caches, self._clock, self._server_keys = kube, caches, clock, server_keys
         self.holds_lease = holds_lease
         self.installations = Installations(caches.slack)
+        self.states = States(server_keys.derived(PURPOSE), clock.now)
         tokens = BotTokens(kube, clock.monotonic)
         self._app = None if settings.slack is None else SlackApp(settings.slack, tokens)
+        self.connections = Connections(
+            kube=kube,
+            cache=caches.slack,
+            installations=self.installations,
+            tokens=tokens,
+            app=self._app,
+            room=room.for_object,
+            now=clock.now,
+        )
+        self._checks = Checks(kube=kube, cache=caches.slack, tokens=tokens, clock=clock, holds_lease=holds_lease)
 
     @property
     def on(self) -> bool:
@@ -69,6 +88,10 @@ class Slack:
 
     async def run(self) -> None:
         """Do all that goes on beside requests; for ever, unless Slack is off."""
+        if self._app is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._checks.run(self._app))
 
     async def close(self) -> None:
         """Let go of the connections to Slack."""

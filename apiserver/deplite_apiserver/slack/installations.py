@@ -31,6 +31,11 @@ class Installations:
         """Return an organization's, the oldest first."""
         return sorted((one for one in self._cache.by("namespace", organization) if not ending(one)), key=age_of)
 
+    def named(self, organization: str, team_id: str) -> SlackInstallation | None:
+        """Return an organization's for a workspace, connected or not; of several, one that is connected."""
+        found = [one for one in self.of(organization) if one.spec.team_id == team_id]
+        return next((one for one in found if serves(one)), found[0] if found else None)
+
     def the_one(self, organization: str, team_id: str | None) -> SlackInstallation | None:
         """Return the one through which an organization speaks to a workspace.
 

@@ -13,6 +13,8 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent, Trigger
 from deplite.resources.identifiers import object_id
+from deplite.resources.resource import CREATED_BY_LABEL
+from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People, declare_people
@@ -40,6 +42,8 @@ class Organized:
     code_id: str
     file_id: str
     """Of a file that was announced and not uploaded."""
+    team_id: str
+    """Of a Slack workspace that is declared and not connected."""
 
     @property
     def trigger_id(self) -> str:
@@ -104,6 +108,10 @@ async def organize(kube: KubeClient, namespace: str, base: str, http: httpx.Asyn
     assert code.status_code == 201, code.text
     file = await http.post(f"/orgs/{namespace}/files/presign-upload", json={}, headers=owner)
     assert file.status_code == 201, file.text
+    team_id = f"T{secrets.token_hex(5).upper()}"
+    workspace = {"metadata": {"name": team_id.lower(), "namespace": namespace, "labels": {CREATED_BY_LABEL: "api"}}}
+    workspace["spec"] = {"teamId": team_id, "secretName": "slack"}
+    await kube.create(SlackInstallation.model_validate(workspace))
     return Organized(
         kube=kube,
         base=base,
@@ -115,6 +123,7 @@ async def organize(kube: KubeClient, namespace: str, base: str, http: httpx.Asyn
         token_id=object_id("tok", namespace, "ci"),
         code_id=code.json()["id"],
         file_id=file.json()["fileId"],
+        team_id=team_id,
     )
 
 

@@ -113,9 +113,11 @@ async def test_every_route_that_changes_something_leaves_its_record(
     called.add(("DELETE", "/agents/{agent_id}"))
     await there.agent.close()
 
-    assert called == {route for route, act in ACTS.items() if act is not None}, "a new route is walked here, too"
+    # What happens at Slack is walked in tests/kube/slack/test_audit.py: here it is off.
+    walked = {route: act for route, act in ACTS.items() if act is not None and not act.action.startswith("slack.")}
+    assert called == set(walked), "a new route is walked here, too"
     records = await recorded(replica, settings, org)
-    assert {record["action"] for record in records} == {act.action for act in ACTS.values() if act is not None}
+    assert {record["action"] for record in records} == {act.action for act in walked.values()}
     assert sum(record["action"] == "job.created" for record in records) == 3
     assert sum(record["action"] == "file.stored" for record in records) == 3, "a repeat is no change"
     kinds = {act.action: act.object_kind for act in ACTS.values() if act is not None}

@@ -72,6 +72,9 @@ async def test_the_scheme_is_spelled_in_any_case(http: httpx.AsyncClient, home: 
         ("GET", "/orgs/{org}/files/{file}"),
         ("GET", "/orgs/{org}/files"),
         ("DELETE", "/orgs/{org}/files/{file}"),
+        ("GET", "/orgs/{org}/slack/install-url"),
+        ("GET", "/orgs/{org}/slack/installations"),
+        ("DELETE", "/orgs/{org}/slack/installations/{team}"),
         ("POST", "/agent/enroll"),
     ],
 )
@@ -85,6 +88,7 @@ async def test_an_api_token_at_another_door_is_401(
         code=home.code_id,
         agent=home.agent.agent_id,
         file=home.file_id,
+        team=home.team_id,
     )
     answer = await http.request(method, filled, headers={"Authorization": f"Bearer {home.token}"})
     refused(answer, 401, "wrong_credential")

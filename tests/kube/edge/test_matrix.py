@@ -64,6 +64,10 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/token", {TOKEN}),
     ("GET", "/agents", {TOKEN}),
     ("GET", "/workflows", {TOKEN}),
+    ("GET", "/orgs/{org_id}/slack/install-url", {MEMBER, OWNER}),
+    ("GET", "/slack/oauth/callback", {PUBLIC}),
+    ("GET", "/orgs/{org_id}/slack/installations", {MEMBER, OWNER}),
+    ("DELETE", "/orgs/{org_id}/slack/installations/{team_id}", {OWNER}),
     ("POST", "/agent/enroll", {CODE}),
     ("GET", "/agent/stream", {AGENT}),
     ("POST", "/agent/heartbeat", {AGENT}),
@@ -91,7 +95,7 @@ def each(rows: list[tuple[str, str, set[str]]]) -> pytest.MarkDecorator:
 
 def test_the_documentations_table_and_the_servers_name_the_same_routes() -> None:
     assert {(method, path) for method, path, _ in TABLE} == set(ACCESS)
-    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [57, 31, 13, 7, 9]
+    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [61, 34, 14, 8, 9]
     assert all("{" in path for _, path, _ in PERSONAL)
 
 
@@ -106,6 +110,7 @@ class Asking:
     code_id: str = "enr-aaaaaaaaaaaaaaaa"
     job_id: str = "j-" + "a" * 26
     file_id: str = "f-aaaaaaaaaaaaaaaa"
+    team_id: str = "T0ABSENT"
 
     @classmethod
     def of(cls, there: Organized, **override: str) -> "Asking":
@@ -116,6 +121,7 @@ class Asking:
             "agent_id": there.agent.agent_id,
             "code_id": there.code_id,
             "file_id": there.file_id,
+            "team_id": there.team_id,
         }
         return cls(**known | override)
 
@@ -133,7 +139,9 @@ async def test_nobody_gets_in_without_a_credential(
     http: httpx.AsyncClient, home: Organized, method: str, path: str, callers: set[str]
 ) -> None:
     answer = await ask(http, method, Asking.of(home).path(path), None)
-    if PUBLIC in callers:
+    if path == "/slack/oauth/callback":
+        refused(answer, 409, "slack_not_configured")
+    elif PUBLIC in callers:
         assert answer.status_code == 200
     elif AGENT in callers:
         refused(answer, 401, "bad_signature_headers")
@@ -256,3 +264,5 @@ async def test_the_owner_who_may_do_all_of_this_was_hindered_by_nothing(
     assert home.code_id in [one["id"] for one in codes]
     tokens = (await http.get(f"/orgs/{home.namespace}/api-tokens", headers=owner)).json()
     assert [one["id"] for one in tokens] == [home.token_id]
+    workspaces = (await http.get(f"/orgs/{home.namespace}/slack/installations", headers=owner)).json()
+    assert [one["teamId"] for one in workspaces] == [home.team_id]

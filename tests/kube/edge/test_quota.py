@@ -48,17 +48,19 @@ async def test_objects_are_bounded_whatever_their_kind(
     settings: Settings, kube: KubeClient, org: str, owner: dict[str, str]
 ) -> None:
     async with served(settings) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
-        there = await organize(kube, org, replica.base, http, owner)  # an agent, a trigger, a token, and two codes
+        there = await organize(
+            kube, org, replica.base, http, owner
+        )  # an agent, a trigger, a token, two codes, a workspace
         code = (await http.post(f"/orgs/{org}/agents/enroll-tokens", json={"uses": 2}, headers=owner)).json()
-    small = settings.model_copy(update={"max_objects": 6})
+    small = settings.model_copy(update={"max_objects": 7})
     async with served(small) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
         trigger = {"agentId": there.agent.agent_id, "name": "More", "workflowName": "deploy-prod"}
-        full(await http.post(f"/orgs/{org}/triggers", json=trigger, headers=owner), 6)
+        full(await http.post(f"/orgs/{org}/triggers", json=trigger, headers=owner), 7)
         token = {"name": "x", "scopes": [{"type": "trigger", "triggerIds": [there.trigger_id]}]}
-        full(await http.post(f"/orgs/{org}/api-tokens", json=token, headers=owner), 6)
-        full(await http.post(f"/orgs/{org}/agents/enroll-tokens", json={}, headers=owner), 6)
+        full(await http.post(f"/orgs/{org}/api-tokens", json=token, headers=owner), 7)
+        full(await http.post(f"/orgs/{org}/agents/enroll-tokens", json={}, headers=owner), 7)
         agent = PublishedAgent(replica.base)
-        full(await agent.enroll(code["token"]), 6)
+        full(await agent.enroll(code["token"]), 7)
         assert (await http.delete(f"/orgs/{org}/api-tokens/{there.token_id}?force=true", headers=owner)).is_success
         assert (await agent.enroll(code["token"])).status_code == 201, "the refusal cost the code no use"
         assert (await agent.enroll(code["token"])).status_code == 201, "a repeat needs no room"
