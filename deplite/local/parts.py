@@ -29,6 +29,9 @@ _LIMITS = (
     "DEPLITE_LOG_REQUESTS_PER_SECOND",
 )
 """Settings of the apiserver that `deplite up` passes on."""
+_SLACK = ("DEPLITE_SLACK_CLIENT_ID", "DEPLITE_SLACK_URL")
+_SLACK_FILES = ("DEPLITE_SLACK_CLIENT_SECRET_FILE", "DEPLITE_SLACK_SIGNING_SECRET_FILE")
+"""As those above; the parts have another working directory, so these paths are passed on whole."""
 _GRACE = 15.0
 """Seconds that a part of ours may take to end: the agent tells its steps to stop first."""
 
@@ -54,7 +57,7 @@ def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storag
         clean_environment(
             KUBECONFIG=str(kubeconfig),
             DEPLITE_LISTEN=f"{HOST}:{port}",
-            DEPLITE_PUBLIC_URL=url,
+            DEPLITE_PUBLIC_URL=told_url(port),
             DEPLITE_SYSTEM_NAMESPACE=SYSTEM_NAMESPACE,
             DEPLITE_JWT_ISSUERS=str(issuers),
             DEPLITE_S3_ENDPOINT=storage.endpoint,
@@ -63,7 +66,8 @@ def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storag
             DEPLITE_S3_ACCESS_KEY_FILE=str(storage.access_key_file),
             DEPLITE_S3_SECRET_KEY_FILE=str(storage.secret_key_file),
             DEPLITE_LOG_FORMAT="text",
-            **{name: os.environ[name] for name in _LIMITS if name in os.environ},
+            **{name: os.environ[name] for name in (*_LIMITS, *_SLACK) if name in os.environ},
+            **{name: str(Path(os.environ[name]).absolute()) for name in _SLACK_FILES if os.environ.get(name)},
         ),
         _answers(port, "/readyz"),
         address=url,
@@ -79,7 +83,7 @@ def operator(layout: Layout, port: int, api_port: int, kubeconfig: Path) -> Prog
         clean_environment(
             KUBECONFIG=str(kubeconfig),
             DEPLITE_SYSTEM_NAMESPACE=SYSTEM_NAMESPACE,
-            DEPLITE_PUBLIC_URL=public_url(api_port),
+            DEPLITE_PUBLIC_URL=told_url(api_port),
             DEPLITE_PROBE_LISTEN=f"{HOST}:{port}",
             DEPLITE_LEASE_SECONDS=LEASE_SECONDS,
         ),
@@ -116,6 +120,11 @@ def _passes(name: str) -> bool:
 def public_url(port: int) -> str:
     """Return where the apiserver and the dashboard are."""
     return f"http://{HOST}:{port}"
+
+
+def told_url(port: int) -> str:
+    """Return where others reach the apiserver: `DEPLITE_PUBLIC_URL` (a tunnel's address, say), else this machine's."""
+    return os.environ.get("DEPLITE_PUBLIC_URL") or public_url(port)
 
 
 def _part(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deplite.kube.cache import Change
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, Trigger
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, SlackInstallation, Trigger
 from deplite.resources.apitoken import Grant
 from deplite_operator.policies.agent import facts_of
 from deplite_operator.world import Item, World
@@ -19,6 +19,8 @@ def concerned(world: World, kind: type[Resource], change: Change[Any]) -> Iterat
         yield from _of_agent(world, change, came_or_went)
     elif kind is Trigger and came_or_went:
         yield from _tokens(world, change, "triggers")
+    elif kind is SlackInstallation:
+        yield from _of_workspace(world, change)
 
 
 def _of_agent(world: World, change: Change[Agent], came_or_went: bool) -> Iterator[Item]:
@@ -28,6 +30,21 @@ def _of_agent(world: World, change: Change[Agent], came_or_went: bool) -> Iterat
     if came_or_went:
         yield from ((EnrollmentToken, code.key) for code in world.codes.by("agent", change.key))
         yield from _tokens(world, change, "agents")
+
+
+def _of_workspace(world: World, change: Change[SlackInstallation]) -> Iterator[Item]:
+    """Whether one yields depends on which others of the workspace are connected."""
+    if (old := _served(change.old)) != (new := _served(change.new)):
+        for team in {old, new} - {None}:
+            others = (other.key for other in world.slack.by("team", team) if other.key != change.key)
+            yield from ((SlackInstallation, key) for key in others)
+
+
+def _served(installation: SlackInstallation | None) -> str | None:
+    """Return the workspace that one has connected."""
+    if installation is None or installation.metadata.deletion_timestamp is not None:
+        return None
+    return installation.spec.team_id if installation.status.connected else None
 
 
 def _tokens(world: World, change: Change[Any], field: str) -> Iterator[Item]:

@@ -2,8 +2,8 @@
 
 What its ServiceAccount must be allowed, and nothing more (`deplite/rights` grants it):
 
-- cluster-wide, `deplite.io`: get, list, watch on agents, apitokens, enrollmenttokens, organizations and triggers;
-  patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces, events or DeployJobs.
+- cluster-wide, `deplite.io`: get, list, watch on agents, apitokens, enrollmenttokens, organizations, slackinstallations
+  and triggers; patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces, events or DeployJobs.
 - in the parts' namespace, `coordination.k8s.io`: get, create, update on leases.
 - in each organization's namespace, by a RoleBinding: get, create, update on secrets.
 - discovery and SelfSubjectAccessReview, which the API server lets every authenticated user do.

@@ -8,9 +8,9 @@ from typing import Any
 
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, Trigger
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
 
-KINDS: tuple[type[Resource], ...] = (Organization, Agent, Trigger, ApiToken, EnrollmentToken)
+KINDS: tuple[type[Resource], ...] = (Organization, Agent, Trigger, ApiToken, EnrollmentToken, SlackInstallation)
 """The kinds that the operator reconciles; DeployJobs are none of them."""
 
 Item = tuple[type[Resource], Key]
@@ -33,7 +33,8 @@ class World:
         self.triggers = Cache(kube, Trigger, Trigger.model_validate, indexes={"agent": _agent_of})
         self.tokens = Cache(kube, ApiToken, ApiToken.model_validate, indexes={"namespace": lambda t: t.namespace})
         self.codes = Cache(kube, EnrollmentToken, EnrollmentToken.model_validate, indexes={"agent": _code_agent})
-        caches = (self.organizations, self.agents, self.triggers, self.tokens, self.codes)
+        self.slack = Cache(kube, SlackInstallation, SlackInstallation.model_validate, indexes={"team": _team_of})
+        caches = (self.organizations, self.agents, self.triggers, self.tokens, self.codes, self.slack)
         self._caches: dict[type[Resource], Cache[Any]] = dict(zip(KINDS, caches, strict=True))
 
     @property
@@ -77,6 +78,10 @@ class World:
 
 def _agent_of(trigger: Trigger) -> Key:
     return trigger.namespace, trigger.spec.agent
+
+
+def _team_of(installation: SlackInstallation) -> str:
+    return installation.spec.team_id
 
 
 def _code_agent(code: EnrollmentToken) -> Key | None:

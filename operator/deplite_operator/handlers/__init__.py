@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, Trigger
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
 from deplite_operator.context import Context
 from deplite_operator.handlers.agents import agent
 from deplite_operator.handlers.apitokens import api_token
 from deplite_operator.handlers.enrollmenttokens import enrollment_token
 from deplite_operator.handlers.organizations import organization
+from deplite_operator.handlers.slackinstallations import slack_installation
 from deplite_operator.handlers.triggers import trigger
 from deplite_operator.verdict import Verdict
 
@@ -20,5 +21,6 @@ HANDLERS: Mapping[type[Resource], Handler] = {
     Trigger: trigger,
     ApiToken: api_token,
     EnrollmentToken: enrollment_token,
+    SlackInstallation: slack_installation,
 }
 """The one list of who reconciles what."""

@@ -4,7 +4,14 @@ from typing import Literal
 
 import yaml
 
-from deplite.resources.reasons import AVAILABLE, MINTED, ROLE_BINDING_MISSING, SECRET_CONFLICT, SECRETS_READY
+from deplite.resources.reasons import (
+    AVAILABLE,
+    MINTED,
+    ROLE_BINDING_MISSING,
+    SECRET_CONFLICT,
+    SECRET_MISSING,
+    SECRETS_READY,
+)
 from deplite.rights import organization_manifests
 from deplite_operator.conditions import Finding
 
@@ -37,6 +44,22 @@ def secret_holds(name: str) -> Finding:
 def secret_conflicts(name: str, why: str) -> Finding:
     """Return that the Secret cannot be used, and why."""
     return _finding("False", SECRET_CONFLICT, f"Secret {name} {why}; delete it or name another Secret.")
+
+
+def secret_with_token(name: str) -> Finding:
+    """Return that the Secret holds a token that somebody else put there."""
+    return _finding("True", AVAILABLE, f"Secret {name} holds a token.")
+
+
+def secret_lacks_token(name: str, *, exists: bool) -> Finding:
+    """Return that there is no token where one should be.
+
+    Args:
+        name: the Secret's name.
+        exists: whether there is a Secret of that name.
+    """
+    what = f"Secret {name} has no key `token`" if exists else f"There is no Secret {name}"
+    return _finding("False", SECRET_MISSING, f"{what}; put the bot token there under the key `token`.")
 
 
 def _finding(status: Literal["True", "False"], reason: str, message: str) -> Finding:

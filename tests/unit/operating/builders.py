@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Trigger
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, SlackInstallation, Trigger
 
 NAMESPACE = "org-a"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -47,3 +47,9 @@ def code(*, status: dict[str, Any] | None = None, **spec: Any) -> EnrollmentToke
 
 def hashed(rotation: int = 0) -> dict[str, Any]:
     return {"hashes": [{"sha256": HASH, "prefix": "tk_abcdef"}], "rotation": rotation}
+
+
+def workspace(name: str = "t0acme", *, uid: str = "u", spec: dict[str, Any] | None = None, **status: Any) -> Any:
+    body = _body(name, {"teamId": "T0ACME", "secretName": "slack"} | (spec or {}), status)
+    body["metadata"]["uid"] = uid
+    return SlackInstallation.model_validate(body)
