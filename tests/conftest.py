@@ -3,6 +3,7 @@
 Nothing is imported or started until a test asks for it: the unit tests need none of it.
 """
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from deplite.local.controlplane import ControlPlane
     from deplite.local.objectstore import ObjectStore
 
-hypothesis.settings.register_profile("deplite", deadline=None)  # a loaded machine is slow, and that is no failure
+hypothesis.settings.register_profile(
+    "deplite",
+    # A loaded machine is slow, and that is no failure.
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    # In CI a change answers for what it did, not for an example that nobody had met before.
+    derandomize=bool(os.environ.get("CI")),
+)
 hypothesis.settings.load_profile("deplite")
 
 

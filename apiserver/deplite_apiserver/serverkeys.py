@@ -2,18 +2,23 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import AlreadyExistsError, NotFoundError, UnavailableError
+from deplite.kube.errors import AlreadyExistsError, ForbiddenError, NotFoundError, UnavailableError
 from deplite.kube.secret import Secret
 from deplite.protocol.keys import load_private_key, private_pem, public_pem
 
 SECRET_NAME = "deplite-server-keys"  # noqa: S105 - the name of an object
 _CURRENT = "current"
+REFUSED_SECONDS = 0.5
+"""After a refusal: the API server hears of a right some moments after it was granted."""
+REFUSALS = 20
+"""So many are believed: the right was never granted."""
 
 
 class ServerKeys:
@@ -45,20 +50,40 @@ class ServerKeys:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"deplite " + purpose.encode()).derive(secret)
 
 
-async def load_server_keys(kube: KubeClient, namespace: str) -> ServerKeys:
+async def load_server_keys(
+    kube: KubeClient, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> ServerKeys:
     """Return the server's keys; the first replica that starts makes them.
+
+    Args:
+        kube: the client.
+        namespace: the parts' namespace.
+        sleep: waits for some seconds.
 
     Raises:
         KubeError: the Secret can neither be read nor made.
         InvalidKeyError: a key in it is damaged.
     """
+    refusals = 0
     while True:
         try:
-            return _read(await kube.get_secret(namespace, SECRET_NAME))
-        except NotFoundError:
+            if (found := await _find(kube, namespace)) is not None:
+                return _read(found)
             await _make(kube, namespace)
         except UnavailableError as error:
-            await asyncio.sleep(error.retry_after)
+            await sleep(error.retry_after)
+        except ForbiddenError:
+            refusals += 1
+            if refusals == REFUSALS:
+                raise
+            await sleep(REFUSED_SECONDS)
+
+
+async def _find(kube: KubeClient, namespace: str) -> Secret | None:
+    try:
+        return await kube.get_secret(namespace, SECRET_NAME)
+    except NotFoundError:
+        return None
 
 
 async def _make(kube: KubeClient, namespace: str) -> None:

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import uvicorn
 
+from deplite.resources import Resource
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.main import build, configuration
 from deplite_apiserver.settings import Settings
+
+PATIENCE = 60.0
+"""Seconds for what takes a moment where nothing else runs on the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +26,19 @@ class Replica:
 
     base: str
     context: Context
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a client of it that outwaits a busy machine, and a run that waits for its end."""
+        return httpx.AsyncClient(base_url=self.base, trust_env=False, timeout=70)
+
+
+_served: list[Replica] = []
+
+
+async def told(*kinds: type[Resource]) -> None:
+    """Wait until every replica here knows what has been written of these kinds: a watch lags."""
+    caches = [cache for replica in _served for cache in replica.context.caches.all() if cache.kind in kinds]
+    await asyncio.gather(*(cache.freshen(PATIENCE) for cache in caches))
 
 
 class MovableClock:
@@ -36,6 +54,10 @@ class MovableClock:
 
     def monotonic(self) -> float:
         return self._monotonic + self.ahead
+
+    def reach(self, moment: datetime) -> None:
+        """Go on to a moment, unless it has passed: what the API server stamps has the time of the world."""
+        self.ahead += max(0.0, (moment - self.now()).total_seconds())
 
     def time(self) -> float:
         """Return unix seconds, for agents that live by this clock."""
@@ -56,15 +78,18 @@ async def served(settings: Settings, clock: Clock | None = None, *, port: int = 
     await asyncio.gather(*(cache.wait_synced() for cache in context.caches.all()))
     while not context.desk.runs.admits:
         await asyncio.sleep(0.01)
+    replica = Replica(base=base, context=context)
+    _served.append(replica)
     try:
-        yield Replica(base=base, context=context)
+        yield replica
     finally:
+        _served.remove(replica)
         context.desk.stop()
         server.should_exit = True
         await task
 
 
-async def until(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = 10) -> None:
+async def until(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = PATIENCE) -> None:
     """Ask again and again until the answer is the wanted one."""
     found: object = None
     try:

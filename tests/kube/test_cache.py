@@ -26,14 +26,14 @@ async def cache(kube: KubeClient) -> AsyncIterator[Cache[Agent]]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 
 
 async def test_lists_what_is_there_and_follows(kube: KubeClient, organization: str, cache: Cache[Agent]) -> None:
     await kube.create(agent(organization, "before"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await cache.wait_synced()
     await kube.create(agent(organization, "after"))
     await until(lambda: cache.get(organization, "after"))

@@ -86,7 +86,7 @@ async def test_watch_tells_what_happens_after_a_version(kube: KubeClient, organi
     await kube.patch(Agent, organization, "web-1", {"spec": {"suspended": True}})
     await kube.delete(Agent, organization, "web-1")
     events: list[WatchEvent] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in kube.watch(Agent, version, namespace=organization):
             events.append(event)
             if event.type == "DELETED":

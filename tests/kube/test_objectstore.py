@@ -2,9 +2,9 @@
 
 import asyncio
 import io
+import signal
 import ssl
 import stat
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -56,10 +56,15 @@ def get(store: ObjectStore, keys: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-async def test_it_takes_objects_when_start_returns_and_the_bucket_is_empty(store: ObjectStore) -> None:
-    assert list(store.client().list_objects(store.bucket, recursive=True)) == []
-    kept = await asyncio.to_thread(put, store, "first", 3)
-    assert await asyncio.to_thread(get, store, kept) == kept
+async def test_it_takes_objects_when_start_returns_and_the_bucket_is_empty(tmp_path: Path) -> None:
+    fresh = ObjectStore(tmp_path / "objects", choose(PURPOSES, {}))
+    await fresh.start()
+    try:
+        assert list(fresh.client().list_objects(fresh.bucket, recursive=True)) == []
+        kept = await asyncio.to_thread(put, fresh, "first", 3)
+        assert await asyncio.to_thread(get, fresh, kept) == kept
+    finally:
+        await fresh.kill()
 
 
 async def test_nothing_acknowledged_is_lost_by_a_kill(store: ObjectStore) -> None:
@@ -79,20 +84,22 @@ async def test_a_kill_in_the_midst_of_writing_loses_nothing_acknowledged(store: 
             kept.update(put(store, f"midst-{number}", 1))
 
     writer = asyncio.create_task(asyncio.to_thread(write))
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(60):
+        while len(kept) <= 20:
+            await asyncio.sleep(0.01)
     await store.kill()
     with pytest.raises((S3Error, urllib3.exceptions.HTTPError)):
         await writer
-    assert len(kept) > 20
     await store.start()
     assert await asyncio.to_thread(get, store, kept) == kept
 
 
-async def test_stop_is_quick_and_keeps_all(store: ObjectStore) -> None:
+async def test_stop_does_not_wait_for_its_sleeps_and_keeps_all(store: ObjectStore) -> None:
     kept = await asyncio.to_thread(put, store, "stop")
-    began = time.monotonic()
+    process = store.process
+    assert process is not None
     await store.stop()
-    assert time.monotonic() - began < 10
+    assert process.returncode == -signal.SIGKILL
     await store.start()
     assert await asyncio.to_thread(get, store, kept) == kept
 
@@ -136,7 +143,7 @@ async def test_no_inner_port_answers_without_the_certificate(
     store: ObjectStore, ports: dict[str, int], purpose: str, path: str
 ) -> None:
     address = f"127.0.0.1:{ports[purpose]}"
-    async with httpx.AsyncClient(verify=trusting(store), trust_env=False) as client:
+    async with httpx.AsyncClient(verify=trusting(store), trust_env=False, timeout=60) as client:
         answer = await client.get(f"http://{address}{path}")
         assert answer.status_code == 400  # it speaks TLS only
         assert "HTTPS" in answer.text
@@ -159,7 +166,7 @@ async def test_no_grpc_port_answers_without_the_certificate(
 
 async def test_s3_refuses_what_is_not_signed_with_its_keys(store: ObjectStore) -> None:
     await asyncio.to_thread(put, store, "private", 1)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for method, path in [("GET", "/"), ("GET", "/deplite"), ("GET", "/deplite/private/0"), ("PUT", "/deplite/x")]:
             assert (await client.request(method, store.endpoint + path)).status_code == 403
         for action in ("ListUsers", "CreateAccessKey"):  # the rights of S3's own interface for accounts
@@ -187,9 +194,9 @@ def trusting(store: ObjectStore) -> ssl.SSLContext:
 
 
 async def exchange(port: int, sent: bytes, tls: ssl.SSLContext | None) -> bytes:
-    """Send bytes and return what comes back within a second."""
+    """Send bytes and return what comes back before the other end closes."""
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
             try:
                 writer.write(sent)

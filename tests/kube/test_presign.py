@@ -36,7 +36,7 @@ async def store(object_store: ObjectStore) -> AsyncIterator[S3Store]:
 
 @pytest_asyncio.fixture(scope="module")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -28,7 +28,7 @@ class PublishedAgent:
         self.base = base
         self.time = time.time
         self.key = Ed25519PrivateKey.generate()
-        self.http = httpx.AsyncClient(timeout=30, trust_env=False)
+        self.http = httpx.AsyncClient(timeout=70, trust_env=False)
         self.agent_id = ""
         self.server_key: Ed25519PublicKey | None = None
 

@@ -20,7 +20,7 @@ from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import Replica, agent_name, enroll, make_token
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
-from tests.kube.serving import served
+from tests.kube.serving import served, told
 from tests.organizations import create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
 
@@ -76,7 +76,7 @@ def nothing_counted(replica: Replica) -> None:
 
 @pytest_asyncio.fixture(scope="package")
 async def http(replica: Replica) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=30) as client:
+    async with replica.client() as client:
         yield client
 
 
@@ -183,4 +183,5 @@ async def newcomer(kube: KubeClient, replica: Replica) -> AsyncIterator[Newcomer
 async def declare_agent(kube: KubeClient, namespace: str, name: str, **spec: Any) -> str:
     """Declare an agent as Git would, and return its id."""
     await kube.create(Agent.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec}))
+    await told(Agent)
     return object_id("ag", namespace, name)

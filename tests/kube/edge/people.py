@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from deplite.kube.client import KubeClient
 from deplite.resources import Organization
 from deplite_apiserver.settings import IssuerSettings
+from tests.kube.serving import told
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "deplite-test"
+LIFETIME = 86_400
+"""Seconds that a token is good for: a session's tests may take long."""
 
 
 def segment(data: bytes) -> str:
@@ -41,7 +44,7 @@ class People:
     def claims(self, subject: str, **override: Any) -> dict[str, Any]:
         """Return good claims; keyword arguments replace them, None leaves one out."""
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600} | override
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + LIFETIME} | override
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, subject: str, *, headers: dict[str, Any] | None = None, **override: Any) -> str:
@@ -76,3 +79,4 @@ async def declare_people(kube: KubeClient, namespace: str, **roles: str) -> None
     await kube.create(
         Organization.model_validate({"metadata": {"name": "organization", "namespace": namespace}, "spec": spec})
     )
+    await told(Organization)

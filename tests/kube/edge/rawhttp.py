@@ -35,20 +35,21 @@ class Wire:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, *, timeout: float = 10, keep_open: bool = False) -> RawAnswer:
+    async def answer(self, *, timeout: float = 60, keep_open: bool = False) -> RawAnswer:
         """Read one answer; `keep_open`: do not wait to see whether the connection closes."""
         async with asyncio.timeout(timeout):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = head.split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
-        return RawAnswer(
-            status=int(lines[0].split()[1]), headers=headers, body=body, closed=not keep_open and await self._closed()
-        )
+        # What is said to end does so soon, but how soon is the machine's affair.
+        patience = timeout if headers.get("connection") == "close" else 0.5
+        closed = not keep_open and await self._closed(patience)
+        return RawAnswer(status=int(lines[0].split()[1]), headers=headers, body=body, closed=closed)
 
-    async def _closed(self) -> bool:
+    async def _closed(self, patience: float) -> bool:
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(patience):
                 return await self.reader.read(1) == b""
         except TimeoutError:
             return False
@@ -59,7 +60,7 @@ class Wire:
         self.writer.close()
 
 
-async def exchange(base: str, data: bytes, *, timeout: float = 10, keep_open: bool = False) -> RawAnswer:
+async def exchange(base: str, data: bytes, *, timeout: float = 60, keep_open: bool = False) -> RawAnswer:
     """Send bytes on a fresh connection and return the answer."""
     wire = await Wire.open(base)
     try:

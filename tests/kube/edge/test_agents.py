@@ -76,7 +76,7 @@ async def test_a_revoked_agents_stream_is_told_and_ends(
     http: httpx.AsyncClient, newcomer: Newcomer, org: str, replica: Replica, owner: dict[str, str]
 ) -> None:
     agent = await newcomer(org)
-    async with asyncio.timeout(20), agent.stream() as events:
+    async with asyncio.timeout(60), agent.stream() as events:
         assert (await http.delete(f"/agents/{agent.agent_id}", headers=owner)).status_code == 204
         names = [name async for name, _ in events if name != "ping"]
     assert names[-1] == "revoke"

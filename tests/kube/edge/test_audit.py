@@ -215,7 +215,7 @@ async def test_a_store_that_is_away_refuses_no_change(
 ) -> None:
     nowhere = S3Settings.model_validate(settings.s3.model_dump() | {"endpoint": "http://127.0.0.1:9"})
     away = settings.model_copy(update={"s3": nowhere})
-    async with served(away) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=30) as http:
+    async with served(away) as replica, replica.client() as http:
         made = await http.post(f"/orgs/{home.namespace}/agents/enroll-tokens", json={}, headers=owner)
         assert made.status_code == 201
         listed = (await http.get(f"/orgs/{home.namespace}/agents/enroll-tokens", headers=owner)).json()
@@ -226,7 +226,7 @@ async def test_what_a_replica_was_told_is_stored_when_it_has_ended(
     replica: Replica, settings: Settings, home: Organized, owner: dict[str, str]
 ) -> None:
     rid = secrets.token_hex(8)
-    async with served(settings) as brief, httpx.AsyncClient(base_url=brief.base, trust_env=False) as http:
+    async with served(settings) as brief, brief.client() as http:
         path = f"/orgs/{home.namespace}/agents/enroll-tokens"
         assert (await http.post(path, json={}, headers=owner | {"X-Request-Id": rid})).status_code == 201
     found = await recorded(replica, settings, home.namespace)

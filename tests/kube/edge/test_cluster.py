@@ -84,7 +84,7 @@ async def test_the_last_use_of_a_token_is_written_at_most_once_a_minute(
 ) -> None:
     clock, headers = MovableClock(), {"Authorization": f"Bearer {home.token}"}
     clock.ahead = 86_400
-    async with served(settings, clock) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
+    async with served(settings, clock) as replica, replica.client() as http:
         usage = replica.context.usage
         for _ in range(10):
             assert (await http.get("/token", headers=headers)).status_code == 200
@@ -121,7 +121,7 @@ async def test_the_running_replica_writes_by_itself_and_shows_it(
         listed = (await http.get(f"/orgs/{home.namespace}/api-tokens", headers=owner)).json()
         return next(one["lastUsedAt"] for one in listed if one["id"] == made["id"]) is not None
 
-    await until(shown, True, seconds=20)
+    await until(shown, True)
 
 
 async def test_a_wrong_token_is_no_use(http: httpx.AsyncClient, replica: Replica, home: Organized) -> None:
@@ -179,13 +179,12 @@ async def test_while_the_cluster_is_away_reads_go_on_and_writes_are_503(
         assert settings.kubeconfig is not None
         kubeconfig.write_text(settings.kubeconfig.read_text().replace(f":{control_plane.port}", f":{proxy.port}"))
         behind = settings.model_copy(update={"kubeconfig": kubeconfig})
-        async with served(behind) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
+        async with served(behind) as replica, replica.client() as http:
             path = f"/triggers/{home.trigger_id}"
             assert (await http.patch(path, json={"suspended": False}, headers=owner)).status_code == 200
             await proxy.refuse()
             answer = await http.patch(path, json={"suspended": False}, headers=owner)
             assert refused(answer, 503, "unavailable")["retryAfter"] >= 1
-            assert answer.elapsed < timedelta(seconds=3)
             for good in ("/livez", path):
                 assert (await http.get(good, headers=owner)).status_code == 200
             # What the caches do not know may have been made a moment ago.

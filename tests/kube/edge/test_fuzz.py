@@ -140,7 +140,7 @@ def fuzz(operation: Any, target: Target, examples: int, mode: GenerationMode, en
             case.path_parameters = {name: target.known.get(name, value) for name, value in case.path_parameters.items()}
         # A dry run answers 200 to a bad request, too, and says what is wrong with it; no body at all is `{}`.
         skipped = [checks.negative_data_rejection] if case.body == b"" or case.query.get("dryRun") == "true" else []
-        sent = {"base_url": target.base, "auth": target.auth, "timeout": 30}
+        sent = {"base_url": target.base, "auth": target.auth, "timeout": 60}
         answer = case.call(**sent)
         for _ in range(5):
             if answer.status_code != 503:
@@ -164,7 +164,7 @@ def code() -> str:
 @pytest_asyncio.fixture(scope="module")
 async def ids(home: Organized) -> dict[str, str]:
     """A job of the agent, and a stored file of that job: whoever may ask about a file at all sees this one."""
-    async with httpx.AsyncClient(base_url=home.base, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=home.base, trust_env=False, timeout=60) as http:
         ran = await http.post(f"/triggers/{home.trigger_id}/run", headers={"Authorization": f"Bearer {home.token}"})
     job_id = ran.json()["jobId"]
     announced = await home.agent.call("POST", f"/agent/jobs/{job_id}/files/presign-upload", {})

@@ -24,7 +24,7 @@ async def test_unfinished_jobs_are_bounded_and_a_finished_one_makes_room(
     settings: Settings, kube: KubeClient, org: str, owner: dict[str, str]
 ) -> None:
     small = settings.model_copy(update={"max_unfinished_jobs": 2})
-    async with served(small) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=30) as http:
+    async with served(small) as replica, replica.client() as http:
         there = await organize(kube, org, replica.base, http, owner)
         path, token = f"/triggers/{there.trigger_id}/run", {"Authorization": f"Bearer {there.token}"}
         keyed = token | {"Idempotency-Key": secrets.token_hex(8)}
@@ -47,13 +47,13 @@ async def test_unfinished_jobs_are_bounded_and_a_finished_one_makes_room(
 async def test_objects_are_bounded_whatever_their_kind(
     settings: Settings, kube: KubeClient, org: str, owner: dict[str, str]
 ) -> None:
-    async with served(settings) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
+    async with served(settings) as replica, replica.client() as http:
         there = await organize(
             kube, org, replica.base, http, owner
         )  # an agent, a trigger, a token, two codes, a workspace
         code = (await http.post(f"/orgs/{org}/agents/enroll-tokens", json={"uses": 2}, headers=owner)).json()
     small = settings.model_copy(update={"max_objects": 7})
-    async with served(small) as replica, httpx.AsyncClient(base_url=replica.base, trust_env=False) as http:
+    async with served(small) as replica, replica.client() as http:
         trigger = {"agentId": there.agent.agent_id, "name": "More", "workflowName": "deploy-prod"}
         full(await http.post(f"/orgs/{org}/triggers", json=trigger, headers=owner), 7)
         token = {"name": "x", "scopes": [{"type": "trigger", "triggerIds": [there.trigger_id]}]}

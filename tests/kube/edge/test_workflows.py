@@ -160,7 +160,7 @@ async def test_a_refresh_reaches_the_stream_and_says_whether_it_did(
     path = f"/agents/{agent.agent_id}/workflows/refresh"
     answer = await http.post(path, headers=owner)
     assert (answer.status_code, answer.json()) == (202, {"requested": False})
-    async with asyncio.timeout(20), agent.stream() as events:
+    async with asyncio.timeout(60), agent.stream() as events:
         answer = await http.post(path, headers=owner)
         assert (answer.status_code, answer.json()) == (202, {"requested": True})
         names = []

@@ -64,12 +64,12 @@ async def put(upload: dict[str, Any], content: bytes, **headers: str | None) -> 
     changed = {name.replace("_", "-"): value for name, value in headers.items()}
     lowered = {name.lower(): value for name, value in upload["uploadHeaders"].items()}
     sent = {name: value for name, value in (lowered | changed).items() if value is not None}
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         return await http.put(upload["uploadUrl"], content=content, headers=sent)
 
 
 async def get(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         return await http.get(url)
 
 

@@ -36,7 +36,7 @@ async def declare(bench: Bench, name: str, spec: dict[str, Any], status: dict[st
         found = bench.replica.context.caches.files.get(*made.key)
         return found is not None and (status is None or found.stored == (status.get("phase") == "Stored"))
 
-    await until(known, True, seconds=20)
+    await until(known, True)
     return made
 
 

@@ -71,7 +71,7 @@ async def test_nothing_is_lost_and_nothing_promised(
     async def completes() -> int:
         return (await door.complete(upload["fileId"])).status_code
 
-    await until(completes, 200, seconds=60)
+    await until(completes, 200)
     assert (await door.content(upload["fileId"])).content == b"abc"
     assert (await put(during, b"during")).status_code == 200
     assert (await door.complete(during["fileId"])).status_code == 200
@@ -94,4 +94,4 @@ async def test_a_storage_that_says_nothing_is_away_soon(proxied: tuple[Bench, Fa
     async def completes() -> int:
         return (await door.complete(upload["fileId"])).status_code
 
-    await until(completes, 200, seconds=60)
+    await until(completes, 200)

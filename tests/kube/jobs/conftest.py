@@ -21,7 +21,7 @@ from deplite.resources.identifiers import object_id
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.people import People, declare_people
-from tests.kube.serving import Replica, served, until
+from tests.kube.serving import Replica, served, told, until
 from tests.kube.storing import place_of
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
@@ -80,7 +80,7 @@ class Bench:
         async def found() -> bool:
             return look() is not None
 
-        await until(found, True, seconds=20)
+        await until(found, True)
 
     async def run(
         self, body: Any = None, *, key: str | None = None, token: str | None = None, trigger: str | None = None
@@ -169,6 +169,7 @@ async def make_token(kube: KubeClient, namespace: str, name: str, **spec: Any) -
     await kube.create(made)
     hashes = [{"sha256": credential.sha256, "prefix": credential.prefix}]
     await kube.patch_status(ApiToken, namespace, name, {"hashes": hashes})
+    await told(ApiToken)
     return credential.plain
 
 
@@ -181,6 +182,7 @@ async def enroll(
     await kube.create(EnrollmentToken.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": {}}))
     status = {"hash": describe(code.plain).sha256, "prefix": code.prefix, "expiresAt": "2099-01-01T00:00:00Z"}
     await kube.patch_status(EnrollmentToken, namespace, name, status)
+    await told(EnrollmentToken)
     agent = PublishedAgent(base)
     agent.time = clock
     answer = await agent.enroll(code.plain)
@@ -208,7 +210,7 @@ async def benched(
         Trigger.model_validate({"metadata": {"name": "deploy", "namespace": namespace}, "spec": spec})
     )
     token = await make_token(kube, namespace, "ci", grants=[{"type": "trigger", "triggers": ["deploy"]}])
-    async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=70) as http:
+    async with replica.client() as http:
         made = Bench(
             replica=replica,
             kube=kube,

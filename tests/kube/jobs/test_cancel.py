@@ -38,7 +38,7 @@ async def end_of(bench: Bench, job_id: str) -> dict[str, Any]:
 
 
 async def next_cancel(stream: AsyncIterator[tuple[str, Any]]) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event, data in stream:
             if event == "cancel":
                 found: dict[str, Any] = data

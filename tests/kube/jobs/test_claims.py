@@ -71,7 +71,7 @@ async def test_a_job_that_was_replaced_is_gone_for_the_agent_of_the_old_one(benc
     job_id = await bench.made(key="k")
     old = (await bench.job(job_id)).metadata.uid
     await bench.kube.delete(DeployJob, bench.namespace, job_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await bench.run(key="k")).json()["idempotent"]:
             await asyncio.sleep(0.05)
     new = (await bench.job(job_id)).metadata.uid

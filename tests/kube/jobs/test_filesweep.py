@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest_asyncio
@@ -37,7 +37,7 @@ async def keep(
     key = project(made).key
     await bucket.put(key, name.encode())
     if stored:
-        now = datetime.now(UTC)
+        now = line.clock.now()
         status = {"phase": "Stored", "size": len(name), "storedAt": now.isoformat()}
         if spec["cleanupRule"] == "ttl":
             status["expiresAt"] = (now + timedelta(seconds=spec["ttlSeconds"])).isoformat()
@@ -48,7 +48,7 @@ async def keep(
         found = files.get(namespace, name)
         return found is not None and found.stored is stored
 
-    await until(known, True, seconds=20)
+    await until(known, True)
     return key
 
 
@@ -99,7 +99,7 @@ async def test_an_object_that_lost_its_file_goes_and_others_stay(line: Timeline,
     async def gone() -> bool:
         return bench.replica.context.caches.files.get(bench.namespace, "lost") is None
 
-    await until(gone, True, seconds=20)
+    await until(gone, True)
     line.sleep(1.9 * HOUR)
     await line.sweep()
     assert await bucket.get(lost) == b"lost"
@@ -121,7 +121,7 @@ async def test_an_organization_that_is_gone_leaves_no_objects(
         cached = line.bench.replica.context.caches.files.get(namespace, "theirs")
         return len(await kube.list(StoredFile, namespace)), cached is not None
 
-    await until(left, (0, False), seconds=60)
+    await until(left, (0, False))
     line.sleep(3 * HOUR)
     await line.sweep()
     assert await bucket.get(key) is None

@@ -51,7 +51,7 @@ async def finish(bench: Bench, job_id: str) -> None:
 
 async def test_lines_come_as_they_are_stored_until_the_end(bench: Bench) -> None:
     job_id = await started(bench)
-    async with asyncio.timeout(30), following(bench, job_id) as found:
+    async with asyncio.timeout(60), following(bench, job_id) as found:
         first = [await anext(found), await anext(found)]
         assert first == [
             {"id": str(seq), "data": {"seq": seq, "stream": "raw", "stepName": "build", "content": f"line {seq}\n"}}
@@ -73,7 +73,7 @@ async def test_lines_come_as_they_are_stored_until_the_end(bench: Bench) -> None
 async def test_who_was_cut_off_goes_on_after_the_last_line_seen(bench: Bench, last: str, ids: list[str]) -> None:
     job_id = await started(bench)
     await finish(bench, job_id)
-    async with asyncio.timeout(30), following(bench, job_id, Last_Event_ID=last) as found:
+    async with asyncio.timeout(60), following(bench, job_id, Last_Event_ID=last) as found:
         heard = [event async for event in found]
     assert [event["id"] for event in heard[:-1]] == ids
     assert heard[-1]["event"] == "end"

@@ -162,7 +162,7 @@ async def test_a_trigger_over_one_workflow_runs_only_that_and_one_over_an_agent_
 
 async def answered(bench: Bench, status: int, code: str) -> None:
     """Run until the answer is the wanted one: what kubectl changed comes by the watch."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (answer := await bench.run()).status_code != status:
             await asyncio.sleep(0.05)
     refused(answer, status, code)
@@ -175,7 +175,7 @@ async def test_what_is_suspended_takes_no_run_and_takes_them_again_when_resumed(
         refused(await bench.run({"nonsense": 1}), 403, code)
         refused(await by_hand(bench, {"ref": "main"}), 403, code)
         await bench.kube.patch(kind, bench.namespace, name, {"spec": {"suspended": False}})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await bench.run()).status_code != 202:
                 await asyncio.sleep(0.05)
 
@@ -184,7 +184,7 @@ async def test_an_agent_that_was_revoked_or_deleted_takes_none(bench: Bench) -> 
     await bench.kube.patch(Agent, bench.namespace, bench.agent_name, {"spec": {"revoked": True}})
     await answered(bench, 422, "agent_unavailable")
     await bench.kube.delete(Agent, bench.namespace, bench.agent_name)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while bench.replica.context.caches.agents.get(bench.namespace, bench.agent_name) is not None:
             await asyncio.sleep(0.05)
     refused(await bench.run(), 422, "agent_unavailable")

@@ -54,7 +54,7 @@ class Nightly:
         async def known() -> bool:
             return await self.next() is not None
 
-        await until(known, True, seconds=30)
+        await until(known, True)
         found = await self.next()
         assert found is not None
         return found
@@ -67,7 +67,7 @@ class Nightly:
             following = await self.next()
             return following is not None and following > moment
 
-        await until(gone_on, True, seconds=30)
+        await until(gone_on, True)
 
     async def jobs(self) -> list[str]:
         """Return the fire times of its jobs."""
@@ -109,7 +109,7 @@ async def test_rest_shows_when_it_fires(line: Timeline, nightly: Nightly) -> Non
         answer = await line.bench.get(f"/triggers/{nightly.id}", token=line.bench.owner)
         return (answer.json()["scheduleStatus"] or {}).get("nextFireAt")
 
-    await until(shown, utc(due), seconds=20)
+    await until(shown, utc(due))
 
 
 async def test_a_fire_time_whose_status_was_never_written_runs_no_second_time(line: Timeline, nightly: Nightly) -> None:
@@ -148,7 +148,7 @@ async def test_missed_fire_times_are_skipped_or_the_latest_is_run(line: Timeline
         found = line.bench.replica.context.caches.triggers.get(line.bench.namespace, "nightly")
         return found and found.spec.schedule and found.spec.schedule.missed_runs
 
-    await until(latest, "latest", seconds=20)
+    await until(latest, "latest")
     await nightly.leap(missed + 4 * HOUR + timedelta(minutes=10))
     assert await nightly.jobs() == [utc(missed + 4 * HOUR)]
 
@@ -156,7 +156,7 @@ async def test_missed_fire_times_are_skipped_or_the_latest_is_run(line: Timeline
 async def test_a_suspended_one_has_no_next_time_and_makes_up_for_nothing(line: Timeline, nightly: Nightly) -> None:
     due = await nightly.begins()
     await nightly.change(suspended=True, schedule={"missedRuns": "latest"})
-    await until(nightly.next, None, seconds=20)
+    await until(nightly.next, None)
     line.sleep((due + HOUR - line.clock.now()).total_seconds())
     await line.sweep()
     await nightly.change(suspended=False)
@@ -171,7 +171,7 @@ async def test_without_its_agent_it_says_why_it_did_not_fire(line: Timeline, nig
     async def agent() -> object:
         return line.bench.replica.context.caches.agents.get(line.bench.namespace, line.bench.agent_name)
 
-    await until(agent, None, seconds=20)
+    await until(agent, None)
     await nightly.leap(due + timedelta(seconds=1))
     status = await nightly.status()
     assert (await nightly.jobs(), status.last_fire_at, status.last_skipped_at) == ([], None, due)
@@ -203,7 +203,7 @@ async def test_many_schedules_of_one_organization_hold_up_no_other(
         found = [one for namespace in both for one in await line.bench.kube.list(Trigger, namespace)]
         return sum(one.status.schedule is not None for one in found)
 
-    await until(planned, crowd + 1, seconds=60)
+    await until(planned, crowd + 1)
     line.sleep((due + timedelta(seconds=1) - line.clock.now()).total_seconds())
 
     async def fired() -> list[str | None]:
@@ -214,7 +214,7 @@ async def test_many_schedules_of_one_organization_hold_up_no_other(
     async def many() -> int:
         return len(await fired())
 
-    await until(many, crowd + 1, seconds=60)
+    await until(many, crowd + 1)
     assert (await fired()).index("nightly") < crowd // 2
     assert await nightly.jobs() == [utc(due)]
 
@@ -226,7 +226,7 @@ async def test_a_day_on_which_the_clock_changes(line: Timeline, nightly: Nightly
         return (await nightly.status()).time_zone
 
     await nightly.begins()
-    await until(changed, "Europe/Berlin", seconds=20)
+    await until(changed, "Europe/Berlin")
     eve = datetime(line.clock.now().year + 1, 10, 20, 12, tzinfo=UTC)
     sunday = next(
         day
@@ -248,14 +248,14 @@ async def test_another_type_ends_it_and_a_wrong_schedule_never_fires(line: Timel
     async def status() -> object:
         return (await nightly.trigger()).status.schedule
 
-    await until(status, None, seconds=20)
+    await until(status, None)
     await nightly.change(type="schedule", schedule={"cron": "0 0 31 2 *"})
 
     async def cron() -> object:
         found = (await nightly.trigger()).status.schedule
         return found and (found.cron, found.next_fire_at)
 
-    await until(cron, ("0 0 31 2 *", None), seconds=20)
+    await until(cron, ("0 0 31 2 *", None))
     line.sleep(86_400)
     await line.sweep()
     assert await nightly.jobs() == []

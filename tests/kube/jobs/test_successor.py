@@ -26,10 +26,10 @@ async def test_the_job_that_had_its_turn_still_has_it_and_the_next_one_waits(
         for place, name in enumerate(("j-first", "j-second"), start=1):
             body = {"metadata": {"name": name, "namespace": organization}, "spec": spec | {"concurrencyPlace": place}}
             await kube.create(DeployJob.model_validate(body))
-            await until(turns, {"j-first": True} | ({"j-second": False} if place == 2 else {}), seconds=20)
+            await until(turns, {"j-first": True} | ({"j-second": False} if place == 2 else {}))
     async with served(settings) as replica:
         agent.base = replica.base
-        async with agent.stream() as stream, asyncio.timeout(30):
+        async with agent.stream() as stream, asyncio.timeout(60):
             for name in ("j-first", "j-second"):
                 assert (await agent.next_deploy(stream))["job_id"] == name
                 result = {"status": "success", "exitCode": 0}

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
@@ -15,14 +14,16 @@ from tests.organizations import create_organization, delete_namespace
 
 
 @pytest_asyncio.fixture(scope="module")
-async def replica(settings: Settings) -> AsyncIterator[Replica]:
-    async with served(settings.model_copy(update={"sync_seconds": 2.0})) as running:
+async def hasty_replica(settings: Settings) -> AsyncIterator[Replica]:
+    """One whose callers do not wait for long."""
+    async with served(settings.model_copy(update={"sync_seconds": 1.0})) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def bench(kube: KubeClient, organization: str, replica: Replica, people: People) -> AsyncIterator[Bench]:
-    async with benched(kube, organization, replica, people) as made:
+async def hasty(kube: KubeClient, organization: str, hasty_replica: Replica, people: People) -> AsyncIterator[Bench]:
+    """A bench of that one."""
+    async with benched(kube, organization, hasty_replica, people) as made:
         yield made
 
 
@@ -58,13 +59,15 @@ async def test_success_is_200_with_its_output(bench: Bench, sync: str, token: st
     assert (replay.status_code, replay.json()) == (200, expected | {"idempotent": True})
 
 
-async def test_what_takes_too_long_is_202_and_goes_on(bench: Bench, sync: str, token: str) -> None:
-    answer = await bench.run({}, token=token, trigger=sync)
+async def test_what_takes_too_long_is_202_and_goes_on(hasty: Bench) -> None:
+    trigger = await hasty.declare("wait", responseMode="sync")
+    token = await hasty.grant("w", {"type": "trigger", "triggers": ["wait"]})
+    answer = await hasty.run({}, token=token, trigger=trigger)
     assert answer.status_code == 202, answer.text
     job_id = answer.json()["jobId"]
     assert (answer.json()["timedOut"], answer.json()["status"]) == (True, "queued")
-    assert (await bench.report(job_id, "success", exitCode=0)).status_code == 204
-    assert (await bench.shown_by(job_id, token))["status"] == "success"
+    assert (await hasty.report(job_id, "success", exitCode=0)).status_code == 204
+    assert (await hasty.shown_by(job_id, token))["status"] == "success"
 
 
 async def test_a_replay_waits_like_the_first_and_both_hear_the_end(bench: Bench, sync: str, token: str) -> None:
@@ -84,7 +87,7 @@ async def test_a_replay_waits_like_the_first_and_both_hear_the_end(bench: Bench,
 async def test_the_end_is_heard_by_callers_of_another_process(
     bench: Bench, sync: str, token: str, settings: Settings
 ) -> None:
-    async with served(settings) as second, httpx.AsyncClient(base_url=second.base, trust_env=False, timeout=70) as http:
+    async with served(settings) as second, second.client() as http:
         headers = {"Authorization": f"Bearer {token}"}
         call = asyncio.create_task(http.post(f"/triggers/{sync}/run", json={}, headers=headers))
         async with bench.agent.stream() as stream:
@@ -94,9 +97,10 @@ async def test_the_end_is_heard_by_callers_of_another_process(
     assert (answer.status_code, answer.json()["status"]) == (200, "success")
 
 
-async def test_by_hand_it_waits_as_well(bench: Bench, sync: str) -> None:
-    headers = {"Authorization": f"Bearer {bench.owner}"}
-    answer = await bench.http.post(f"/triggers/{sync}/run-manual", json={}, headers=headers)
+async def test_by_hand_it_waits_as_well(hasty: Bench) -> None:
+    trigger = await hasty.declare("wait", responseMode="sync")
+    headers = {"Authorization": f"Bearer {hasty.owner}"}
+    answer = await hasty.http.post(f"/triggers/{trigger}/run-manual", json={}, headers=headers)
     assert (answer.status_code, answer.json()["timedOut"]) == (202, True)
 
 

@@ -26,7 +26,7 @@ async def test_an_agent_that_never_answers_does_not_keep_the_job_for_ever(
         assert answer.status_code == 204, answer.text
         async with agent.stream() as stream:
             await kube.patch(DeployJob, *made.key, {"spec": {"cancel": {"by": "kubectl"}}})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await anext(stream))[0] != "cancel":
                     continue
             hearing = replica.context.desk.hearing
@@ -39,7 +39,7 @@ async def test_an_agent_that_never_answers_does_not_keep_the_job_for_ever(
             async def reason() -> str | None:
                 return (await kube.get(DeployJob, *made.key)).status.reason
 
-            await until(reason, "cancelled", seconds=30)
+            await until(reason, "cancelled")
         result = {"status": "failed", "exitCode": 143}
         assert (await agent.call("POST", "/agent/jobs/j-mute/result", result)).status_code == 202
         status = (await kube.get(DeployJob, *made.key)).status

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent
+from deplite.resources import Agent, Resource
 from deplite_apiserver.jobs.desk import Desk
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People
@@ -48,6 +49,12 @@ class Timeline:
     async def state(self) -> str:
         """Return what the cluster shows of the agent."""
         return (await self.bench.kube.get(Agent, self.bench.namespace, self.bench.agent_name)).status.state
+
+
+def made_at(made: Resource) -> datetime:
+    """Return when the API server says that an object was made: by the clock of the world, in whole seconds."""
+    assert made.metadata.creation_timestamp is not None
+    return made.metadata.creation_timestamp
 
 
 @asynccontextmanager

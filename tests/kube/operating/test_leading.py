@@ -30,8 +30,9 @@ async def start(operator: Operator, operator_kubeconfig: Path, session_folder: P
         return other
 
     yield started
-    for other in others:
-        other.kill()
+    for other in others:  # those that wait first, and nobody leaves a lease that has to be waited for
+        if other.process is not None and other.process.poll() is None:
+            await other.stop()
     operator.start()
     await operator.wait_ready()
 

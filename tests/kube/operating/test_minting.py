@@ -14,7 +14,10 @@ from deplite.resources.apitoken import ApiTokenSpec, Grant
 from deplite.resources.credentials import describe, mint, well_formed
 from deplite.resources.enrollmenttoken import EnrollmentTokenSpec
 from deplite.resources.resource import Meta
+from deplite.rights import account_name
 from tests.kube.operating.conftest import PUBLIC_URL, Operator, Patient
+from tests.kube.rights.reviews import Deed, until
+from tests.organizations import SYSTEM_NAMESPACE
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -32,7 +35,7 @@ def code(namespace: str, **spec: object) -> EnrollmentToken:
 
 
 async def wait_for_secret(kube: KubeClient, namespace: str, name: str, other_than: str = "") -> Secret:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             try:
                 secret = await kube.get_secret(namespace, name)
@@ -141,6 +144,9 @@ async def test_missing_role_binding_is_told_with_its_yaml(
     name = "deplite-operator-secrets"
     binding = await kube.connection.request("GET", f"{bindings}/{name}")
     await kube.connection.request("DELETE", f"{bindings}/{name}")
+    right = [Deed("get", "", "secrets", organization), Deed("create", "", "secrets", organization)]
+    user = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{account_name('operator')}"
+    await until(kube, right, allow=False, user=user)
     await kube.create(code(organization))
     found = await patient.condition(EnrollmentToken, organization, "web", "RoleBindingMissing", "SecretsReady")
     assert f"name: {name}" in found.status.condition("SecretsReady").message
@@ -178,7 +184,7 @@ async def test_crash_after_the_secret_mints_no_second_token(
 
 
 async def eventually_hash(kube: KubeClient, namespace: str, plain: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             hashes = (await kube.get(ApiToken, namespace, "ci")).status.hashes
             if [entry.sha256 for entry in hashes] == [describe(plain).sha256]:

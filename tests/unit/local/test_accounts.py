@@ -84,10 +84,14 @@ async def test_a_token_is_renewed_after_two_thirds_of_its_life(
     assert account.token_file.read_text() == "token-1"
     cluster.refuse = True
     cluster.now = START + timedelta(minutes=41)
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while not said:
+            await asyncio.sleep(0.01)
     assert "could not be renewed" in said[0]
     cluster.refuse = False
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while account.token_file.read_text() == "token-1":
+            await asyncio.sleep(0.01)
     assert account.token_file.read_text() == "token-2"
     renewing.cancel()
     await asyncio.gather(renewing, return_exceptions=True)

@@ -37,7 +37,7 @@ def read(path: Path) -> str:
 
 
 async def pid_in(path: Path) -> int:
-    for _ in range(400):
+    for _ in range(3000):
         if read(path):
             return int(read(path))
         await asyncio.sleep(0.02)
@@ -45,7 +45,7 @@ async def pid_in(path: Path) -> int:
 
 
 async def said(process: Process, line: str) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if tail(process.program.log, 1) == [line]:
             return
         await asyncio.sleep(0.02)
@@ -53,7 +53,7 @@ async def said(process: Process, line: str) -> None:
 
 
 async def gone(pid: int) -> bool:
-    for _ in range(100):
+    for _ in range(1200):
         if not runs(pid):
             return True
         await asyncio.sleep(0.05)
@@ -119,7 +119,7 @@ async def test_ending_instead_of_starting_shows_the_end_of_the_log(tmp_path: Pat
 
     process = await Process.start(shell(tmp_path, "echo port is taken; exit 1", ready=never))
     with pytest.raises(StartError, match=r"shell ended with 1 instead of starting; read .*shell\.log.*\nport is taken"):
-        await process.wait_ready(10)
+        await process.wait_ready(60)
 
 
 async def test_readiness_has_a_time_limit(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_refusals_are_those_of_the_run_in_the_same_order(bench: Bench) -> 
     async def now() -> str | None:
         return await code(bench)
 
-    await until(now, "agent_suspended", seconds=20)
+    await until(now, "agent_suspended")
     assert await bench.kube.list(DeployJob, bench.namespace) == []
 
 

@@ -180,7 +180,7 @@ async def test_our_agent_waits_as_it_is_told_and_loses_nothing(
         if answer.status_code == 429:
             clock.ahead += int(answer.headers["Retry-After"])  # in which our agent does nothing
 
-    client = httpx.AsyncClient(trust_env=False, event_hooks={"response": [note]})
+    client = httpx.AsyncClient(trust_env=False, timeout=60, event_hooks={"response": [note]})
     signer = RequestSigner(agent_id=bench.agent.agent_id, key=bench.agent.key)
     transport = Transport(bench.replica.base, signer, "i1", client=client, clock=clock.time)
     await asyncio.wait_for(Shipment(journal, transport, patience=600).run(), 300)

@@ -101,7 +101,7 @@ async def test_a_folder_that_is_none_is_one_sentence(tmp_path: Path, kind: str) 
         CannotStartError, match=r"^The step work could not be started in .*: (No such|Not a dir)[a-z ]+\.$"
     ):
         await tried(command(folder, "true"))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_no_descriptor_is_left(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ while :; do sleep 0.1; done
 
 
 async def test_a_group_that_ignores_being_told_is_killed_whole_after_the_grace(tmp_path: Path) -> None:
-    ended, _ = await tried(command(tmp_path, GRANDCHILD, timeout=3.0, shell="bash"), grace=0.3)
+    ended, _ = await tried(command(tmp_path, GRANDCHILD, timeout=5.0, shell="bash"), grace=0.3)
     assert ended == Ended(exit_code=128 + signal.SIGKILL, timed_out=True)
     for name in ("child", "grandchild"):
         assert text_of(tmp_path / name)

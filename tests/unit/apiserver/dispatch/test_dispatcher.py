@@ -188,7 +188,7 @@ async def test_a_claim_that_wins_against_a_cancel_is_told_to_stop(scene: Scene) 
 
 async def written(scene: Scene) -> list[dict[str, Any]]:
     running = asyncio.create_task(scene.dispatcher.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not scene.store.written:
             scene.store.moved.clear()
             await scene.store.moved.wait()

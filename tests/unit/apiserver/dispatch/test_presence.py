@@ -155,7 +155,7 @@ async def test_an_agent_that_is_forgotten_was_never_seen(scene: Scene) -> None:
 async def test_a_stream_that_opens_is_written_at_once(scene: Scene) -> None:
     running = asyncio.create_task(scene.presence.run(lambda *key: agent(state="Disconnected")))
     scene.streams.open(KEY, "ag-x", None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not scene.store.written:
             await asyncio.sleep(0)
     running.cancel()

@@ -64,7 +64,7 @@ LONG = 3600.0
 
 
 async def heard(found: Any) -> Sequence[LogLine] | End:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(found)  # type: ignore[no-any-return]
 
 

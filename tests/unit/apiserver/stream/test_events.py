@@ -44,13 +44,13 @@ class Connection:
         return b"".join(one.get("body", b"") for one in self.sent).decode()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 self.moved.clear()
                 await self.moved.wait()
 
     async def ended(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.task
 
 

@@ -140,6 +140,9 @@ async def test_a_build_waits_for_the_one_of_another_process(environment: dict[st
     notes: list[str] = []
     with FileLock(target.with_name("kubernetes.lock")):
         task = asyncio.create_task(build(NAMES, target, environment, lambda *report: notes.append(report[2])))
+        async with asyncio.timeout(60):
+            while not notes:
+                await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
         assert set(notes) == {"waiting for the build that another process has begun"}
     assert set(await task) == set(NAMES)
