@@ -1,7 +1,7 @@
 """Reads and writes our kinds, typed, and the few built-in objects the parts need."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +65,14 @@ class KubeClient:
     async def connect(cls, kubeconfig: Path | None = None) -> "KubeClient":
         """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod."""
         return cls(await Connection.open(kubeconfig))
+
+    def fenced(self, left: Callable[[], float]) -> "KubeClient":
+        """Return this client for somebody who may write only while a Lease is his.
+
+        Args:
+            left: for how many seconds from now it is; beyond that writes raise `NotHeldError`, and reads go on.
+        """
+        return KubeClient(self.connection.fenced(left))
 
     async def close(self) -> None:
         """Close the connection pool."""

@@ -4,9 +4,11 @@ Finding the server and authenticating is the official client's work; a token fil
 because the tokens of ServiceAccounts live for an hour.
 """
 
+import copy
 import json
+import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
-from deplite.kube.errors import KubeError, UnavailableError, error_from
+from deplite.kube.errors import KubeError, NotHeldError, UnavailableError, error_from
 from deplite.patience import patience
 
 REQUEST_SECONDS = 10.0
@@ -62,6 +64,8 @@ class Connection:
         self._configuration = configuration
         self._token_file = token_file
         self._rest = RESTClientObject(configuration)
+        self._left: Callable[[], float] | None = None
+        """For how many seconds from now it may write; None: always."""
 
     @classmethod
     async def open(cls, kubeconfig: Path | None = None) -> "Connection":
@@ -86,6 +90,16 @@ class Connection:
         # Else aiohttp looks for a .netrc and for proxies at each request, in two threads.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         return cls(configuration, token_file)
+
+    def fenced(self, left: Callable[[], float]) -> "Connection":
+        """Return this connection for somebody who may write only for a time; the pool is the same.
+
+        Args:
+            left: for how many seconds from now; asked right before each write, which is given up after them.
+        """
+        other = copy.copy(self)
+        other._left = left
+        return other
 
     async def close(self) -> None:
         """Close the pool."""
@@ -153,10 +167,13 @@ class Connection:
         """Open one answer of status 2xx, its body still unread.
 
         Raises:
+            NotHeldError: this connection may not write any more.
             KubeError: as `deplite.kube.errors` says.
         """
         headers = {"Accept": accept, "Content-Type": content_type} | await self.authorization()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        if self._left is not None and method != "GET":
+            timeout = _within(timeout, self._left())
         try:
             response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
         except (TimeoutError, aiohttp.ClientError) as error:
@@ -172,6 +189,14 @@ class Connection:
 def _request_timeout() -> aiohttp.ClientTimeout:
     seconds = patience(REQUEST_SECONDS)
     return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
+
+
+def _within(timeout: aiohttp.ClientTimeout, seconds: float) -> aiohttp.ClientTimeout:
+    """Return a time-out that ends no later: a process that is paused while it connects must not send when it wakes."""
+    if seconds <= 0:
+        raise NotHeldError
+    total = seconds if timeout.total is None else min(seconds, timeout.total)
+    return aiohttp.ClientTimeout(total=total, sock_connect=min(total, CONNECT_SECONDS), ceil_threshold=math.inf)
 
 
 def _silent(error: Exception) -> UnavailableError:

@@ -8,6 +8,7 @@
     ├── ForbiddenError         401, 403: rights, or a namespace that is going away
     ├── GoneError              410: the version asked for is no longer kept
     └── UnavailableError       no connection, a time-out, 429 or 5xx; `retry_after` seconds
+        └── NotHeldError       nothing was sent: the Lease under which it was to be written is no longer ours
 
 The API server's own text stays in the exception, for logs; it is never shown to a caller of the REST API.
 """
@@ -73,6 +74,13 @@ class UnavailableError(KubeError):
     def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: int = 1) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after = retry_after
+
+
+class NotHeldError(UnavailableError):
+    """Nothing was sent: the Lease under which it was to be written is over. Whoever holds it now goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("The lease is no longer held here; nothing was written.", status=503, reason="NotHeld")
 
 
 _BY_REASON: Mapping[str, type[KubeError]] = {

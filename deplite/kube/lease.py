@@ -1,11 +1,12 @@
 """Who of several processes acts: a Lease that one of them holds and renews.
 
 `held` is judged by our own monotonic clock, counted from before the renewal was sent: a process that was paused past
-its lease knows it before it writes anything.
+its lease knows it before it writes anything. `KubeClient.fenced(lease)` makes sure of that.
 """
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +23,11 @@ class LeaseLostError(DepliteError):
     """The Lease could not be renewed in time, or somebody else holds it: stop acting."""
 
 
+def since_boot() -> float:
+    """Return seconds of a clock that never goes back, and where the system has one also counts the time of sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
 class Lease:
     """One candidate for one Lease of `coordination.k8s.io/v1`."""
 
@@ -35,7 +41,7 @@ class Lease:
         duration: float = 15,
         renew: float = 10,
         retry: float = 2,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         """Make a candidate.
 
@@ -61,9 +67,19 @@ class Lease:
         self._observed_at = float("-inf")
 
     @property
+    def identity(self) -> str:
+        """Who we are, as the Lease's holder."""
+        return self._identity
+
+    @property
     def held(self) -> bool:
         """Whether nobody else can hold it now."""
-        return self._monotonic() < self._held_until
+        return self.left > 0
+
+    @property
+    def left(self) -> float:
+        """For how many seconds from now nobody else can hold it, unless it is renewed; 0 or less: somebody may."""
+        return self._held_until - self._monotonic()
 
     async def acquire(self) -> None:
         """Wait until it is ours."""
@@ -88,7 +104,7 @@ class Lease:
             began = self._monotonic()
             try:
                 async with asyncio.timeout(max(self._renew - (began - renewed_at), 0.01)):
-                    if not await self._try():
+                    if not await self._extend():
                         self._held_until = float("-inf")
                         raise LeaseLostError(f"Somebody else holds the lease {self._name}.")
                 renewed_at = began
@@ -110,6 +126,16 @@ class Lease:
                 await self._kube.connection.request("PUT", self._path, body=found)
         except KubeError as error:
             log.info("lease %s not released: %s", self._name, error, extra={"action": "lease_not_released"})
+
+    async def _extend(self) -> bool:
+        """Renew what is ours. Given up, it is not: somebody held it meanwhile, and we know nothing of what he did."""
+        began = self._monotonic()
+        try:
+            found = await self._kube.connection.request("GET", self._path)
+        except NotFoundError:
+            return False
+        ours = found.get("spec", {}).get("holderIdentity") == self._identity
+        return ours and await self._write("PUT", self._path, found, began)
 
     async def _try(self) -> bool:
         began = self._monotonic()

@@ -62,6 +62,7 @@ class Duplicates:
         self,
         *,
         store: AgentStore,
+        swept: AgentStore,
         agents: KnownAgents,
         streams: Streams,
         monotonic: Callable[[], float],
@@ -71,12 +72,14 @@ class Duplicates:
 
         Args:
             store: where Agents are.
+            swept: the same, for what only the sweeper does: it refuses writes once the Lease is over.
             agents: the cache of agents.
             streams: the open streams.
             monotonic: seconds of a clock that never goes back.
             now: the present moment in UTC.
         """
-        self._store, self._agents, self._monotonic, self._now = store, agents, monotonic, now
+        self._store, self._swept, self._agents = store, swept, agents
+        self._monotonic, self._now = monotonic, now
         self._since = monotonic()
         self._seen: dict[AgentKey, float] = {}
         self._wanted: asyncio.Queue[AgentKey] = asyncio.Queue()
@@ -115,18 +118,17 @@ class Duplicates:
 
     async def _write(self, agent: Agent, *, shown: bool) -> Agent | None:
         """Set or remove the condition; None where it was so already."""
+        store = self._store if shown else self._swept
         for attempt in range(1, MAX_TRIES + 1):
             if (agent.status.condition(DUPLICATE_IDENTITY) is not None) is shown:
                 return None
             body = {"conditions": [condition.wire() for condition in self._conditions(agent, shown=shown)]}
             try:
-                written = await self._store.patch_status(
-                    Agent, *agent.key, body, version=agent.metadata.resource_version
-                )
+                written = await store.patch_status(Agent, *agent.key, body, version=agent.metadata.resource_version)
             except ConflictError:
                 if attempt == MAX_TRIES:
                     raise
-                agent = await self._store.get(Agent, *agent.key)
+                agent = await store.get(Agent, *agent.key)
                 continue
             self._agents.note(written)
             return written

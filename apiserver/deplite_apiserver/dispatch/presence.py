@@ -126,8 +126,12 @@ class Presence:
             if agent is not None and not await self.settle(agent):
                 await asyncio.sleep(AWAY_SECONDS)
 
-    async def settle(self, agent: Agent) -> bool:
+    async def settle(self, agent: Agent, store: AgentStore | None = None) -> bool:
         """Write the agent's state if it has changed.
+
+        Args:
+            agent: the agent, as it is known.
+            store: where to write it; None: as ever. The sweeper has one that refuses once its Lease is over.
 
         Returns:
             False: the Kubernetes API is away, and need not be asked for other agents; the next sweep tries again.
@@ -142,7 +146,7 @@ class Presence:
         if seen is not None:
             body["lastSeenAt"] = utc(seen)
         try:
-            self._note(await self._store.patch_status(Agent, agent.namespace, agent.name, body))
+            self._note(await (store or self._store).patch_status(Agent, agent.namespace, agent.name, body))
         except NotFoundError:
             self.forget(agent.key)
         except KubeError as error:

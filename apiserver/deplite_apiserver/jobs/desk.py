@@ -40,7 +40,7 @@ from deplite_apiserver.settings import Settings
 from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.storage.history import History
 from deplite_apiserver.storage.logstore import LogStore
-from deplite_apiserver.storage.objects import ObjectStore
+from deplite_apiserver.storage.objects import FenceableStore
 from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.files import Files
 from deplite_apiserver.sweeper.leftovers import Leftovers
@@ -74,6 +74,7 @@ class Desk:
         dispatcher: sends jobs, and asks agents to report their workflows.
         waiters: requests that wait for the end of a job.
         sweeper: does what has to happen because time passed.
+        swept: the Kubernetes API for what only the holder of the sweeper's Lease does: refuses writes of any other.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Desk:
         limiter: MemoryLimiter,
         server_keys: ServerKeys,
         room: Room,
-        store: ObjectStore,
+        store: FenceableStore,
         lease: Lease | None = None,
     ) -> None:
         """Put the parts together; `run` starts them.
@@ -105,37 +106,50 @@ class Desk:
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
         self._kube, self._caches, self._clock, self._limiter, self._room = kube, caches, clock, limiter, room
         self._store, self._lease, self._installation = store, lease, server_keys.installation
+        self.swept, self._swept_bucket = kube.fenced(lambda: lease.left), store.fenced(lambda: lease.left)
         self._running: asyncio.Task[None] | None = None
-        jobs, agents, triggers = caches.jobs, caches.agents, caches.triggers
+        jobs = caches.jobs
         recent = Recent()
         transitions = Transitions(kube, jobs.note, recent)
-        archive, history = Archive(store), History(store)
         self.cancels = Cancels(kube, jobs.note)
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
-        self.logs, self.steps = LogStore(store, clock.monotonic, bounds_of(settings)), Steps(clock.now)
+        self.logs = LogStore(store, clock.monotonic, bounds_of(settings), swept=self._swept_bucket)
+        self.steps = Steps(clock.now)
         self.followers = Followers(self.logs, jobs)
         self.waiters, self.streams = Waiters(jobs), Streams()
-        self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=archive)
+        self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
-        self.runs = Runs(
+        self.runs = self._accepting(kube, recent, settings.sync_seconds)
+        self._scheduled = self._accepting(self.swept, recent, settings.sync_seconds)
+        self.presence = self._presence(settings.lost_seconds)
+        self._duplicates = self._showing_duplicates()
+        self.dispatcher = self._dispatcher(transitions, server_keys)
+        self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
+        self.listing = Listing(jobs, History(store))
+        self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, recent), settings)
+
+    def _accepting(self, kube: KubeClient, recent: Recent, sync_seconds: float) -> Runs:
+        return Runs(
             store=kube,
-            jobs=jobs,
-            limiter=limiter,
+            jobs=self._caches.jobs,
+            limiter=self._limiter,
             waiters=self.waiters,
             recent=recent,
-            room=room.for_job,
-            sync_seconds=settings.sync_seconds,
-            monotonic=clock.monotonic,
+            room=self._room.for_job,
+            sync_seconds=sync_seconds,
+            monotonic=self._clock.monotonic,
         )
-        self.presence = self._presence(settings.lost_seconds)
-        self._duplicates = Duplicates(
-            store=kube, agents=agents, streams=self.streams, monotonic=clock.monotonic, now=clock.now
+
+    def _showing_duplicates(self) -> Duplicates:
+        return Duplicates(
+            store=self._kube,
+            swept=self.swept,
+            agents=self._caches.agents,
+            streams=self.streams,
+            monotonic=self._clock.monotonic,
+            now=self._clock.now,
         )
-        self.dispatcher = self._dispatcher(transitions, server_keys)
-        self._tally = Tally(store=kube, jobs=jobs, triggers=triggers, monotonic=clock.monotonic)
-        self.listing = Listing(jobs, history)
-        self.sweeper = self._sweeper(transitions, archive, history, settings)
 
     def _presence(self, lost_seconds: float) -> Presence:
         return Presence(
@@ -161,9 +175,10 @@ class Desk:
             now=self._clock.now,
         )
 
-    def _sweeper(self, transitions: Transitions, archive: Archive, history: History, settings: Settings) -> Sweeper:
+    def _sweeper(self, transitions: Transitions, settings: Settings) -> Sweeper:
         return Sweeper(
             lease=self._lease,
+            store=self.swept,
             jobs=self._caches.jobs,
             agents=self._caches.agents,
             hearing=self.hearing,
@@ -174,41 +189,41 @@ class Desk:
             transitions=transitions,
             tally=self._tally,
             retirement=Retirement(
-                store=self._kube,
+                store=self.swept,
                 jobs=self._caches.jobs,
                 logs=self.logs,
-                archive=archive,
-                history=history,
+                archive=Archive(self._swept_bucket),
+                history=History(self._swept_bucket),
                 now=self._clock.now,
                 monotonic=self._clock.monotonic,
             ),
-            leftovers=Leftovers(store=self._kube, credentials=self._credentials, now=self._clock.now),
+            leftovers=Leftovers(store=self.swept, credentials=self._credentials, now=self._clock.now),
             crowds=Crowds(self.logs, self._clock.monotonic),
             turns=Turns(
                 lease=self._lease,
                 jobs=self._caches.jobs,
                 transitions=transitions,
-                cancels=self.cancels,
+                cancels=Cancels(self.swept, self._caches.jobs.note),
                 now=self._clock.now,
             ),
             schedules=Schedules(
                 lease=self._lease,
-                store=self._kube,
+                store=self.swept,
                 triggers=self._caches.triggers,
                 agents=self._caches.agents,
-                runs=self.runs,
+                runs=self._scheduled,
                 now=self._clock.now,
             ),
             files=Files(
-                store=self._kube,
-                bucket=self._store,
+                store=self.swept,
+                bucket=self._swept_bucket,
                 files=self._caches.files,
                 jobs=self._caches.jobs,
                 clock=self._clock,
             ),
             strays=Strays(
-                store=self._kube,
-                bucket=self._store,
+                store=self.swept,
+                bucket=self._swept_bucket,
                 files=self._caches.files,
                 clock=self._clock,
                 installation=self._installation,
@@ -223,6 +238,11 @@ class Desk:
     def leads(self) -> bool:
         """Whether this replica holds the sweeper's Lease: the one that acts by itself."""
         return self._lease.held
+
+    @property
+    def identity(self) -> str:
+        """Who this replica is as the Lease's holder."""
+        return self._lease.identity
 
     def heard(self, agent: AgentKey) -> None:
         """Note that a signed call of an agent just came."""
@@ -247,6 +267,7 @@ class Desk:
         await asyncio.gather(*(cache.wait_synced() for cache in self._caches.all()))
         seed(self._caches.jobs.values(), self._limiter.seed, self._clock.now())
         self.runs.admit()
+        self._scheduled.admit()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self.presence.run(self._caches.agents.get))

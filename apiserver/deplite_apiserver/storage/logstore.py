@@ -52,15 +52,23 @@ class LogStore:
     that several replicas wrote the older one is read.
     """
 
-    def __init__(self, store: ObjectStore, monotonic: Callable[[], float], bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        monotonic: Callable[[], float],
+        bounds: Bounds | None = None,
+        *,
+        swept: ObjectStore | None = None,
+    ) -> None:
         """Make the store.
 
         Args:
             store: the bucket.
             monotonic: seconds of a clock that never goes back.
             bounds: how long one log may become.
+            swept: the bucket for merging and what follows, which only one replica may do; None: `store`.
         """
-        self._store = store
+        self._store, self._swept = store, swept or store
         self._monotonic = monotonic
         self._bounds = bounds or Bounds()
         self._tracked, self._readers = TrackedLogs(), Readers()
@@ -137,7 +145,7 @@ class LogStore:
             StorageUnavailableError: the object store does not answer, or something in it is damaged.
         """
         async with self._merging:
-            keys = await Merge(self._store, name).run()
+            keys = await Merge(self._swept, name).run()
         if keys and (tracked := self._tracked.get(name)) is not None:
             came = max(0, tracked.extent.parts - len(keys))
             tracked.extent = replace(tracked.extent, parts=came, overlapping=min(came, tracked.extent.overlapping))
@@ -148,7 +156,7 @@ class LogStore:
         """Delete what `merge` named."""
         failpoint("apiserver.logs.discarding")
         async with self._merging:
-            await self._store.delete(keys)
+            await self._swept.delete(keys)
 
     async def _write(self, name: LogName, tracked: Tracked, admission: Admission) -> None:
         kept, cut = admission.kept, admission.cut

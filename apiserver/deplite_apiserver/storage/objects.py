@@ -1,6 +1,6 @@
 """What is asked of an object store, and what it says when it is away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -61,3 +61,10 @@ class ObjectStore(Protocol):
 
     async def close(self) -> None:
         """Let go of threads and connections."""
+
+
+class FenceableStore(ObjectStore, Protocol):
+    """A bucket that one may write to for a time only."""
+
+    def fenced(self, left: Callable[[], float]) -> ObjectStore:
+        """Return this store for somebody whose writes pass only while `left`, in seconds from now, is more than 0."""

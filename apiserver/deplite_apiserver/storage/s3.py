@@ -1,6 +1,7 @@
 """The S3 API by the minio client, which blocks: each call runs on one of a bounded number of threads."""
 
 import asyncio
+import copy
 import io
 import itertools
 import logging
@@ -17,6 +18,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
+from deplite.errors import DepliteError
 from deplite.patience import patience
 from deplite_apiserver.storage.checksum import to_hex
 from deplite_apiserver.storage.credentials import KeyFiles
@@ -33,6 +35,22 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 _DELETE_AT_ONCE = 1000
 
 Answer = TypeVar("Answer")
+
+
+class _NotHeldError(DepliteError):
+    """Nothing was sent: the Lease under which it was to be written is over."""
+
+
+_FAILURES = (
+    MinioException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+    ParseError,
+    TimeoutError,
+    _NotHeldError,
+)
+"""Nothing of these may be promised."""
 
 
 class S3Store:
@@ -64,6 +82,19 @@ class S3Store:
         else:
             self._client.disable_virtual_style_endpoint()
 
+        self._left: Callable[[], float] | None = None
+        """For how many seconds from now it may write; None: always."""
+
+    def fenced(self, left: Callable[[], float]) -> "S3Store":
+        """Return this store for somebody who may write only while a Lease is his; threads and connections are the same.
+
+        Args:
+            left: for how many seconds from now it is; asked in the thread right before each write. Safe for threads.
+        """
+        other = copy.copy(self)
+        other._left = left
+        return other
+
     async def close(self) -> None:
         """Let go of threads and connections; a call that hangs is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -73,6 +104,7 @@ class S3Store:
         """Store an object, replacing one of that key."""
 
         def call() -> None:
+            self._check()
             written = self._client.put_object(
                 bucket_name=self._bucket,
                 object_name=key,
@@ -146,6 +178,7 @@ class S3Store:
         """Delete objects; those that are not there are no error."""
 
         def call(batch: Sequence[str]) -> None:
+            self._check()
             wanted = [DeleteObject(key) for key in batch]
             failed = list(self._client.remove_objects(bucket_name=self._bucket, delete_object_list=wanted))
             if failed:
@@ -155,12 +188,17 @@ class S3Store:
             batch = keys[start : start + _DELETE_AT_ONCE]
             await self._run("delete", partial(call, batch))
 
+    def _check(self) -> None:
+        """Refuse a write that comes too late: it waited for a thread, or the process stood still."""
+        if self._left is not None and self._left() <= 0:
+            raise _NotHeldError
+
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(patience(CALL_SECONDS)):
                 return await loop.run_in_executor(self._threads, call)
-        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, ParseError, TimeoutError) as error:
+        except _FAILURES as error:
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
 

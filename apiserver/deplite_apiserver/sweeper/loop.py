@@ -1,4 +1,8 @@
-"""The one loop: gathers facts, asks the policies, and does what they say, while this replica holds the Lease."""
+"""The one loop: gathers facts, asks the policies, and does what they say, while this replica holds the Lease.
+
+Whatever a duty writes goes by a client and a bucket that refuse once the Lease is over (`KubeClient.fenced`): a replica
+that stood still past it, and wakes in the middle of a duty, writes nothing.
+"""
 
 import asyncio
 import logging
@@ -13,7 +17,7 @@ from deplite.kube.lease import LeaseLostError
 from deplite.resources.agent import Agent
 from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import Hearing
-from deplite_apiserver.dispatch.presence import Presence
+from deplite_apiserver.dispatch.presence import AgentStore, Presence
 from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
@@ -64,6 +68,7 @@ class Sweeper:
         self,
         *,
         lease: Held,
+        store: AgentStore,
         jobs: Cache[JobView],
         agents: Cache[Agent],
         hearing: Hearing,
@@ -88,6 +93,7 @@ class Sweeper:
 
         Args:
             lease: elects the one that acts.
+            store: where states of agents are written; refuses once the Lease is over.
             jobs: the cache of jobs.
             agents: the cache of agents.
             hearing: the clock of silence.
@@ -108,7 +114,7 @@ class Sweeper:
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
         """
-        self._lease, self._jobs, self._agents, self._hearing = lease, jobs, agents, hearing
+        self._lease, self._store, self._jobs, self._agents, self._hearing = lease, store, jobs, agents, hearing
         self._presence, self._sent, self._told, self._transitions = presence, sent, told, transitions
         self._tally, self._retirement, self._leftovers = tally, retirement, leftovers
         self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
@@ -176,7 +182,7 @@ class Sweeper:
     async def settle_agents(self) -> None:
         """Write the state of the agents that came or went."""
         for agent in self._agents.values():
-            if not await self._presence.settle(agent):
+            if not await self._presence.settle(agent, self._store):
                 return
 
     def _facts(self, job: LiveJob) -> Facts:

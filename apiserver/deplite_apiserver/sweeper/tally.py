@@ -1,6 +1,9 @@
 """Counts runs for the triggers' status, and writes each trigger's numbers at most once a minute.
 
 The first write after a quiet time waits a few seconds: a short job is then shown with its end at once.
+
+Every replica counts, and the one that holds the Lease writes. What counts as written is what the trigger shows, whoever
+wrote it: so a replica that takes over writes what its predecessor had not, and nothing twice.
 """
 
 import logging
@@ -10,10 +13,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from deplite.kube.cache import Cache, Change
-from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
+from deplite.kube.errors import ConflictError, KubeError, NotFoundError, UnavailableError
 from deplite.protocol.phases import Phase
 from deplite.resources.resource import utc
-from deplite.resources.trigger import Trigger
+from deplite.resources.trigger import Trigger, TriggerStatus
 from deplite_apiserver.jobs.view import JobView
 
 log = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ Key = tuple[str, str]
 
 @dataclass(kw_only=True)
 class _Count:
-    """What is not yet written for one trigger."""
+    """What one trigger does not show yet."""
 
     runs: int = 0
     succeeded: int = 0
@@ -34,6 +37,15 @@ class _Count:
     last: JobView | None = None
     dirty_since: float | None = None
     written_at: float = float("-inf")
+
+    def less(self, old: TriggerStatus, new: TriggerStatus) -> None:
+        """Take off what a trigger shows by now."""
+        self.runs -= min(self.runs, max(new.runs - old.runs, 0))
+        self.succeeded -= min(self.succeeded, max(new.succeeded - old.succeeded, 0))
+        self.failed -= min(self.failed, max(new.failed - old.failed, 0))
+        shown = self.last is None or (_name(self.last), self.last.phase.value) == (new.last_job, new.last_job_phase)
+        if shown and not (self.runs or self.succeeded or self.failed):
+            self.dirty_since = None
 
 
 class TriggerStore(Protocol):
@@ -59,6 +71,7 @@ class Tally:
         self._store, self._jobs, self._triggers, self._monotonic = store, jobs, triggers, monotonic
         self._counts: dict[Key, _Count] = {}
         jobs.subscribe(self._changed)
+        triggers.subscribe(self._shown)
 
     async def flush(self, *, all_of_them: bool = False) -> None:
         """Write what is due; with `all_of_them` whatever is not written, because the process is about to end."""
@@ -74,22 +87,26 @@ class Tally:
         if trigger is None:
             del self._counts[key]
             return True
-        body = _body(trigger, count)
-        counted = (count.runs, count.succeeded, count.failed)
-        count.dirty_since, count.written_at = None, self._monotonic()
-        count.runs = count.succeeded = count.failed = 0
+        version = trigger.metadata.resource_version
         try:
-            self._triggers.note(await self._store.patch_status(Trigger, *key, body))
+            self._triggers.note(await self._store.patch_status(Trigger, *key, _body(trigger, count), version=version))
+            count.written_at = self._monotonic()
         except NotFoundError:
             self._counts.pop(key, None)
+        except ConflictError:  # somebody else wrote to it just now: what to add to is about to be known
+            count.dirty_since = self._monotonic()
         except KubeError as error:
-            count.runs, count.succeeded, count.failed = (
-                now + then for now, then in zip((count.runs, count.succeeded, count.failed), counted, strict=True)
-            )
             count.dirty_since = self._monotonic()
             log.warning("counts of a trigger not written: %s", error, extra={"action": "tally_failed"})
             return not isinstance(error, UnavailableError)
         return True
+
+    def _shown(self, change: Change[Trigger]) -> None:
+        old, new = change.old, change.new
+        if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
+            self._counts.pop(change.key, None)
+        elif old is not None and (count := self._counts.get(change.key)) is not None:
+            count.less(old.status, new.status)
 
     def _changed(self, change: Change[JobView]) -> None:
         old, new = change.old, change.new
@@ -114,6 +131,10 @@ def _due(count: _Count, now: float) -> bool:
     return now - began >= SETTLE_SECONDS and now - count.written_at >= APART_SECONDS
 
 
+def _name(job: JobView) -> str:
+    return job.name[:64]
+
+
 def _age(job: JobView) -> tuple[datetime, str]:
     return job.created_at, job.name
 
@@ -126,7 +147,7 @@ def _body(trigger: Trigger, count: _Count) -> dict[str, Any]:
     }
     if count.last is not None:
         body |= {
-            "lastJob": count.last.name[:64],
+            "lastJob": _name(count.last),
             "lastJobPhase": count.last.phase.value,
             "lastJobAt": utc(count.last.created_at),
         }

@@ -102,7 +102,7 @@ async def test_sending_again_after_a_restart_restores_that_a_job_was_sent(
     async with served(settings, line.clock) as fresh:
         line.bench.agent.base, old = fresh.base, line.bench.agent.base
         line.sleep(3 * QUEUE)  # we were away: nobody could be sent anything; the job's own time is not over
-        await fresh.context.desk.sweeper.round()
+        await line.sweep(fresh.context.desk)
         assert await status(line, job_id) == ("queued", None)
         async with line.bench.agent.stream() as stream:
             assert (await line.bench.agent.next_deploy(stream))["job_id"] == job_id
@@ -110,7 +110,7 @@ async def test_sending_again_after_a_restart_restores_that_a_job_was_sent(
             fresh.context.desk.hearing.tick(0.0)
             line.clock.ahead += 5
             fresh.context.desk.hearing.tick(0.0)
-        await fresh.context.desk.sweeper.round()
+        await line.sweep(fresh.context.desk)
         line.bench.agent.base = old
     # The first replica knows that it was sent, too.
     assert await status(line, job_id) == ("queued", None)

@@ -1,20 +1,26 @@
 """A bench whose time a test moves: in steps, as for a process that listens, or in a leap, as for one that slept."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from deplite.kube.client import KubeClient
+from deplite.kube.connection import MERGE_PATCH
+from deplite.kube.errors import NotFoundError
 from deplite.resources import Agent, Resource
-from deplite_apiserver.jobs.desk import Desk
+from deplite_apiserver.jobs.desk import LEASE_NAME, Desk
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import Bench, benched
-from tests.kube.serving import MovableClock, served
+from tests.kube.serving import MovableClock, served, until
+from tests.organizations import SYSTEM_NAMESPACE
 
 STEP = 5.0
 """Seconds that are no pause of the process."""
+_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/{LEASE_NAME}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +48,11 @@ class Timeline:
         """Let time pass in one leap: the process stood still, or nobody cares who was heard."""
         self.clock.ahead += seconds
 
-    async def sweep(self) -> None:
-        """Have every duty of the sweeper done now."""
-        await self.desk.sweeper.round()
+    async def sweep(self, desk: Desk | None = None) -> None:
+        """Have every duty of the sweeper done now, by this replica or by another one's desk."""
+        desk = desk or self.desk
+        await take_lease(self.bench.kube, desk)
+        await desk.sweeper.round()
 
     async def state(self) -> str:
         """Return what the cluster shows of the agent."""
@@ -55,6 +63,20 @@ def made_at(made: Resource) -> datetime:
     """Return when the API server says that an object was made: by the clock of the world, in whole seconds."""
     assert made.metadata.creation_timestamp is not None
     return made.metadata.creation_timestamp
+
+
+async def take_lease(kube: KubeClient, desk: Desk) -> None:
+    """Make a replica the holder of the sweeper's Lease, as kubectl can: only its duties write."""
+
+    async def held() -> bool:
+        if not desk.leads:
+            body = {"spec": {"holderIdentity": desk.identity}}
+            with contextlib.suppress(NotFoundError):  # nobody has held it yet: this one is about to
+                await kube.connection.request("PATCH", _LEASE, body=body, content_type=MERGE_PATCH)
+            await asyncio.sleep(0.5)
+        return desk.leads
+
+    await until(held, True, seconds=60)
 
 
 @asynccontextmanager

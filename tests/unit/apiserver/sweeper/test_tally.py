@@ -7,7 +7,7 @@ import pytest
 
 from deplite.kube.cache import Cache
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import NotFoundError, UnavailableError
+from deplite.kube.errors import ConflictError, NotFoundError, UnavailableError
 from deplite.resources import DeployJob, Trigger
 from deplite_apiserver.jobs.view import INDEXES, JobView, project
 from deplite_apiserver.sweeper.tally import APART_SECONDS, SETTLE_SECONDS, Tally
@@ -23,15 +23,23 @@ class Store:
     def __init__(self) -> None:
         self.written: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.version, self.uid = "1000", "11111111-0000-4000-8000-000000000000"
 
     async def patch_status(
         self, kind: type[Trigger], namespace: str, name: str, body: Mapping[str, Any], *, version: str | None = None
     ) -> Trigger:
         if self.error is not None:
             raise self.error
+        if version != self.version:
+            raise ConflictError("stale")
         self.written.append(dict(body))
+        return self.shows(body)
+
+    def shows(self, body: Mapping[str, Any]) -> Trigger:
+        """Return the trigger as it is from now on."""
+        self.version = str(int(self.version) + 1)
         shown = trigger().wire() | {"status": dict(body)}
-        shown["metadata"]["resourceVersion"] = str(1000 + len(self.written))
+        shown["metadata"] |= {"resourceVersion": self.version, "uid": self.uid}
         return Trigger.model_validate(shown)
 
 
@@ -42,7 +50,7 @@ class Scene:
         self.clock, self.store = StillClock(), Store()
         self.jobs: Cache[JobView] = Cache(NOBODY, DeployJob, project, indexes=INDEXES)
         self.triggers: Cache[Trigger] = Cache(NOBODY, Trigger, Trigger.model_validate)
-        self.triggers.note(trigger())
+        self.triggers.note(self.store.shows({}))
         self.tally = Tally(store=self.store, jobs=self.jobs, triggers=self.triggers, monotonic=self.clock.monotonic)
         self.jobs.synced = True
         self.version = 10
@@ -125,3 +133,45 @@ async def test_the_last_job_is_the_newest_not_the_one_that_moved_last(scene: Sce
     scene.happens("j-b")
     scene.happens("j-a", "Succeeded", **ENDED)
     assert await scene.flushed(SETTLE_SECONDS) == [(2, 1, 0, "j-b", "Queued")]
+
+
+async def test_what_another_replica_has_written_is_not_written_again(scene: Scene) -> None:
+    """As when this one waits for the Lease, and takes over after that write."""
+    for name in ("j-a", "j-b"):
+        scene.happens(name, "Succeeded", **ENDED)
+    scene.clock.advance(SETTLE_SECONDS)
+    scene.triggers.note(scene.store.shows({"runs": 2, "succeeded": 2, "lastJob": "j-b", "lastJobPhase": "Succeeded"}))
+    assert await scene.flushed(APART_SECONDS) == []
+    scene.happens("j-c", "Failed", reason="timeout", **ENDED)
+    assert await scene.flushed(SETTLE_SECONDS) == [(3, 2, 1, "j-c", "Failed")]
+
+
+async def test_what_the_predecessor_had_not_written_is_written(scene: Scene) -> None:
+    scene.happens("j-a", "Succeeded", **ENDED)
+    scene.triggers.note(scene.store.shows({"runs": 1, "lastJob": "j-a", "lastJobPhase": "Queued"}))
+    assert await scene.flushed(SETTLE_SECONDS) == [(1, 1, 0, "j-a", "Succeeded")]
+
+
+async def test_a_write_whose_answer_is_lost_counts_once_its_effect_is_seen(scene: Scene) -> None:
+    scene.happens("j-a", "Succeeded", **ENDED)
+    scene.store.error = UnavailableError("no answer", retry_after=1)
+    assert await scene.flushed(SETTLE_SECONDS) == []
+    scene.store.error = None
+    scene.triggers.note(scene.store.shows({"runs": 1, "succeeded": 1, "lastJob": "j-a", "lastJobPhase": "Succeeded"}))
+    assert await scene.flushed(APART_SECONDS) == []
+
+
+async def test_counts_are_added_to_what_is_there_and_never_to_something_older(scene: Scene) -> None:
+    scene.happens("j-a")
+    others = scene.store.shows({"runs": 5})
+    assert await scene.flushed(SETTLE_SECONDS) == []
+    scene.triggers.note(others)
+    scene.happens("j-b")
+    assert await scene.flushed(SETTLE_SECONDS) == [(6, 0, 0, "j-b", "Queued")]
+
+
+async def test_a_trigger_made_anew_begins_at_nothing(scene: Scene) -> None:
+    scene.happens("j-a")
+    scene.store.uid = "22222222-0000-4000-8000-000000000000"
+    scene.triggers.note(scene.store.shows({}))
+    assert await scene.flushed(1000) == []

@@ -1,0 +1,101 @@
+"""Who may write only under a Lease: once it is over, nothing of his reaches the Kubernetes API or the bucket."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import NotHeldError
+from deplite.kube.lease import Lease
+from deplite.local.objectstore import ObjectStore
+from deplite.resources import Trigger
+from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.storage.s3 import S3Store
+from tests.kube.storing import place_of
+from tests.unit.apiserver.clocks import StillClock
+
+SPEC = {"agent": "a", "workflow": "w"}
+
+
+def a_trigger(namespace: str, name: str) -> Trigger:
+    return Trigger.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": SPEC})
+
+
+@pytest_asyncio.fixture
+async def bucket(object_store: ObjectStore) -> AsyncIterator[S3Store]:
+    store = S3Store(place_of(object_store))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest_asyncio.fixture
+async def lease(kube: KubeClient, organization: str, clock: StillClock) -> Lease:
+    """A Lease that is held, and renewed by nobody: the process stands still."""
+    made = Lease(kube, organization, "fence", "first", monotonic=clock.monotonic)
+    await made.acquire()
+    return made
+
+
+async def test_a_holder_whose_lease_is_over_writes_nothing_to_kubernetes(
+    kube: KubeClient, organization: str, lease: Lease, clock: StillClock
+) -> None:
+    fenced = kube.fenced(lambda: lease.left)
+    made = await fenced.create(a_trigger(organization, "before"))
+    await fenced.patch_status(Trigger, *made.key, {"runs": 1})
+    secret = await fenced.create_secret(organization, "before", {"a": b"b"})
+    clock.advance(15.01)
+    writes: list[Callable[[], Awaitable[Any]]] = [
+        lambda: fenced.create(a_trigger(organization, "after")),
+        lambda: fenced.patch(Trigger, *made.key, {"spec": {"workflow": "other"}}),
+        lambda: fenced.patch_status(Trigger, *made.key, {"runs": 2}),
+        lambda: fenced.delete(Trigger, *made.key),
+        lambda: fenced.create_secret(organization, "after", {}),
+        lambda: fenced.replace_secret(secret, {"a": b"c"}),
+        lambda: fenced.delete_secret(organization, "before"),
+    ]
+    for write in writes:
+        with pytest.raises(NotHeldError):
+            await write()
+    [found] = await fenced.list(Trigger, organization)  # reading goes on
+    assert (found.name, found.spec.workflow, found.status.runs) == ("before", "w", 1)
+    assert (await kube.get_secret(organization, "before")).data == {"a": b"b"}
+
+
+async def test_a_holder_whose_lease_is_over_writes_nothing_to_the_bucket(
+    bucket: S3Store, lease: Lease, clock: StillClock
+) -> None:
+    fenced, key = bucket.fenced(lambda: lease.left), f"fence/{secrets.token_hex(4)}"
+    await fenced.put(key, b"before")
+    clock.advance(15.01)
+    with pytest.raises(StorageUnavailableError):
+        await fenced.put(key, b"after")
+    with pytest.raises(StorageUnavailableError):
+        await fenced.delete([key])
+    assert await fenced.get(key) == b"before"
+    await bucket.put(key, b"by others")
+
+
+async def test_who_wakes_after_another_one_held_it_starts_anew(
+    kube: KubeClient, organization: str, lease: Lease, clock: StillClock
+) -> None:
+    """Even where that other one has given it up again: what it wrote is unknown here."""
+    clock.advance(20)
+    other = Lease(kube, organization, "fence", "second", monotonic=(later := StillClock()).monotonic)
+    acquiring = asyncio.create_task(other.acquire())
+    while not acquiring.done():
+        later.advance(20)
+        await asyncio.sleep(0.05)
+    await other.release()
+    holding = asyncio.create_task(lease.hold())
+    await asyncio.wait([holding], timeout=20)
+    assert "holds the lease" in str(holding.exception())
+    assert not lease.held
