@@ -41,8 +41,9 @@ def refused_page(status: int, message: str, *, retry_after: int | None = None) -
         message: what went wrong and what to do.
         retry_after: seconds after which loading this page again may help; None where it does not.
     """
-    again = "<p>Load this page again to try once more.</p>" if retry_after is not None else ""
-    answer = _page(status, "The workspace is not connected", f"<p>{html.escape(message)}</p>{again}")
+    again = "Load this page again to try once more; where it says that its link was used, ask Deplite for a new one."
+    more = f"<p>{again}</p>" if retry_after is not None else ""
+    answer = _page(status, "The workspace is not connected", f"<p>{html.escape(message)}</p>{more}")
     if retry_after is not None:
         answer.headers["Retry-After"] = str(retry_after)
     return answer

@@ -198,7 +198,8 @@ class Connections:
 
 def _connection(installation: SlackInstallation) -> tuple[object, ...]:
     """Return what is another one once a token was put in."""
-    return installation.metadata.uid, installation.spec.secret_name, installation.status.connected_at
+    status = installation.status
+    return installation.metadata.uid, installation.spec.secret_name, status.connected_at, status.state_hash
 
 
 def slack_away(error: SlackError) -> UnavailableError:

@@ -169,11 +169,11 @@ async def test_while_slack_is_away_the_same_page_may_be_loaded_again(office: Off
     back = await office.approved()
     html = {"Accept": "text/html"}
     for fault in (
-        lambda: office.slack.fail(503, times=1),
-        lambda: office.slack.fail(200, times=1, body="<html>sorry</html>"),
-        lambda: office.slack.limit(times=1, retry_after=7),
-        lambda: office.slack.refuse("internal_error", times=1),
-        lambda: office.slack.hang(times=1),
+        lambda: office.slack.fail(503, times=1, method="oauth.v2.access"),
+        lambda: office.slack.fail(200, times=1, method="oauth.v2.access", body="<html>sorry</html>"),
+        lambda: office.slack.limit(times=1, method="oauth.v2.access", retry_after=7),
+        lambda: office.slack.refuse("internal_error", times=1, method="oauth.v2.access"),
+        lambda: office.slack.hang(times=1, method="oauth.v2.access"),
     ):
         fault()
         page = await office.http.get(back, headers=html)

@@ -167,7 +167,7 @@ async def test_while_slack_is_away_what_was_connected_stays(office: Office, cloc
     clock.ahead += 3601
 
     async def failed() -> bool:
-        return len(office.slack.calls("auth.test")) > 1
+        return len(office.slack.calls("auth.test", "503")) > 0
 
     await until(failed, True, seconds=60)
     assert [one["connected"] for one in await office.listed()] == [True]
@@ -192,10 +192,8 @@ async def test_a_refused_token_is_marked_unless_there_is_a_new_one(office: Offic
     await connections.mark(seen, "token_revoked")
     await office.shows(connected=False, reason="token_revoked")
     assert (await office.install()).status_code == 200
-    fresh = await office.object()
-    if fresh.status.connected_at != seen.status.connected_at:
-        await connections.mark(seen, "token_revoked")
-        assert (await office.object()).status.connected
+    await connections.mark(seen, "token_revoked")  # of the token that was there before
+    assert (await office.object()).status.connected
 
 
 async def test_word_of_an_uninstall_is_believed_when_slack_confirms_it(office: Office) -> None:
