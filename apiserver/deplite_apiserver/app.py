@@ -26,7 +26,10 @@ from deplite_apiserver.logs.endpoints import router as logs
 from deplite_apiserver.reference.document import Json, document, routes_of
 from deplite_apiserver.reference.endpoints import router as reference_routes
 from deplite_apiserver.reference.page import page
+from deplite_apiserver.slack.commands import router as slack_commands
 from deplite_apiserver.slack.endpoints import router as slack
+from deplite_apiserver.slack.events import router as slack_events
+from deplite_apiserver.slack.linkendpoints import router as slack_links
 from deplite_apiserver.stream.endpoints import router as stream
 from deplite_apiserver.tokens.endpoints import router as tokens
 from deplite_apiserver.triggers.endpoints import router as triggers
@@ -47,6 +50,9 @@ ROUTERS = (
     workflows,
     stream,
     slack,
+    slack_links,
+    slack_commands,
+    slack_events,
     reference_routes,
 )
 

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from deplite import __version__
-from deplite.cli import down, files, setup, status, up
+from deplite.cli import down, files, setup, slack, status, up
 from deplite.errors import DepliteError
 
-_SUBCOMMANDS = (up, status, down, files, setup)
+_SUBCOMMANDS = (up, status, down, files, slack, setup)
 _INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 + SIGINT."""
 

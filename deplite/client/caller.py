@@ -32,17 +32,36 @@ def load_caller(environment: Mapping[str, str] = os.environ) -> Caller:
     Raises:
         CallerError: a variable is missing or wrong.
     """
-    url = environment.get("DEPLITE_URL", "").rstrip("/")
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise CallerError(f"Set DEPLITE_URL to the server's address ({_WHERE}).")
     if token := environment.get("DEPLITE_API_TOKEN"):
-        return Caller(url=url, credential=_plain("DEPLITE_API_TOKEN", token), organization=None)
+        token = _plain("DEPLITE_API_TOKEN", token)
+        return Caller(url=_url(environment), credential=token, organization=None)
+    return _person(environment, " or, with an API token, DEPLITE_API_TOKEN")
+
+
+def load_person(environment: Mapping[str, str] = os.environ) -> Caller:
+    """Return the person, also where an API token is set.
+
+    Raises:
+        CallerError: a variable is missing or wrong.
+    """
+    return _person(environment, "")
+
+
+def _person(environment: Mapping[str, str], otherwise: str) -> Caller:
+    url = _url(environment)
     jwt, organization = environment.get("DEPLITE_JWT"), environment.get("DEPLITE_ORG_ID")
     if not jwt:
-        raise CallerError(f"Set DEPLITE_JWT ({_WHERE}) or, with an API token, DEPLITE_API_TOKEN.")
+        raise CallerError(f"Set DEPLITE_JWT ({_WHERE}){otherwise}.")
     if not organization:
         raise CallerError(f"Set DEPLITE_ORG_ID to the organization ({_WHERE}).")
     return Caller(url=url, credential=_plain("DEPLITE_JWT", jwt), organization=_plain("DEPLITE_ORG_ID", organization))
+
+
+def _url(environment: Mapping[str, str]) -> str:
+    url = environment.get("DEPLITE_URL", "").rstrip("/")
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise CallerError(f"Set DEPLITE_URL to the server's address ({_WHERE}).")
+    return url
 
 
 def _plain(variable: str, value: str) -> str:

@@ -3,6 +3,7 @@
 ClientError
 ├── CallerError          who or where is called is not said, or wrongly
 ├── FileError            a file here cannot be read or written, or a file there is not what it should be
+├── SlackChoiceError     it is not clear which Slack workspace is meant
 ├── RefusedError         the server refuses a call: trying again does not help
 └── AwayError            no answer, or one that asks to come back later
 """
@@ -20,6 +21,10 @@ class CallerError(ClientError):
 
 class FileError(ClientError):
     """A file cannot be transferred; trying the same again may or may not help, the message says which."""
+
+
+class SlackChoiceError(ClientError):
+    """There is no such workspace, or more than one; the message names those that there are."""
 
 
 class RefusedError(ClientError):

@@ -1,4 +1,4 @@
-"""Tokens and enrolment codes: `tk_` or `enr_`, 30 base62 characters, and a CRC32 checksum in 6.
+"""Tokens, enrolment codes and link codes: `tk_`, `enr_` or `lnk_`, 30 base62 characters, and a CRC32 checksum in 6.
 
 The checksum lets junk be refused before any lookup; only the sha256 of a credential is ever stored.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_SHAPE = re.compile(r"(tk|enr)_[0-9A-Za-z]{36}")
+_SHAPE = re.compile(r"(tk|enr|lnk)_[0-9A-Za-z]{36}")
 _PUBLIC_CHARACTERS = 6
 
-CredentialKind = Literal["tk", "enr"]
+CredentialKind = Literal["tk", "enr", "lnk"]
 
 
 @dataclass(frozen=True, kw_only=True)

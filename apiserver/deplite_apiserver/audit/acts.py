@@ -71,10 +71,27 @@ ACTS: Mapping[tuple[str, str], Act | None] = {
     ("POST", "/agent/jobs/{job_id}/files/presign-upload"): _act("file.announced", "StoredFile"),
     ("POST", "/agent/files/{file_id}/complete"): _stored(),
     ("DELETE", "/agent/files/{file_id}"): _act("file.deleted", "StoredFile", "file_id"),
+    ("POST", "/orgs/{org_id}/slack/installations/{team_id}/link-codes"): _act(
+        "slack.code_minted", "SlackInstallation", "team_id"
+    ),
+    # What these are, their content tells: `OF_SLACK`.
+    ("POST", "/slack/commands"): None,
+    ("POST", "/slack/events"): None,
     # A sign of life changes nothing that is kept, and lines of log are themselves a record.
     ("POST", "/agent/heartbeat"): None,
     ("POST", "/agent/jobs/{job_id}/logs"): None,
 }
+
+
+OF_SLACK: Mapping[str, Act] = {
+    "run": _act("job.created", "DeployJob"),
+    "rerun": _act("job.created", "DeployJob"),
+    "cancel": _act("job.cancel_asked", "DeployJob"),
+    "link": _act("slack.linked", "SlackInstallation"),
+    "unlink": _act("slack.unlinked", "SlackInstallation"),
+    "uninstalled": _act("slack.uninstalled", "SlackInstallation"),
+}
+"""What a command, a button or an event of Slack turns out to be; the routes themselves do not tell."""
 
 
 def check_acts(routes: Iterable[tuple[str, str]] = ACCESS) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from deplite.resources.identifiers import object_id
+from deplite_apiserver.audit.acts import Act
 from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, TokenCaller, UserCaller
 
 _KEY = "audit"
@@ -30,6 +31,10 @@ class Entry:
     code: str | None = None
     """The wire code of a refusal."""
     detail: dict[str, str] = field(default_factory=dict)
+    act: Act | None = None
+    """What the request turned out to be, where its route does not tell."""
+    unsure: bool = False
+    """Whether a change was begun, and it is not known yet what became of it."""
 
     def by(self, caller: AnyCaller) -> None:
         """Note who calls, and the organization where the caller belongs to one only."""
@@ -48,7 +53,15 @@ class Entry:
 
     def made(self, identifier: str, *, changed: bool = True) -> None:
         """Note the object; `changed` is false where a repeat met what was there already."""
-        self.object_id, self.changed = identifier, changed
+        self.object_id, self.changed, self.unsure = identifier, changed, False
+
+    def begin(self, act: Act) -> None:
+        """Note the change that is about to be tried, of a request whose route does not tell."""
+        self.act, self.changed, self.unsure = act, True, True
+
+    def nothing(self) -> None:
+        """Note that nothing was changed."""
+        self.changed = self.unsure = False
 
     def refused(self, identifier: str) -> None:
         """Note the object that the refusal which follows has changed or deleted."""

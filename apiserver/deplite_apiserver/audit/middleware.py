@@ -61,6 +61,8 @@ class AuditMiddleware:
 
 
 def _act(scope: Scope) -> Act | None:
+    if (act := entry_in(scope).act) is not None:
+        return act
     route = scope.get("route")
     return ACTS.get((scope["method"], route.path)) if route is not None else None
 

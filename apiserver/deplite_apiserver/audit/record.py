@@ -71,11 +71,11 @@ def outcome_of(act: Act, entry: Entry, status: int) -> Outcome | None:
     if entry.who is None or not entry.changed:
         return None
     if 200 <= status < 300:
-        return "done"
+        return "unknown" if entry.unsure else "done"
     if entry.refusal_changed:
         return "refused" if 400 <= status < 500 else "unknown"
     if 400 <= status < 500:
         # Too many failures from one address are refused as a whole (429): a flood does not fill the record.
         return "refused" if act.refusals and status != 429 else None
     # Something may have been written before it went wrong. Agents repeat until they are heard: their 2xx counts.
-    return "unknown" if entry.organization is not None and entry.who["kind"] in ("user", "token") else None
+    return "unknown" if entry.organization is not None and entry.who["kind"] in ("user", "token", "slack") else None

@@ -160,22 +160,25 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:100])
 
 
-class JsonBody(Generic[Model]):
-    """A dependency that reads the body into a closed model; the reference shows that model."""
+class ReadBody(Generic[Model]):
+    """A dependency that reads the body; the reference shows its model and media type."""
+
+    media = "application/json"
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
+
+
+class JsonBody(ReadBody[Model]):
+    """A dependency that reads the body into a closed model."""
 
     async def __call__(self, raw: RawBody) -> Model:
         """Return the body as the model."""
         return validated(self.model, json_value(raw))
 
 
-class LateBody(Generic[Model]):
+class LateBody(ReadBody[Model]):
     """A dependency that returns the body's bytes, for an endpoint that reads the model when other rules have passed."""
-
-    def __init__(self, model: type[Model]) -> None:
-        self.model = model
 
     async def __call__(self, raw: RawBody) -> bytes:
         """Return the bytes."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from deplite import __version__
 from deplite.errors import DepliteError
 from deplite_apiserver.auth.roles import kinds_of
-from deplite_apiserver.edge.body import JsonBody, LateBody
+from deplite_apiserver.edge.body import ReadBody
 from deplite_apiserver.reference.callers import SCHEMES, said_of, security_of
 from deplite_apiserver.reference.examples import ANSWERS, EXAMPLES
 from deplite_apiserver.reference.parameters import complete
@@ -58,17 +58,13 @@ def document(routes: Sequence[APIRoute]) -> Json:
     return made
 
 
-def body_model(route: APIRoute) -> type[BaseModel] | None:
-    """Return the model that a route reads its body into; None: it takes no body."""
-    for call in _calls(route.dependant):
-        if isinstance(call, JsonBody | LateBody):
-            model: type[BaseModel] = call.model
-            return model
-    return None
+def body_of(route: APIRoute) -> ReadBody[Any] | None:
+    """Return what a route reads its body with; None: it takes no body."""
+    return next((call for call in _calls(route.dependant) if isinstance(call, ReadBody)), None)
 
 
 def _operation(schemas: Json, route: APIRoute, method: str, made: Json) -> Json:
-    kinds, model = kinds_of(method, route.path), body_model(route)
+    kinds, body = kinds_of(method, route.path), body_of(route)
     title, _, more = made["description"].partition("\n")
     operation: Json = {
         "tags": made["tags"],
@@ -79,17 +75,18 @@ def _operation(schemas: Json, route: APIRoute, method: str, made: Json) -> Json:
     }
     if parameters := complete(method, route.path, made.get("parameters", []), kinds):
         operation["parameters"] = parameters
-    if model is not None:
-        operation["requestBody"] = _request(schemas, model)
-    operation["responses"] = _answers(route, method, made["responses"]) | _refusals(method, route, model)
+    if body is not None:
+        operation["requestBody"] = _request(schemas, body)
+    operation["responses"] = _answers(route, method, made["responses"]) | _refusals(method, route, body)
     return operation
 
 
-def _request(schemas: Json, model: type[BaseModel]) -> Json:
+def _request(schemas: Json, body: ReadBody[Any]) -> Json:
+    model = body.model
     _add(schemas, model)
     content = {"schema": {"$ref": _REF.format(model=model.__name__)}, "example": EXAMPLES[model.__name__]}
     required = any(field.is_required() for field in model.model_fields.values())
-    return {"required": required, "content": {"application/json": content}}
+    return {"required": required, "content": {body.media: content}}
 
 
 def _answers(route: APIRoute, method: str, made: Json) -> Json:
@@ -123,9 +120,9 @@ def _named(schema: Json) -> str:
     return str(schema["$ref"]).rsplit("/", 1)[-1]
 
 
-def _refusals(method: str, route: APIRoute, model: type[BaseModel] | None) -> Json:
+def _refusals(method: str, route: APIRoute, body: ReadBody[Any] | None) -> Json:
     found: Json = {}
-    for refusal in refusals_of(method, route, has_body=model is not None):
+    for refusal in refusals_of(method, route, has_body=body is not None):
         content = {"schema": {"$ref": _REF.format(model="ErrorShape")}, "example": refusal.example}
         found[str(refusal.status)] = {
             "description": ", ".join(f"`{code}`" for code in refusal.codes),

@@ -41,6 +41,8 @@ class Operation:
     body: tuple[Row, ...] | None
     """The members; None: it takes no body."""
     body_example: str | None
+    form: bool
+    """Whether the body is a form, and no JSON."""
     answers: tuple[Answer, ...]
 
 
@@ -57,7 +59,7 @@ def operations(document: Json) -> Iterator[Operation]:
 
 
 def _operation(schemas: Json, method: str, path: str, said: Json) -> Operation:
-    content = said.get("requestBody", {}).get("content", {}).get("application/json")
+    media, content = next(iter(said.get("requestBody", {}).get("content", {}).items()), ("", None))
     return Operation(
         tag=said["tags"][0],
         method=method,
@@ -68,6 +70,7 @@ def _operation(schemas: Json, method: str, path: str, said: Json) -> Operation:
         parameters=tuple(_parameter(schemas, one) for one in said.get("parameters", ())),
         body=None if content is None else tuple(_members(schemas, content["schema"])),
         body_example=None if content is None else _text(content["example"]),
+        form=media == "application/x-www-form-urlencoded",
         answers=tuple(_answer(status, one) for status, one in said["responses"].items()),
     )
 

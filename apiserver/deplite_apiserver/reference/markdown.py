@@ -28,7 +28,9 @@ def _operation(one: Operation) -> Iterator[str]:
     if one.parameters:
         yield _table("Parameter", one.parameters)
     if one.body is not None:
-        yield _table("Member of the body", one.body) if one.body else "Body: empty."
+        yield (
+            _table("Field of the form" if one.form else "Member of the body", one.body) if one.body else "Body: empty."
+        )
         yield f"```json\n{one.body_example}\n```"
     lines = ["| Answer | |", "|---|---|"]
     lines += [f"| {answer.status} | {_cell(answer.description)} |" for answer in one.answers]

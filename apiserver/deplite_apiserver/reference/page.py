@@ -50,7 +50,7 @@ def _group(tag: str, found: Sequence[Operation]) -> Iterable[str]:
         if one.parameters:
             yield _table("Parameters", one.parameters)
         if one.body is not None:
-            yield _table("Body", one.body) if one.body else "<h4>Body</h4><p>Empty.</p>"
+            yield _table("Form" if one.form else "Body", one.body) if one.body else "<h4>Body</h4><p>Empty.</p>"
             yield f"<pre>{html.escape(one.body_example or '')}</pre>"
         yield "<h4>Answers</h4><table>"
         for answer in one.answers:

@@ -94,6 +94,8 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
         503: ("unavailable", "slack_unavailable"),
     },
     ("DELETE", "/orgs/{org_id}/slack/installations/{team_id}"): {409: ("managed_in_git",)},
+    ("POST", "/orgs/{org_id}/slack/installations/{team_id}/link-codes"): _FULL,
+    ("POST", "/slack/events"): {503: ("unavailable", "slack_unavailable")},
     ("POST", "/agent/enroll"): _FULL
     | {
         401: ("invalid_enroll_token",),
@@ -162,6 +164,8 @@ def _of_files(method: str, path: str) -> _Codes:
 def _of_callers(kinds: Set[Kind]) -> _Codes:
     if "public" in kinds:
         return {}
+    if "slack" in kinds:
+        return {401: ("bad_slack_signature",), 422: ("validation_error",)}
     if "agent" in kinds:
         return {401: _SIGNATURE, 422: ("validation_error",), 503: ("unavailable",)}
     codes = "unauthorized", "wrong_credential"

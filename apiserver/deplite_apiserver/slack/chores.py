@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from deplite.kube.errors import KubeError
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.slack.errors import SlackError, SlackLimitedError, SlackUnavailableError
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Chores:
     async def _do(self, chore: Chore) -> None:
         try:
             await chore.work()
-        except (SlackError, KubeError) as error:
+        except (SlackError, KubeError, UnavailableError) as error:
             pause = self._pause(error, chore.tries)
             if pause is None or chore.tries == MAX_TRIES:
                 log.warning("not said to Slack: %s: %s", chore.what, error, extra={"action": "slack_chore_failed"})
@@ -126,10 +127,12 @@ class Chores:
         handle = asyncio.get_running_loop().call_later(seconds, again)
         self._resting.add(handle)
 
-    def _pause(self, error: SlackError | KubeError, tries: int) -> float | None:
+    def _pause(self, error: SlackError | KubeError | UnavailableError, tries: int) -> float | None:
         """Return how many seconds later to try again; None: never."""
         if isinstance(error, SlackLimitedError):
             return error.retry_after if error.retry_after <= LONGEST_PAUSE_SECONDS else None
         # What Slack may have done already is not done twice: better unsaid than said again.
-        away = isinstance(error, KubeError) or (isinstance(error, SlackUnavailableError) and not error.maybe_done)
+        away = isinstance(error, KubeError | UnavailableError) or (
+            isinstance(error, SlackUnavailableError) and not error.maybe_done
+        )
         return self._first_pause * 2 ** (tries - 1) if away else None

@@ -13,6 +13,7 @@ from deplite_apiserver.settings import Settings
 from deplite_apiserver.slack.app import SlackApp
 from deplite_apiserver.slack.checks import Checks
 from deplite_apiserver.slack.connections import Connections
+from deplite_apiserver.slack.door import Door
 from deplite_apiserver.slack.installations import Installations
 from deplite_apiserver.slack.state import PURPOSE, States
 from deplite_apiserver.slack.tokens import BotTokens
@@ -25,6 +26,7 @@ class Slack:
         installations: which workspaces are connected.
         connections: connects and disconnects them.
         states: what a browser brings back from Slack.
+        door: what commands, buttons and events need beside requests.
         holds_lease: whether this replica is the one that acts by itself (the sweeper's).
     """
 
@@ -54,6 +56,7 @@ class Slack:
         self.installations = Installations(caches.slack)
         self.states = States(server_keys.derived(PURPOSE), clock.now)
         tokens = BotTokens(kube, clock.monotonic)
+        self.door = Door(kube, caches, clock)
         self._app = None if settings.slack is None else SlackApp(settings.slack, tokens)
         self.connections = Connections(
             kube=kube,
@@ -92,8 +95,10 @@ class Slack:
             return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._checks.run(self._app))
+            group.create_task(self.door.run())
 
     async def close(self) -> None:
         """Let go of the connections to Slack."""
+        await self.door.close()
         if self._app is not None:
             await self._app.close()

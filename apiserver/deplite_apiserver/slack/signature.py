@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
+from pydantic import BaseModel
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from deplite_apiserver.context import Context, Ctx
-from deplite_apiserver.edge.body import RawBody
+from deplite_apiserver.context import Ctx
+from deplite_apiserver.edge.body import RawBody, ReadBody
 from deplite_apiserver.edge.query import check_query
 from deplite_apiserver.errors import SlackSignatureError
 
@@ -70,13 +71,28 @@ async def slack_request(request: Request, context: Ctx, raw: RawBody) -> SlackRe
     """Return a request once its signature holds; where Slack is off, none does."""
     if not context.slack.on:
         raise SlackSignatureError
-    verify(request.headers, raw, secret=context.slack.app.signing_secret, now=_now(context))
+    now = context.clock.now().timestamp()
+    verify(request.headers, raw, secret=context.slack.app.signing_secret, now=now)
     check_query(request, request.method, request.scope["route"].path)
     return SlackRequest(raw=raw)
 
 
-def _now(context: Context) -> float:
-    return context.clock.now().timestamp()
+class SignedBody(ReadBody[BaseModel]):
+    """A dependency that returns a request of Slack's, once its signature holds."""
+
+    def __init__(self, model: type[BaseModel], media: str) -> None:
+        """Make it.
+
+        Args:
+            model: what a body looks like; nothing is held against it here.
+            media: its media type.
+        """
+        super().__init__(model)
+        self.media = media
+
+    async def __call__(self, signed: Annotated[SlackRequest, Depends(slack_request)]) -> SlackRequest:
+        """Return the request."""
+        return signed
 
 
 def _only(headers: Headers, name: str, shape: re.Pattern[str]) -> str:
@@ -84,6 +100,3 @@ def _only(headers: Headers, name: str, shape: re.Pattern[str]) -> str:
     if len(values) != 1 or not shape.fullmatch(values[0]):
         raise SlackSignatureError
     return values[0]
-
-
-FromSlack = Annotated[SlackRequest, Depends(slack_request)]

@@ -130,9 +130,12 @@ class Says:
         alike = f" Did you mean {_listed(close)}?" if close else ""
         return f"There is no such trigger.{alike} `{self.command} triggers` shows all. Nothing has been started."
 
-    def several_of_yours(self, jobs: Sequence[JobView]) -> str:
-        """Say that more than one job of the caller could be meant."""
-        return f"You have more than one job that has not ended: {_jobs(jobs)}. Say which one to stop."
+    def several(self, jobs: Sequence[JobView]) -> str:
+        """Say that more than one job could be meant."""
+        return (
+            f"More than one job has not ended: {_jobs(jobs)}. Nothing has been stopped; say which one: "
+            f"`{self.command} cancel JOB`."
+        )
 
 
 def ambiguous(names: Sequence[str]) -> str:
@@ -143,7 +146,8 @@ def ambiguous(names: Sequence[str]) -> str:
 def refused(error: ApiError) -> str:
     """Return a refusal of REST in words, without anything of the inside."""
     wait = f" Try again in {error.retry_after} s." if error.retry_after is not None else ""
-    return f"{sentence(error.message, MESSAGE_LIMIT)}{wait}"
+    said = sentence(error.message, MESSAGE_LIMIT)
+    return f"{said}{'' if said.endswith('.') else '.'}{wait}"
 
 
 def started(job: DeployJob, label: str, *, again: bool) -> str:
@@ -246,6 +250,13 @@ def trigger_line(trigger: Trigger, names: Mapping[str, str]) -> str:
     if last.last_job_phase is not None and last.last_job_at is not None:
         ran = f", last {Phase(last.last_job_phase).wire} {moment(last.last_job_at)}"
     return f"• {code(trigger.name, NAME_LIMIT)}{label}: {workflow} on {agent}{suspended}{ran}"
+
+
+def job_line(job: JobView) -> str:
+    """Return one line about a job."""
+    ref = f" at {code(job.ref, NAME_LIMIT)}" if job.ref else ""
+    name = code(job.trigger or job.workflow, NAME_LIMIT)
+    return f"{_ICONS[job.phase]} {name}{ref} {job.phase.wire} {moment(job.created_at)} {code(job.name, NAME_LIMIT)}"
 
 
 def moment(at: datetime) -> str:

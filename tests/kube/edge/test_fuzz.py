@@ -9,8 +9,10 @@ that the document lacks, and a strategy makes none of them. `test_routes.py` ask
 
 import asyncio
 import dataclasses
+import hashlib
+import hmac
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,9 +31,12 @@ from schemathesis.specs.openapi import checks
 from deplite.resources.credentials import mint
 from deplite_apiserver.app import reference
 from deplite_apiserver.auth.roles import Kind, kinds_of
+from deplite_apiserver.settings import Settings
+from deplite_apiserver.slack.settings import SlackSettings
 from tests.kube.edge.conftest import Organized
 from tests.kube.edge.people import People
 from tests.kube.files.doors import put
+from tests.kube.serving import served
 from tests.published.agent import PublishedAgent
 
 CONFIG = SchemathesisConfig.from_dict(
@@ -53,7 +58,7 @@ CHECKS = [
 ]
 EVERY_CHANGE = 25
 """Examples an operation; these are always the same ones, those of `make fuzz` never."""
-KINDS = ("nobody", "member", "owner", "token", "agent", "code")
+KINDS = ("nobody", "member", "owner", "token", "agent", "code", "slack")
 ENTRIES: dict[str, set[Kind]] = {
     "nobody": {"public"},
     "member": {"member"},
@@ -61,8 +66,14 @@ ENTRIES: dict[str, set[Kind]] = {
     "token": {"token"},
     "agent": {"agent"},
     "code": {"enrollment"},
+    "slack": {"slack"},
 }
 """What the table of callers calls those who come with such a credential."""
+SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+CASES = [
+    (label, kind) for label in OPERATIONS for kind in KINDS if kind != "slack" or "slack" in kinds_of(*label.split())
+]
+"""To all other doors Slack's signature is nothing."""
 
 
 class Signing(requests.auth.AuthBase):
@@ -91,6 +102,18 @@ class Bearer(requests.auth.AuthBase):
         return request
 
 
+class SlackSigning(requests.auth.AuthBase):
+    """Signs what is really sent, as Slack does."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = request.body or b""
+        raw = body.encode() if isinstance(body, str) else bytes(body)
+        stamp = str(int(time.time()))
+        signature = hmac.new(SIGNING_SECRET.encode(), f"v0:{stamp}:".encode() + raw, hashlib.sha256).hexdigest()
+        request.headers.update({"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}"})
+        return request
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Target:
     """Where the cases go, and with what."""
@@ -109,7 +132,8 @@ def target_of(home: Organized, people: People, code: str, kind: str, ids: dict[s
         "token": lambda: home.token,
         "code": lambda: code,
     }
-    auth = Signing(home.agent) if kind == "agent" else Bearer(credentials[kind]())
+    signing = {"agent": lambda: Signing(home.agent), "slack": SlackSigning}
+    auth = signing[kind]() if kind in signing else Bearer(credentials[kind]())
     known = {"org_id": home.namespace, "trigger_id": home.trigger_id, "agent_id": home.agent.agent_id}
     return Target(base=home.base, auth=auth, known=known | {"token_id": home.token_id, "name": "deploy-prod"} | ids)
 
@@ -174,6 +198,16 @@ async def ids(home: Organized) -> dict[str, str]:
     return {"job_id": job_id, "file_id": file_id}
 
 
+@pytest_asyncio.fixture(scope="module")
+async def at_slack(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a replica that is an app at a Slack where nobody answers."""
+    file = tmp_path_factory.mktemp("slack") / "secret"
+    file.write_text(SIGNING_SECRET)
+    said = {"client_id": "1.2", "client_secret_file": file, "signing_secret_file": file, "url": "http://127.0.0.1:9"}
+    async with served(settings.model_copy(update={"slack": SlackSettings.model_validate(said)})) as replica:
+        yield replica.base
+
+
 @pytest.fixture(scope="module")
 def enforced() -> set[str]:
     """The operations that are known to demand a credential: one success each tells."""
@@ -183,14 +217,14 @@ def enforced() -> set[str]:
 @pytest.mark.parametrize(
     "examples", [EVERY_CHANGE, pytest.param(500, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
 )
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("label", OPERATIONS)
+@pytest.mark.parametrize(("label", "kind"), CASES)
 async def test_the_document_holds(
     home: Organized,
     people: People,
     code: str,
     ids: dict[str, str],
     enforced: set[str],
+    at_slack: str,
     label: str,
     kind: str,
     examples: int,
@@ -207,5 +241,7 @@ async def test_the_document_holds(
     if "parameters" not in raw and "requestBody" not in raw:
         modes = [GenerationMode.POSITIVE]  # there is nothing to be wrong
     target = target_of(home, people, code, kind, ids)
+    if kind == "slack":
+        target = dataclasses.replace(target, base=at_slack)
     for mode in modes:
         await asyncio.to_thread(fuzz, OPERATIONS[label], target, -(-examples // len(modes)), mode, demanded)

@@ -16,7 +16,8 @@ from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized
 from tests.kube.edge.people import People
 
-MEMBER, OWNER, TOKEN, AGENT, CODE, PUBLIC = "member", "owner", "token", "agent", "code", "public"
+MEMBER, OWNER, TOKEN, AGENT, CODE, PUBLIC, SLACK = "member", "owner", "token", "agent", "code", "public", "slack"
+SIGNERS = {AGENT: "bad_signature_headers", SLACK: "bad_slack_signature"}
 
 TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/livez", {PUBLIC}),
@@ -68,6 +69,9 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/slack/oauth/callback", {PUBLIC}),
     ("GET", "/orgs/{org_id}/slack/installations", {MEMBER, OWNER}),
     ("DELETE", "/orgs/{org_id}/slack/installations/{team_id}", {OWNER}),
+    ("POST", "/orgs/{org_id}/slack/installations/{team_id}/link-codes", {MEMBER, OWNER}),
+    ("POST", "/slack/commands", {SLACK}),
+    ("POST", "/slack/events", {SLACK}),
     ("POST", "/agent/enroll", {CODE}),
     ("GET", "/agent/stream", {AGENT}),
     ("POST", "/agent/heartbeat", {AGENT}),
@@ -95,7 +99,7 @@ def each(rows: list[tuple[str, str, set[str]]]) -> pytest.MarkDecorator:
 
 def test_the_documentations_table_and_the_servers_name_the_same_routes() -> None:
     assert {(method, path) for method, path, _ in TABLE} == set(ACCESS)
-    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [61, 34, 14, 8, 9]
+    assert [len(rows) for rows in (TABLE, PERSONAL, FOR_OWNERS, NESTED, WITH_TOKEN)] == [64, 35, 14, 9, 9]
     assert all("{" in path for _, path, _ in PERSONAL)
 
 
@@ -129,6 +133,11 @@ class Asking:
         return template.format(name="deploy-prod", **vars(self))
 
 
+def code_of_signers(callers: set[str]) -> str:
+    """Return the code of a missing signature; empty where none is asked for."""
+    return next((SIGNERS[kind] for kind in callers if kind in SIGNERS), "")
+
+
 async def ask(http: httpx.AsyncClient, method: str, path: str, credential: str | None) -> httpx.Response:
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
     return await http.request(method, path, headers=headers)
@@ -143,8 +152,8 @@ async def test_nobody_gets_in_without_a_credential(
         refused(answer, 409, "slack_not_configured")
     elif PUBLIC in callers:
         assert answer.status_code == 200
-    elif AGENT in callers:
-        refused(answer, 401, "bad_signature_headers")
+    elif callers & SIGNERS.keys():
+        refused(answer, 401, code_of_signers(callers))
     else:
         refused(answer, 401, "unauthorized")
 
@@ -162,7 +171,7 @@ async def test_a_credential_of_another_kind_is_401(
     for kind, credential in kinds.items():
         if callers & {kind, PUBLIC}:
             continue
-        code = "bad_signature_headers" if AGENT in callers else "wrong_credential"
+        code = code_of_signers(callers) or "wrong_credential"
         refused(await ask(http, method, filled, credential), 401, code)
 
 

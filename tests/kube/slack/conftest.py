@@ -25,6 +25,7 @@ from deplite_apiserver.slack.settings import SlackSettings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
 from tests.kube.serving import MovableClock, Replica, served, until
+from tests.kube.slack.shop import Shop, opened_shop
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.slackfake import FakeSlack, Team, serving
 
@@ -209,3 +210,10 @@ async def rival(
     async with opened(kube, namespace, replica, people, slack) as made:
         yield dataclasses.replace(made, team=office.team)
     await delete_namespace(kube, namespace)
+
+
+@pytest_asyncio.fixture
+async def shop(office: Office, clock: MovableClock, kube: KubeClient) -> AsyncIterator[Shop]:
+    """An office that is connected, with the trigger `deploy`; nobody is linked yet."""
+    async with opened_shop(office, clock, kube) as made:
+        yield made

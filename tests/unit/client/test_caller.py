@@ -2,7 +2,7 @@
 
 import pytest
 
-from deplite.client.caller import load_caller
+from deplite.client.caller import load_caller, load_person
 from deplite.client.errors import CallerError
 
 PERSON = {"DEPLITE_URL": "http://h:1/", "DEPLITE_ORG_ID": "org-demo", "DEPLITE_JWT": "a.b.c"}
@@ -34,3 +34,10 @@ WRONG = {
 def test_what_is_missing_or_wrong_is_named(said: str) -> None:
     with pytest.raises(CallerError, match=said):
         load_caller(WRONG[said])
+
+
+def test_a_person_is_a_person_also_where_a_token_is_set() -> None:
+    caller = load_person(PERSON | {"DEPLITE_API_TOKEN": "tk_x"})
+    assert (caller.credential, caller.organization) == ("a.b.c", "org-demo")
+    with pytest.raises(CallerError, match=r"DEPLITE_JWT \("):
+        load_person({"DEPLITE_URL": "http://h:1", "DEPLITE_API_TOKEN": "tk_x"})

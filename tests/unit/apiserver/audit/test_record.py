@@ -11,7 +11,7 @@ from deplite_apiserver.auth.callers import UserCaller
 
 PATCH, ENROLL = ACTS["PATCH", "/agents/{agent_id}"], ACTS["POST", "/agent/enroll"]
 COMPLETE = ACTS["POST", "/agent/files/{file_id}/complete"]
-WHO = {kind: {"kind": kind, "id": "x"} for kind in ("user", "token", "agent", "code")}
+WHO = {kind: {"kind": kind, "id": "x"} for kind in ("user", "token", "agent", "code", "slack")}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,9 @@ WHO = {kind: {"kind": kind, "id": "x"} for kind in ("user", "token", "agent", "c
         (PATCH, Entry(who=WHO["user"]), 503, None),
         (PATCH, Entry(who=WHO["agent"], organization="org-a"), 503, None),
         (PATCH, Entry(), 200, None),
+        (PATCH, Entry(who=WHO["slack"], organization="org-a"), 200, "done"),
+        (PATCH, Entry(who=WHO["slack"], organization="org-a", unsure=True), 200, "unknown"),
+        (PATCH, Entry(who=WHO["slack"], organization="org-a"), 503, "unknown"),
         (ENROLL, Entry(who=WHO["code"]), 401, "refused"),
         (ENROLL, Entry(who=WHO["code"], organization="org-a"), 422, "refused"),
         (ENROLL, Entry(who=WHO["code"]), 429, None),

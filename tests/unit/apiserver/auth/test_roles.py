@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from deplite_apiserver.app import ROUTERS, create_app
 from deplite_apiserver.auth import dependencies
 from deplite_apiserver.auth.roles import ACCESS, RouteTableError, check_routes, methods_of, needed_role
+from deplite_apiserver.slack.signature import slack_request
 
 DOORS: dict[Callable[..., Any], set[str]] = {
     dependencies.person: {"member", "owner"},
@@ -19,6 +20,7 @@ DOORS: dict[Callable[..., Any], set[str]] = {
     dependencies.person_or_token: {"member", "owner", "token"},
     dependencies.agent: {"agent"},
     dependencies.enrolling: {"enrollment"},
+    slack_request: {"slack"},
 }
 
 

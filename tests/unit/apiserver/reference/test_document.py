@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from deplite_apiserver.app import ROUTERS, reference
 from deplite_apiserver.auth.roles import ACCESS
 from deplite_apiserver.edge.body import Closed, json_body
-from deplite_apiserver.reference.document import ReferenceError, body_model, document, routes_of
+from deplite_apiserver.reference.document import ReferenceError, body_of, document, routes_of
 from deplite_apiserver.reference.examples import EXAMPLES
 
 DOCUMENT = reference()
@@ -25,7 +25,10 @@ SCHEMES = {
     "token": "apiToken",
     "agent": "agentSignature",
     "enrollment": "enrollmentCode",
+    "slack": "slackSignature",
 }
+COMPANIONS = {"agentId", "agentTimestamp", "agentNonce", "slackTimestamp"}
+"""Schemes that are of no use without a signature."""
 
 
 def models_of(route: APIRoute) -> dict[int, Any]:
@@ -56,7 +59,7 @@ def test_every_route_is_there_once_and_without_a_prefix() -> None:
 def test_security_is_what_the_table_says(entry: tuple[str, str], kinds: frozenset[str]) -> None:
     named = {name for requirement in OPERATIONS[entry]["security"] for name in requirement}
     assert named <= set(DOCUMENT["components"]["securitySchemes"])
-    assert {SCHEMES[kind] for kind in kinds - {"public"}} == named - {"agentId", "agentTimestamp", "agentNonce"}
+    assert {SCHEMES[kind] for kind in kinds - {"public"}} == named - COMPANIONS
     statuses = set(OPERATIONS[entry]["responses"])
     assert ("401" in statuses) == (kinds != {"public"})
     assert kinds.isdisjoint({"member"}) or "403" not in statuses or "run" in entry[1]
@@ -66,12 +69,12 @@ def test_security_is_what_the_table_says(entry: tuple[str, str], kinds: frozense
 def test_the_body_is_the_model_that_the_endpoint_reads(route: APIRoute) -> None:
     for method in route.methods:
         said = OPERATIONS[method, route.path]
-        model = body_model(route)
-        assert (model is not None) == ("requestBody" in said)
-        if model is not None:
-            content = said["requestBody"]["content"]["application/json"]
-            assert content["schema"]["$ref"].endswith(f"/{model.__name__}")
-            model.model_validate(content["example"])
+        body = body_of(route)
+        assert (body is not None) == ("requestBody" in said)
+        if body is not None:
+            content = said["requestBody"]["content"][body.media]
+            assert content["schema"]["$ref"].endswith(f"/{body.model.__name__}")
+            body.model.model_validate(content["example"])
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
@@ -99,7 +102,7 @@ def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
 
 
 def test_no_example_is_left_over_and_no_answer_without_one() -> None:
-    used = {model.__name__ for route in ROUTES if (model := body_model(route))}
+    used = {body.model.__name__ for route in ROUTES if (body := body_of(route))}
     for route in ROUTES:
         used |= {one.__name__ for model in models_of(route).values() for one in getattr(model, "__args__", (model,))}
     assert used == set(EXAMPLES)

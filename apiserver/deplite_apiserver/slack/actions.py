@@ -1,0 +1,210 @@
+"""Does what a command or a button asks for, by the same services as REST, and returns the words for who asked.
+
+No rule of runs, cancels or members is written here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deplite.resources.deployjob import Cancel as Wish
+from deplite.resources.deployjob import DeployJob
+from deplite.resources.slackinstallation import LinkCode
+from deplite.resources.trigger import Trigger
+from deplite_apiserver.audit.acts import OF_SLACK
+from deplite_apiserver.audit.entry import Entry
+from deplite_apiserver.auth.callers import UserCaller
+from deplite_apiserver.context import Context
+from deplite_apiserver.edge.body import validated
+from deplite_apiserver.jobs.accept import MAX_CALLER_ID
+from deplite_apiserver.jobs.calling import call_of
+from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.run import Asked
+from deplite_apiserver.jobs.run import Run as Ran
+from deplite_apiserver.lookup import trigger_id_of, trigger_of
+from deplite_apiserver.slack import texts
+from deplite_apiserver.slack.finding import find_job, find_trigger, triggers_of
+from deplite_apiserver.slack.links import BadCodeError, FullError
+from deplite_apiserver.slack.parse import Cancel, Link, Logs, Rerun, Run, Status, Triggers, Unlink
+from deplite_apiserver.slack.speaker import Member, Speaker, ToldError, member_of, require_member, workspace_of
+from deplite_apiserver.storage.pieces import LogName
+
+LOG_LINES = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pressed:
+    """The button of a card that starts its run again."""
+
+    job: str
+    card: str
+    """The message that shows it."""
+
+
+Asking = Run | Status | Logs | Cancel | Rerun | Triggers | Link | Unlink | Pressed
+
+
+async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -> str:
+    """Do it.
+
+    Args:
+        context: the collaborators.
+        speaker: who asks.
+        asked: what.
+        entry: the audit record of the request.
+
+    Returns:
+        mrkdwn for the person who asked.
+
+    Raises:
+        ToldError: it is not done; the error has the words.
+        ApiError: a rule refuses it.
+        KubeError: the cluster did not do it; `entry.unsure` tells whether it may have done it all the same.
+    """
+    installation = await workspace_of(context, speaker)
+    entry.within(installation.namespace)
+    entry.who = {"kind": "slack", "id": speaker.id}
+    door = context.slack.door
+    match asked:
+        case Link():
+            return await _link(context, speaker, asked.code, entry)
+        case Unlink():
+            entry.begin(OF_SLACK["unlink"])
+            # A replay must not undo a newer link.
+            new = door.seen.first(f"unlink {speaker.id} {speaker.key}")
+            was = new and await door.links.remove(installation, speaker.user_id)
+            entry.made(installation.spec.team_id, changed=was)
+            return texts.unlinked(was=was)
+    member = member_of(context, speaker, installation)
+    entry.who["member"] = member.caller.id
+    match asked:
+        case Run():
+            return await _run(context, member, asked, entry)
+        case Rerun():
+            job = await find_job(context, member, asked.job)
+            return _started(context, await _again(context, member, job, f"slack {speaker.key}", entry))
+        case Pressed():
+            return await _press(context, member, asked, entry)
+        case Cancel():
+            return await _cancel(context, member, asked, entry)
+        case Status():
+            return await _status(context, member, asked)
+        case Logs():
+            job = await find_job(context, member, asked.job)
+            name = LogName(organization=job.namespace, storage_key=job.storage_key)
+            return texts.log_end(job, await context.desk.logs.tail(name, LOG_LINES))
+        case Triggers():
+            found = triggers_of(context, member.organization)
+            return texts.triggers(found, agent_names(context, member.organization), speaker.says.command)
+
+
+async def _run(context: Context, member: Member, asked: Run, entry: Entry) -> str:
+    trigger = await find_trigger(context, member, asked.trigger)
+    said = {"ref": asked.ref, "workflowName": asked.workflow, "debug": asked.debug, "params": dict(asked.params)}
+    body = {name: value for name, value in said.items() if value is not None}
+    key = f"slack {member.speaker.key}"
+    ran = await _start(
+        context, member, trigger, lambda: Asked(request=validated(RunRequest, body), key=key), entry, act="run"
+    )
+    return _started(context, ran)
+
+
+async def _again(context: Context, member: Member, job: DeployJob, key: str, entry: Entry) -> Ran:
+    trigger = await trigger_of(context, job)
+    again = {"rerun": job.name}
+    ran = await _start(
+        context,
+        member,
+        trigger,
+        lambda: Asked(request=RunRequest.again(job.spec), key=key, body=again),
+        entry,
+        act="rerun",
+    )
+    entry.detail["rerunOf"] = job.name
+    return ran
+
+
+async def _start(
+    context: Context, member: Member, trigger: Trigger, read: Callable[[], Asked], entry: Entry, *, act: str
+) -> Ran:
+    call = await call_of(context, member.caller, trigger, read, requester=member.requester, notify=member.notify)
+    entry.begin(OF_SLACK[act])
+    entry.detail["trigger"] = trigger_id_of(*trigger.key)
+    ran = await context.desk.runs.start(call)
+    entry.made(ran.job.name, changed=not ran.idempotent)
+    return ran
+
+
+async def _press(context: Context, member: Member, asked: Pressed, entry: Entry) -> str:
+    """Start a card's run again: one run a card and person, and of several people one within a minute."""
+    job = await find_job(context, member, asked.job)
+    presses, card = context.slack.door.presses, f"{member.speaker.team_id} {asked.card} {job.name}"
+    if (earlier := presses.earlier(card)) is not None:
+        raise ToldError(texts.rerun_already(earlier.started))
+    try:
+        ran = await _again(context, member, job, f"rerun {job.name} {asked.card}", entry)
+    except BaseException:
+        presses.forget(card)
+        raise
+    presses.started(card, ran.job.name)
+    return texts.rerun_already(ran.job.name) if ran.idempotent else _started(context, ran)
+
+
+async def _cancel(context: Context, member: Member, asked: Cancel, entry: Entry) -> str:
+    job = await find_job(context, member, asked.job, to_stop=True)
+    if job.status.phase.finished:
+        return texts.already_ended(job)
+    entry.begin(OF_SLACK["cancel"])
+    wish = Wish(by=member.speaker.id[:MAX_CALLER_ID])
+    stopped = await context.desk.cancels.ask(job.namespace, job.name, job.metadata.uid, wish)
+    before = job.spec.cancel is not None
+    entry.made(job.name, changed=not before)
+    return texts.cancelled(stopped, before=before)
+
+
+async def _status(context: Context, member: Member, asked: Status) -> str:
+    job = await find_job(context, member, asked.job)
+    return texts.status(
+        job,
+        label=_label(context, job),
+        waiting=context.desk.waiting_for(job),
+        url=f"{context.settings.public_url}/api/jobs/{job.name}",
+    )
+
+
+async def _link(context: Context, speaker: Speaker, code: str, entry: Entry) -> str:
+    installation = await workspace_of(context, speaker)
+
+    def admit(found: LinkCode) -> None:
+        caller = UserCaller(issuer=found.issuer, subject=found.subject)
+        require_member(context, caller, installation.namespace)
+        entry.who = {"kind": "slack", "id": speaker.id, "member": caller.id}
+
+    entry.begin(OF_SLACK["link"])
+    try:
+        await context.slack.door.links.take(installation, code, speaker.user_id, admit)
+    except BadCodeError:
+        raise ToldError(speaker.says.bad_code()) from None
+    except FullError:
+        raise ToldError(speaker.says.full()) from None
+    entry.made(installation.spec.team_id)
+    return speaker.says.linked(installation.namespace)
+
+
+def _started(context: Context, ran: Ran) -> str:
+    return texts.started(ran.job, _label(context, ran.job), again=ran.idempotent)
+
+
+def _label(context: Context, job: DeployJob) -> str:
+    trigger = context.caches.triggers.get(job.namespace, job.spec.trigger) if job.spec.trigger else None
+    return label_of(trigger) if trigger else job.spec.trigger or job.spec.workflow
+
+
+def label_of(trigger: Trigger) -> str:
+    """Return what people call a trigger."""
+    return trigger.spec.display_name or trigger.name
+
+
+def agent_names(context: Context, organization: str) -> dict[str, str]:
+    """Return what people call the agents of an organization, by object name."""
+    found = context.caches.agents.by("namespace", organization)
+    return {one.name: one.spec.display_name or one.name for one in found}
