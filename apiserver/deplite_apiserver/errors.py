@@ -9,7 +9,8 @@ ApiError
 ├── SlackSignatureError        bad_slack_signature
 ├── ForbiddenError             forbidden               the role does not allow it
 ├── TokenScopeError            token_scope
-├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed, slack_declined
+├── RefusedError               trigger_suspended, agent_suspended, trigger_type, ref_not_allowed
+├── InvalidStateError          invalid_state           an OAuth round trip that connects nothing
 ├── NotFoundError              not_found               absent and foreign alike
 ├── ConflictError              idempotency_conflict, job_finished, already_claimed, result_conflict, managed_in_git,
 │                                                     not_uploaded, file_changed, slack_not_configured,
@@ -121,6 +122,13 @@ class RefusedError(ApiError):
     """A rule of the trigger or its agent refuses the run; `code` says which."""
 
     code = "refused"
+
+
+class InvalidStateError(ApiError):
+    """What came back of an OAuth round trip is not what was begun here, or it was declined."""
+
+    code = "invalid_state"
+    default = "This link is not one of ours."
 
 
 class NotFoundError(ApiError):

@@ -21,6 +21,7 @@ from deplite_apiserver.auth.roles import methods_of
 log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[errors.ApiError], int] = {
+    errors.InvalidStateError: 400,
     errors.UnauthorizedError: 401,
     errors.InvalidTokenError: 401,
     errors.WrongCredentialError: 401,

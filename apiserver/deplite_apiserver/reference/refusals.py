@@ -38,6 +38,7 @@ class Refusal:
 
 
 _MESSAGES = {
+    400: "This link is older than ten minutes. Begin again: ask Deplite for a new link to install the app.",
     401: "The credential is unknown, expired or revoked.",
     403: "This needs the role owner.",
     404: "There is no such thing here.",
@@ -86,10 +87,9 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
     },
     ("GET", "/orgs/{org_id}/slack/install-url"): {409: ("slack_not_configured", "secrets_forbidden")},
     ("GET", "/slack/oauth/callback"): {
-        403: ("slack_declined",),
-        404: ("not_found",),
+        400: ("invalid_state",),
         409: ("slack_not_configured", "slack_team_taken", "secrets_forbidden", "managed_in_git", "conflict"),
-        422: ("invalid_state", "slack_code_refused", "slack_enterprise_install"),
+        422: ("slack_code_refused", "slack_enterprise_install"),
         429: ("quota_exceeded",),
         503: ("unavailable", "slack_unavailable"),
     },

@@ -61,7 +61,7 @@ class Connections:
         """Check that a state was not used, also before a restart of ours, and that a token could be kept.
 
         Raises:
-            ValidationFailedError: `invalid_state`.
+            InvalidStateError: it was used.
             ConflictError: `secrets_forbidden`.
         """
         await self.check_rights(organization)

@@ -10,7 +10,7 @@ from deplite_apiserver.audit.entry import Entry
 from deplite_apiserver.auth.callers import UserCaller
 from deplite_apiserver.context import Context
 from deplite_apiserver.edge.body import printable
-from deplite_apiserver.errors import ApiError, NotFoundError, RefusedError, ValidationFailedError
+from deplite_apiserver.errors import ApiError, ValidationFailedError
 from deplite_apiserver.slack.connections import slack_away
 from deplite_apiserver.slack.errors import SlackError, SlackRefusedError
 from deplite_apiserver.slack.state import Claim, refused
@@ -84,16 +84,13 @@ async def _member(context: Context, claim: Claim) -> Member:
     found = await caches.find(caches.organizations, lambda: caches.organization(claim.organization))
     member = claim.member_of(found.spec.members) if found is not None else None
     if member is None:
-        raise NotFoundError("Whoever began this is not a member of the organization any more; nothing has changed.")
+        raise refused("Whoever began this is not a member of the organization any more; nothing has changed.")
     return member
 
 
 def _declined(error: str) -> ApiError:
     said = "somebody declined" if error == "access_denied" else printable(error[:64])
-    message = (
-        f"The app was not installed at Slack ({said}); nothing has changed. Ask Deplite for a new link to try again."
-    )
-    return RefusedError(message, code="slack_declined")
+    return refused(f"The app was not installed at Slack ({said}); nothing has changed.")
 
 
 def _code_refused(problem: SlackRefusedError) -> ApiError:

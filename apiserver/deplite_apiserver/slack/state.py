@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from deplite.resources.organization import Member
-from deplite_apiserver.errors import ValidationFailedError
+from deplite_apiserver.errors import InvalidStateError
 
 PURPOSE = "slack oauth state"
 """What the key is derived for."""
@@ -67,7 +67,7 @@ class States:
         """Return what a state says.
 
         Raises:
-            ValidationFailedError: `invalid_state`: it is none of ours, or its ten minutes are over.
+            InvalidStateError: it is none of ours, or its ten minutes are over.
         """
         try:
             # Its time is judged by our clock, and not by the library's.
@@ -86,7 +86,7 @@ class States:
         """Use a state up.
 
         Raises:
-            ValidationFailedError: `invalid_state`: it was used before.
+            InvalidStateError: it was used before.
         """
         self._prune()
         if claim.sha256 in self._spent:
@@ -111,11 +111,11 @@ def member_hash(issuer: str, subject: str) -> str:
     return hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()
 
 
-def refused(why: str) -> ValidationFailedError:
+def refused(why: str) -> InvalidStateError:
     """Return the refusal of a state, which says what to do."""
-    return ValidationFailedError(f"{why} {_AGAIN}", code="invalid_state")
+    return InvalidStateError(f"{why} {_AGAIN}")
 
 
-def used() -> ValidationFailedError:
+def used() -> InvalidStateError:
     """Return the refusal of a state that was used before."""
     return refused("This link was used already.")

@@ -72,7 +72,7 @@ async def test_a_link_connects_once(office: Office) -> None:
     back = await office.approved()
     assert (await office.http.get(back)).status_code == 200
     again = await office.http.get(back)
-    refused(again, 422, "invalid_state")
+    refused(again, 400, "invalid_state")
     assert "used already" in again.json()["message"]
 
 
@@ -80,7 +80,7 @@ async def test_a_link_connects_once_also_after_a_restart(office: Office) -> None
     back = await office.approved()
     assert (await office.http.get(back)).status_code == 200
     office.replica.context.slack.states._spent.clear()  # what a new process knows
-    refused(await office.http.get(back), 422, "invalid_state")
+    refused(await office.http.get(back), 400, "invalid_state")
 
 
 async def test_a_link_that_is_spelled_otherwise_is_the_same_link(office: Office) -> None:
@@ -90,13 +90,13 @@ async def test_a_link_that_is_spelled_otherwise_is_the_same_link(office: Office)
     # The last character of a signature of 32 bytes carries four bits that count and two that do not.
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twin = state[:-1] + letters[letters.index(state[-1]) ^ 1]
-    refused(await office.http.get("/slack/oauth/callback", params={"state": twin, "code": "x"}), 422, "invalid_state")
+    refused(await office.http.get("/slack/oauth/callback", params={"state": twin, "code": "x"}), 400, "invalid_state")
 
 
 async def test_a_link_is_good_for_ten_minutes(office: Office, clock: MovableClock) -> None:
     back = await office.approved()
     clock.ahead += 601
-    refused(await office.http.get(back), 422, "invalid_state")
+    refused(await office.http.get(back), 400, "invalid_state")
     await nothing_is_there(office)
 
 
@@ -112,7 +112,7 @@ async def test_a_link_is_good_for_ten_minutes(office: Office, clock: MovableCloc
     ],
 )
 async def test_what_was_not_begun_here_connects_nothing(office: Office, params: dict[str, str]) -> None:
-    refused(await office.http.get("/slack/oauth/callback", params=params), 422, "invalid_state")
+    refused(await office.http.get("/slack/oauth/callback", params=params), 400, "invalid_state")
     assert office.slack.calls("oauth.v2.access") == [] or all(
         call.arguments.get("code") != "x" for call in office.slack.calls("oauth.v2.access")
     )
@@ -120,12 +120,12 @@ async def test_what_was_not_begun_here_connects_nothing(office: Office, params: 
 
 async def test_a_state_without_a_code_connects_nothing(office: Office) -> None:
     state = parse_qs(urlsplit(await office.install_url()).query)["state"][0]
-    refused(await office.http.get("/slack/oauth/callback", params={"state": state}), 422, "invalid_state")
+    refused(await office.http.get("/slack/oauth/callback", params={"state": state}), 400, "invalid_state")
 
 
 async def test_who_declines_at_slack_reads_what_to_do(office: Office) -> None:
     page = await office.install(deny=True)
-    assert page.status_code == 403
+    assert page.status_code == 400
     assert "somebody declined" in page.text
     await nothing_is_there(office)
 
@@ -134,11 +134,11 @@ async def test_what_slack_says_of_an_error_is_only_text(office: Office) -> None:
     state = parse_qs(urlsplit(await office.install_url()).query)["state"][0]
     params = {"state": state, "error": "<script>alert(1)</script>\x1b[31m"}
     page = await office.http.get("/slack/oauth/callback", params=params, headers={"Accept": "text/html"})
-    assert page.status_code == 403
+    assert page.status_code == 400
     assert "<script>" not in page.text
     assert "&lt;script&gt;" in page.text
     assert "\x1b" not in page.text
-    refused(await office.http.get("/slack/oauth/callback", params=params), 403, "slack_declined")
+    refused(await office.http.get("/slack/oauth/callback", params=params), 400, "invalid_state")
 
 
 async def test_a_member_who_was_removed_meanwhile_connects_nothing(office: Office) -> None:
@@ -153,7 +153,7 @@ async def test_a_member_who_was_removed_meanwhile_connects_nothing(office: Offic
 
     await until(known, 1)
     answer = await office.http.get(back)
-    refused(answer, 404, "not_found")
+    refused(answer, 400, "invalid_state")
     assert await office.kube.list(SlackInstallation, office.namespace) == []
 
 

@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from deplite.resources.organization import Member
-from deplite_apiserver.errors import ValidationFailedError
+from deplite_apiserver.errors import InvalidStateError
 from deplite_apiserver.slack.state import LIFETIME, States
 
 KEY, BEGAN = b"k" * 32, datetime(2026, 5, 31, 13, 42, tzinfo=UTC)
@@ -39,7 +39,7 @@ def issue(states: States) -> str:
 
 
 def refuses(states: States, state: str) -> None:
-    with pytest.raises(ValidationFailedError, match="Begin again") as caught:
+    with pytest.raises(InvalidStateError, match="Begin again") as caught:
         states.read(state)
     assert caught.value.code == "invalid_state"
 
@@ -67,7 +67,7 @@ def test_it_ends_after_ten_minutes(states: States, hand: Hand) -> None:
 def test_it_is_good_once_unless_it_is_given_back(states: States) -> None:
     claim = states.read(issue(states))
     states.spend(claim)
-    with pytest.raises(ValidationFailedError, match="used already"):
+    with pytest.raises(InvalidStateError, match="used already"):
         states.spend(claim)
     states.give_back(claim)
     states.spend(claim)
@@ -78,7 +78,7 @@ def test_what_is_spent_is_remembered_for_as_long_as_it_is_good(states: States, h
     claim = states.read(issue(states))
     states.spend(claim)
     hand.at = BEGAN + LIFETIME - timedelta(seconds=1)
-    with pytest.raises(ValidationFailedError):
+    with pytest.raises(InvalidStateError):
         states.spend(claim)
     hand.at = BEGAN + LIFETIME
     states.spend(states.read(issue(states)))
