@@ -48,8 +48,8 @@ class Shop:
     async def reply(self, text: str, *, user: str = ANN, **options: Any) -> Reply:
         """Type a command."""
         stamp = str(int(self.clock.time()))
-        options = {"team": self.office.team, "channel": CHANNEL, "timestamp": stamp} | options
-        return await asyncio.to_thread(self.office.slack.command, text, user=user, **options)
+        sent: dict[str, Any] = {"team": self.office.team, "channel": CHANNEL, "timestamp": stamp} | options
+        return await asyncio.to_thread(self.office.slack.command, text, user=user, **sent)
 
     async def say(self, text: str, *, user: str = ANN, **options: Any) -> str:
         """Type a command, and return what only that person reads."""
