@@ -23,6 +23,7 @@ from deplite_apiserver.logs.intake import log_flows
 from deplite_apiserver.serverkeys import ServerKeys, load_server_keys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.slack.desk import Slack
+from deplite_apiserver.slack.showing import cards_of
 from deplite_apiserver.storage.presign import Presigner
 from deplite_apiserver.storage.s3 import S3Store
 from deplite_apiserver.tokens.usage import TokenUsage
@@ -84,6 +85,9 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         room=room,
         holds_lease=lambda: desk.leads,
     )
+    if slack.on:
+        cards = cards_of(slack, desk, kube=kube, caches=caches, clock=clock, public_url=settings.public_url)
+        desk.sweeper.beside(cards.run)
     return Context(
         settings=settings,
         kube=kube,

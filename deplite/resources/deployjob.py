@@ -105,7 +105,7 @@ class DeployJobStatus(Status):
     late_result: Outcome | None = None
     """A result that came after the job had been ended without it."""
     slack_message: SlackMessage | None = None
-    """Writer: `deplite_apiserver.slack.cards`."""
+    """Writer: `deplite_apiserver.slack.delivery`."""
 
 
 class DeployJob(Resource):

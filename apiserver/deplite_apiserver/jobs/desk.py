@@ -61,6 +61,7 @@ class Desk:
 
     Attributes:
         runs: accepts runs.
+        recent: jobs as this replica last wrote them.
         lookup: finds jobs.
         listing: lists an organization's jobs.
         cancels: takes the wish that a job stops.
@@ -109,8 +110,8 @@ class Desk:
         self.swept, self._swept_bucket = kube.fenced(lambda: lease.left), store.fenced(lambda: lease.left)
         self._running: asyncio.Task[None] | None = None
         jobs = caches.jobs
-        recent = Recent()
-        transitions = Transitions(kube, jobs.note, recent)
+        self.recent = Recent()
+        transitions = Transitions(kube, jobs.note, self.recent)
         self.cancels = Cancels(kube, jobs.note)
         self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
@@ -120,22 +121,22 @@ class Desk:
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
-        self.runs = self._accepting(kube, recent, settings.sync_seconds)
-        self._scheduled = self._accepting(self.swept, recent, settings.sync_seconds)
+        self.runs = self._accepting(kube, settings.sync_seconds)
+        self._scheduled = self._accepting(self.swept, settings.sync_seconds)
         self.presence = self._presence(settings.lost_seconds)
         self._duplicates = self._showing_duplicates()
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, History(store))
-        self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, recent), settings)
+        self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent), settings)
 
-    def _accepting(self, kube: KubeClient, recent: Recent, sync_seconds: float) -> Runs:
+    def _accepting(self, kube: KubeClient, sync_seconds: float) -> Runs:
         return Runs(
             store=kube,
             jobs=self._caches.jobs,
             limiter=self._limiter,
             waiters=self.waiters,
-            recent=recent,
+            recent=self.recent,
             room=self._room.for_job,
             sync_seconds=sync_seconds,
             monotonic=self._clock.monotonic,

@@ -16,8 +16,10 @@ class Recent:
         self._jobs: OrderedDict[tuple[str, str], DeployJob] = OrderedDict()
 
     def put(self, job: DeployJob) -> None:
-        """Remember a job; one that ended is forgotten."""
-        self._jobs.pop(job.key, None)
+        """Remember a job, unless a newer version of it is known; one that ended is forgotten."""
+        known = self._jobs.pop(job.key, None)
+        if known is not None and _version(known) > _version(job):
+            job = known
         if job.status.phase.finished:
             return
         self._jobs[job.key] = job
@@ -27,3 +29,7 @@ class Recent:
     def take(self, namespace: str, name: str) -> DeployJob | None:
         """Return a job and forget it: after a conflict it would be of no use."""
         return self._jobs.pop((namespace, name), None)
+
+
+def _version(job: DeployJob) -> int:
+    return int(job.metadata.resource_version or 0)

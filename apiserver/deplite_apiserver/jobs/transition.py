@@ -241,7 +241,7 @@ class JobStore(Protocol):
 
 
 class Transitions:
-    """Applies events to jobs; the only writer of `DeployJob.status`."""
+    """Applies events to jobs; the only writer of `DeployJob.status`, but for `slackMessage`."""
 
     def __init__(self, store: JobStore, note: Callable[[Resource], None], recent: Recent | None = None) -> None:
         """Make the writer.

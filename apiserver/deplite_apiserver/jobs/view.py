@@ -202,7 +202,7 @@ def _live(job: DeployJob) -> LiveJob:
         replaces=spec.concurrency_policy == "replace",
         place=spec.concurrency_place or 0,
         turn_at=status.turn_at,
-        notice=_notice(job),
+        notice=notice_of(job),
         message=status.slack_message,
     )
 
@@ -222,7 +222,7 @@ def _finished(job: DeployJob) -> FinishedJob:
         exit_code=status.exit_code,
         token=intern(spec.requested_by.id) if spec.requested_by.kind == "token" else None,
         slack_user=intern(spec.requested_by.id) if spec.requested_by.kind == "slack" else None,
-        notice=_notice(job),
+        notice=notice_of(job),
         packed=_PACKED.pack(
             int(job.metadata.uid[:8] or "0", 16),
             created,
@@ -233,7 +233,7 @@ def _finished(job: DeployJob) -> FinishedJob:
     )
 
 
-def _notice(job: DeployJob) -> SlackNotice | None:
+def notice_of(job: DeployJob) -> SlackNotice | None:
     """Return where Slack is still to show how the job goes on, or ended."""
     notify, shown = job.spec.notify, job.status.slack_message
     if notify is None or (shown is not None and shown.phase.finished):

@@ -6,10 +6,10 @@ that stood still past it, and wakes in the middle of a duty, writes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from deplite.kube.cache import Cache
 from deplite.kube.errors import KubeError, UnavailableError
@@ -120,6 +120,11 @@ class Sweeper:
         self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
         self._schedules, self._files, self._strays = schedules, files, strays
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
+        self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+    def beside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something else run, too, whenever the Lease is ours; it never ends by itself, and never fails."""
+        self._beside.append(run)
 
     async def run(self) -> None:
         """Act whenever the Lease is ours, for ever."""
@@ -129,6 +134,8 @@ class Sweeper:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._lease.hold())
                     group.create_task(self._turns.run())
+                    for run in self._beside:
+                        group.create_task(run())
                     for seconds, duty in self._duties():
                         group.create_task(_every(seconds, duty))
             except* LeaseLostError as lost:

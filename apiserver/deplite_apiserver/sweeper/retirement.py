@@ -8,6 +8,8 @@ from deplite_apiserver.jobs.view import FinishedJob
 
 MERGE_AFTER = timedelta(minutes=5)
 """After the end, when late lines have come."""
+OWED_FOR = timedelta(hours=1)
+"""A job whose card does not show its end yet stays so much longer: Slack may be away."""
 DISCARD_AFTER = 60.0
 """Seconds between writing the new form of something and deleting the old one: readers may be half way."""
 
@@ -40,4 +42,5 @@ def duty(job: FinishedJob, progress: Progress, now: datetime, monotonic: float) 
         return Duty.MERGE_LOG if age >= min(MERGE_AFTER, ttl) else Duty.NOTHING
     if not progress.discarded:
         return Duty.DISCARD_PARTS if monotonic - progress.merged_at >= DISCARD_AFTER else Duty.NOTHING
-    return Duty.ARCHIVE if age >= ttl else Duty.NOTHING
+    stays = ttl if job.notice is None else ttl + OWED_FOR
+    return Duty.ARCHIVE if age >= stays else Duty.NOTHING

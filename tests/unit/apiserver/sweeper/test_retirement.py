@@ -1,12 +1,14 @@
 """What becomes of a finished job, step by step."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from deplite.resources.notify import SlackNotice
 from deplite_apiserver.jobs.view import FinishedJob, project
-from deplite_apiserver.sweeper.retirement import DISCARD_AFTER, Duty, Progress, duty
+from deplite_apiserver.sweeper.retirement import DISCARD_AFTER, OWED_FOR, Duty, Progress, duty
 from tests.unit.apiserver.jobs.builders import job_body
 
 ENDED = datetime(2026, 5, 31, 13, 44, 53, tzinfo=UTC)
@@ -62,3 +64,10 @@ def test_the_steps_come_in_their_order_and_none_twice(ttl: int) -> None:
         assert monotonic < 10 * TTL
     assert steps == [Duty.MERGE_LOG, Duty.DISCARD_PARTS, Duty.ARCHIVE, Duty.DELETE]
     assert monotonic >= ttl + DISCARD_AFTER
+
+
+def test_a_job_whose_card_is_owed_stays_an_hour_longer_and_no_more() -> None:
+    owing = replace(finished(60), notice=SlackNotice(channel="C024BE91L"))
+    ends = ENDED + timedelta(seconds=60)
+    assert duty(owing, MERGED, ends + OWED_FOR - timedelta(seconds=1), 0) is Duty.NOTHING
+    assert duty(owing, MERGED, ends + OWED_FOR, 0) is Duty.ARCHIVE
