@@ -1,5 +1,6 @@
 """One `deplite up` for the session, as a user starts it, and organizations of their own for the tests on it."""
 
+import json
 import os
 import secrets
 import shlex
@@ -27,12 +28,17 @@ class Deployment:
     kubeconfig: Path
 
     @property
+    def agent_id(self) -> str:
+        """The agent that it enrolled."""
+        return str(json.loads((self.data / "state.json").read_text())["agentId"])
+
+    @property
     def environment(self) -> dict[str, str]:
         """What a shell has after sourcing the env file."""
         return read_env(self.data / "env")
 
 
-def deplite(*arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def deplite(*arguments: str, timeout: float = 280, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the `deplite` command of this environment and return what it printed."""
     variables = os.environ | environment
     return subprocess.run(
@@ -49,7 +55,7 @@ def read_env(path: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     data = tmp_path_factory.mktemp("up")
-    started = deplite("up", "--detach", "--data", str(data), timeout=280)
+    started = deplite("up", "--detach", "--data", str(data))
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         env = read_env(data / "env")

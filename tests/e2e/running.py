@@ -18,11 +18,18 @@ def status(data: Path) -> dict[str, dict[str, Any]]:
     return {part["name"]: part for part in json.loads(shown.stdout)["parts"]}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.1)
+
+
+def pid_of(data: Path, part: str) -> int:
+    """Return the process of a part, once it has one: it may be being started again."""
+    wait_for(lambda: status(data)[part]["pid"] is not None)
+    pid: int = status(data)[part]["pid"]
+    return pid
 
 
 def up(data: Path) -> str:
@@ -36,4 +43,5 @@ def owner(data: Path) -> httpx.Client:
     return httpx.Client(
         base_url=f"{env['DEPLITE_URL']}/api/orgs/{env['DEPLITE_ORG_ID']}",
         headers={"Authorization": f"Bearer {env['DEPLITE_JWT']}"},
+        timeout=70,
     )

@@ -99,7 +99,7 @@ def test_an_applied_trigger_runs_by_its_webhook(deployment: Deployment) -> None:
     kubectl = Kubectl(deployment)
     agent = display_named(kubectl, "triggers", TRIGGER_NAME)["spec"]["agent"]
     kubectl("apply", "-f", "-", given=TRIGGER_AND_TOKEN.replace("AGENT", agent))
-    kubectl("wait", "--for=condition=Ready", "trigger/nightly", "apitoken/ci", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "trigger/nightly", "apitoken/ci", "--timeout=120s")
     try:
         url = kubectl.read("trigger", "nightly")["status"]["url"]
         secret = kubectl.read("secret", "deploy-token")["data"]

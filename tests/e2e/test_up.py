@@ -11,7 +11,7 @@ import pytest
 
 from deplite.local import liveness
 from tests.e2e.conftest import deplite, read_env
-from tests.e2e.running import PARTS, owner, status, up, wait_for
+from tests.e2e.running import PARTS, owner, pid_of, status, up, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_every_part_is_in_the_status(data: Path) -> None:
         assert liveness.birth(part["pid"])
         assert Path(part["log"]).exists()
         assert part["restarts"] == 0
-    assert httpx.get(f"{parts['apiserver']['address']}/readyz").status_code == 200
+    assert httpx.get(f"{parts['apiserver']['address']}/readyz", timeout=60).status_code == 200
 
 
 @pytest.mark.usefixtures("shown")
@@ -76,14 +76,14 @@ def test_a_second_up_is_one_clear_sentence(data: Path) -> None:
 @pytest.mark.usefixtures("shown")
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_a_part_that_dies_is_started_again_and_that_is_said(name: str, data: Path) -> None:
-    before = status(data)[name]
-    os.kill(before["pid"], signal.SIGKILL)
+    pid, before = pid_of(data, name), status(data)[name]
     said = data / "logs" / "supervisor.log"
-    wait_for(lambda: f"{name} runs again" in said.read_text())
-    assert f"{name} ended (SIGKILL)" in said.read_text()
-    after = status(data)[name]
-    assert after["restarts"] == before["restarts"] + 1
-    assert after["pid"] != before["pid"]
+    offset = len(said.read_text())
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: f"{name} runs again" in said.read_text()[offset:])
+    assert f"{name} ended (SIGKILL)" in said.read_text()[offset:]
+    assert pid_of(data, name) != pid
+    assert status(data)[name]["restarts"] == before["restarts"] + 1
 
 
 @pytest.mark.usefixtures("shown")

@@ -97,7 +97,7 @@ class Caller:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def until(self, job_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+    async def until(self, job_id: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
         """Wait until a job has one of these statuses."""
         async with asyncio.timeout(seconds):
             while True:
@@ -106,7 +106,7 @@ class Caller:
                     return found
                 await asyncio.sleep(0.25)
 
-    async def in_flight(self, ledger: Ledger, count: int, seconds: float = 60) -> None:
+    async def in_flight(self, ledger: Ledger, count: int, seconds: float = 120) -> None:
         """Wait until that many jobs have been started and have not ended: fewer prove nothing."""
         async with asyncio.timeout(seconds):
             while True:

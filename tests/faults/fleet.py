@@ -76,7 +76,7 @@ class FleetAgent:
             return (AGENT,)
         return ("/bin/sh", "-c", f'ulimit -f {self.most_bytes_a_file // 512}; exec "$0"', AGENT)
 
-    async def says(self, pattern: str, offset: int = 0, seconds: float = 40) -> str:
+    async def says(self, pattern: str, offset: int = 0, seconds: float = 120) -> str:
         """Wait for a line in what it prints; return the pattern's first group."""
         async with asyncio.timeout(seconds):
             while True:

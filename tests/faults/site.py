@@ -18,7 +18,7 @@ from deplite.kube.client import KubeClient
 from deplite.resources import DeployJob
 from tests.e2e.conftest import read_env
 
-LOST_SECONDS = 20
+LOST_SECONDS = 30
 """An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
 WENT_OFF: Counter[str] = Counter()
 """How often each failpoint went off in this session."""
@@ -113,7 +113,7 @@ class Site:
         temporary.write_text(f"{action} {turn}")
         temporary.rename(self.failpoints / name)
 
-    async def hit(self, name: str, seconds: float = 30) -> None:
+    async def hit(self, name: str, seconds: float = 120) -> None:
         """Wait until an armed place went off."""
         mark = self.failpoints / f"{name}.hit"
         async with asyncio.timeout(seconds):
@@ -142,7 +142,7 @@ class Site:
         return httpx.AsyncClient(
             base_url=f"{self.url}/orgs/{self.organization}",
             headers={"Authorization": f"Bearer {self.jwt}"},
-            timeout=20,
+            timeout=60,
             trust_env=False,
         )
 

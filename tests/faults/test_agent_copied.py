@@ -30,7 +30,7 @@ async def test_f35_one_identity_on_two_machines(site: Site, fleet: Fleet, ledger
 
 async def _said(site: Site, agent: FleetAgent) -> None:
     """Wait until the Agent says that there are two of it."""
-    async with site.kube() as kube, asyncio.timeout(30):
+    async with site.kube() as kube, asyncio.timeout(60):
         while True:
             found = next(one for one in await kube.list(Agent, site.organization) if _is(one, agent))
             said = found.status.condition(DUPLICATE_IDENTITY)

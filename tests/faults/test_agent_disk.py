@@ -10,7 +10,7 @@ from deplite.local import liveness
 from deplite_agent.records import decode_record
 from tests.faults.caller import Caller
 from tests.faults.disk import small_disk
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Fleet, FleetAgent
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 
@@ -27,7 +27,7 @@ async def test_f16_a_full_disk_costs_declared_lines_and_no_result(
         jobs = await caller.run_many(24, lines=LINES, pause="0", gated=True, code=5)
         await caller.in_flight(ledger, 24)
         ledger.open("print")
-        await agent.says("log lines are lost", seconds=60)
+        await agent.says("log lines are lost")
         await caller.in_flight(ledger, 24)
         ledger.open("end")
         counted = await caller.settle(ledger, lossy=True)
@@ -96,9 +96,8 @@ async def test_f15_starts_from_damaged_files_and_uploads_no_bad_line(
     await caller.in_flight(ledger, 20)
     await agent.proxy.refuse()
     async with asyncio.timeout(60):
-        while len(ledger.ends()) < 12:
+        while len(ledger.ends()) < 12 or sum(log.stat().st_size > 0 for log in _logs(agent)) < 20:
             await asyncio.sleep(0.1)
-    await asyncio.sleep(1)
     await agent.kill()
     kept = {}
     for job in jobs:
@@ -121,6 +120,11 @@ async def test_f15_starts_from_damaged_files_and_uploads_no_bad_line(
         assert false == []
         assert [pid for pid in ledger.pids(job) if liveness.birth(pid)] == []
     await caller.close()
+
+
+def _logs(agent: FleetAgent) -> list[Path]:
+    """Return what the agent has written down of its jobs' lines."""
+    return list((agent.state_folder / "jobs").glob("*/log"))
 
 
 def _true(content: str, job: str) -> bool:

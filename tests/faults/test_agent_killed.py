@@ -63,8 +63,9 @@ async def test_f13_in_the_middle_of_steps_no_process_is_left_and_every_line_is_t
     caller = await Caller.for_agent(site, agent)
     jobs = await caller.run_many(25, lines=1000, pause="0.1")
     await caller.in_flight(ledger, 25)
-    await asyncio.sleep(0.5)
-    spooled = {job: _spooled(agent.folder, job) for job in jobs}
+    async with asyncio.timeout(60):
+        while not all((spooled := {job: _spooled(agent.folder, job) for job in jobs}).values()):
+            await asyncio.sleep(0.05)
     await agent.kill()
     await agent.start()
     assert await caller.settle(ledger, may_crash=True) == Counters()
@@ -119,5 +120,5 @@ async def test_killed_while_it_enrols_it_is_the_same_agent_after_the_restart(
 
 def _spooled(folder: Path, job: str) -> int:
     """Return how many raw lines of a job the agent has written down."""
-    found = next((folder / "state" / "jobs").glob(f"{job}-*"))
-    return sum(1 for line in (found / "log").read_bytes().splitlines() if b'"raw"' in line)
+    log = next((folder / "state" / "jobs").glob(f"{job}-*")) / "log"
+    return sum(b'"raw"' in line for line in log.read_bytes().splitlines()) if log.exists() else 0

@@ -77,7 +77,7 @@ async def _deploys(site: Site, agent: FleetAgent, job_id: str) -> Callable[[], b
 
 async def _send(agent: FleetAgent, events: list[bytes]) -> None:
     for event in events:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not agent.proxy.inject(event):
                 await asyncio.sleep(0.1)  # it has no stream just now
         await asyncio.sleep(0)

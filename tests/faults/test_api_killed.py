@@ -47,8 +47,9 @@ async def test_f2_killed_between_the_create_and_the_answer(
     place: str, stage: Stage, crew: Fleet, ledger: Ledger
 ) -> None:
     caller = await Caller.for_agent(stage, await crew.add())
-    await caller.run_many(20, pause="0.2")
+    await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
+    ledger.open("print")
     stage.arm(place)
     first = await caller.run("the-key", lines=3)
     await stage.hit(place)
@@ -56,6 +57,7 @@ async def test_f2_killed_between_the_create_and_the_answer(
         "POST", f"/triggers/{caller.trigger}/run", "the-key", {"ref": "main", "params": {"lines": 3}}
     )
     assert (again.json()["jobId"], again.json()["idempotent"]) == (first, True)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert len(caller.acknowledged) == len(ledger.starts()) == 21
     await caller.close()
@@ -72,12 +74,14 @@ PLACES = [
 
 async def test_killed_between_two_writes(stage: Stage, crew: Fleet, ledger: Ledger) -> None:
     caller = await Caller.for_agent(stage, await crew.add())
-    await caller.run_many(25, lines=250, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(25, lines=250, pause="0.1", gated=True)  # until all places have been visited
     for place in PLACES:
         await caller.in_flight(ledger, 20)
         stage.arm(place)
         await caller.run_many(3, lines=3)
         await stage.hit(place)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert len(ledger.starts()) == len(caller.acknowledged) == 25 + 3 * len(PLACES)
     await caller.close()

@@ -53,7 +53,7 @@ async def test_an_agent_that_is_killed_goes_on_with_what_is_owed(
     site.arm(place, turn=10)
     ledger.open("print")
     ledger.open("end")
-    await site.hit(place, 60)
+    await site.hit(place)
     await agent.start()
     assert await caller.settle(ledger, may_crash=True) == Counters()
     whole = 0
@@ -100,7 +100,7 @@ async def test_a_store_that_is_away_delays_artifacts_and_loses_none(
     stage.s3.fault = slow_down
     ledger.open("print")
     ledger.open("end")
-    await until(missed, True, seconds=60)
+    await until(missed, True, seconds=120)
     stage.s3.fault = lost_answers
     assert await caller.settle(ledger) == Counters()
     details: list[Any] = [await caller.job(job) for job in caller.acknowledged]

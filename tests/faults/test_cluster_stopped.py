@@ -13,7 +13,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import LOST_SECONDS, Site
 
-PATIENCE = 6.0
+PATIENCE = 20.0
 """Seconds after which a caller gives up; it is told after three, and a busy machine may take longer."""
 
 
@@ -29,7 +29,7 @@ async def _told(caller: Caller) -> float:
 
 
 async def _unready(site: Site) -> None:
-    async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as http, asyncio.timeout(40):
+    async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as http, asyncio.timeout(90):
         while (await http.get(f"{site.url}/readyz")).status_code != 503:
             await asyncio.sleep(0.2)
         assert (await http.get(f"{site.url}/livez")).status_code == 200
@@ -39,8 +39,9 @@ async def _stopped(part: str, seconds: float, site: Site, fleet: Fleet, ledger: 
     """Stop a part for so long, with an agent that is silent for just as long and comes back only after it."""
     present, absent = await fleet.add(), await fleet.add()
     callers = [await Caller.for_agent(site, agent) for agent in (present, absent)]
+    ledger.open("print")
     for caller in callers:
-        await caller.run_many(12, lines=int(seconds) + 8, pause="1")
+        await caller.run_many(12, lines=int(seconds), pause="1", gated=True)
         await caller.in_flight(ledger, 12)
     await absent.proxy.refuse()
     began = time.monotonic()
@@ -59,6 +60,7 @@ async def _stopped(part: str, seconds: float, site: Site, fleet: Fleet, ledger: 
     await site.ready()
     await asyncio.sleep(4)  # two sweeps: none of them may count the time when nobody was heard
     await absent.proxy.accept()
+    ledger.open("end")
     for caller in callers:
         await caller.run_many(2, lines=2)
         assert await caller.settle(ledger, seconds=180) == Counters()

@@ -50,7 +50,8 @@ async def _unreadable(caller: Caller, job: str) -> bool:
 async def _at_work(stage: Stage, crew: Fleet, ledger: Ledger) -> tuple[Caller, str]:
     """Have jobs run, the first lines of one of which are stored; return its id, too."""
     caller = await Caller.for_agent(stage, await crew.add())
-    job, *_ = await caller.run_many(22, lines=120, pause="0.1")
+    ledger.open("print")
+    job, *_ = await caller.run_many(22, lines=120, pause="0.1", gated=True)
     await caller.in_flight(ledger, 22)
     async with asyncio.timeout(60):
         while not await caller.raw(job):
@@ -70,6 +71,7 @@ async def test_f20_an_object_store_that_fails(stage: Stage, crew: Fleet, ledger:
     await stage.s3.refuse()
     assert await _unreadable(caller, job)
     await caller.run_many(2, lines=3)
+    ledger.open("end")
     stage.heal()
     await stage.s3.accept()
     assert await caller.settle(ledger) == Counters()
@@ -84,6 +86,7 @@ async def test_f20_runs_end_while_the_object_store_fails(fault: str, stage: Stag
     assert await _unreadable(caller, job)
     for one in await caller.run_many(5, lines=3):
         await caller.until(one, "success")
+    ledger.open("end")
     stage.heal()
     assert await caller.settle(ledger) == Counters()
     await caller.close()
@@ -97,6 +100,7 @@ async def test_f20_an_object_store_that_is_refused_for_ten_minutes(stage: Stage,
     assert await _unreadable(caller, job)
     for one in await caller.run_many(5, lines=3):
         await caller.until(one, "success")
+    ledger.open("end")
     await asyncio.sleep(600)
     await stage.s3.accept()
     assert await caller.settle(ledger, seconds=180) == Counters()

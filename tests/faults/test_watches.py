@@ -91,7 +91,8 @@ _ERRORS = (_in_stream(500, "InternalError"), _in_stream(429, "TooManyRequests"))
 
 async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger) -> None:
     caller = await Caller.for_agent(stage, await crew.add())
-    await caller.run_many(20, lines=100, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(20, lines=100, pause="0.1", gated=True)
     await caller.in_flight(ledger, 20)
     before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
     agent = await _agent_name(kube, stage)
@@ -105,9 +106,10 @@ async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet,
     for number in range(6):
         await _declare(kube, stage, f"gone-{number}", agent)
     await kube.delete(Trigger, stage.organization, "gone-0")
-    print("sets equal after", await _until(lambda: _same_sets(kube, stage), 30))
+    print("sets equal after", await _until(lambda: _same_sets(kube, stage), 60))
     print("acted on after", await _until(lambda: _acted_on(kube, stage, "gone-5"), 60))
     await _until(lambda: _spent(breaks), 60)
+    ledger.open("end")
     stage.heal()
     assert await caller.settle(ledger) == Counters()
     assert stage.restarts("apiserver") == before["apiserver"]
@@ -122,14 +124,16 @@ async def _spent(breaks: Mapping[str, Breaks]) -> bool:
 
 async def test_f26_a_silent_watch_is_given_up(stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger) -> None:
     caller = await Caller.for_agent(stage, await crew.add())
-    await caller.run_many(20, lines=280, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(20, lines=200, pause="0.1", gated=True)
     await caller.in_flight(ledger, 20)
     before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
     for proxy in stage.kube_of.values():
         proxy.mute_watches()
     await caller.run_many(5)
     await _declare(kube, stage, "unheard", await _agent_name(kube, stage))
-    print("acted on after", await _until(lambda: _acted_on(kube, stage, "unheard"), _SILENCE + 20))
+    print("acted on after", await _until(lambda: _acted_on(kube, stage, "unheard"), _SILENCE + 60))
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert before == {part: stage.restarts(part) for part in ("apiserver", "operator")}
     await caller.close()
@@ -139,7 +143,8 @@ async def test_f30_a_kubernetes_api_that_is_late_or_refuses(
     stage: Stage, kube: KubeClient, crew: Fleet, ledger: Ledger
 ) -> None:
     caller = await Caller.for_agent(stage, await crew.add())
-    await caller.run_many(20, lines=150, pause="0.1")
+    ledger.open("print")
+    await caller.run_many(20, lines=150, pause="0.1", gated=True)
     await caller.in_flight(ledger, 20)
 
     async def late(exchange: Exchange) -> web.StreamResponse | None:
@@ -164,6 +169,7 @@ async def test_f30_a_kubernetes_api_that_is_late_or_refuses(
         assert max(rates.values()) <= 10
     stage.heal()
     await asyncio.gather(*running)
+    ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     jobs = await kube.list(DeployJob, stage.organization)
     triggers = {job.spec.trigger for job in jobs if job.name in caller.acknowledged}

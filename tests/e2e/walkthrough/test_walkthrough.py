@@ -52,7 +52,7 @@ class Shell:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -82,7 +82,7 @@ def steps_of(deployment: Deployment, organization: str) -> dict[int, str]:
 
 
 def wait_for_enrolment(log: Path) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if log.exists() and (found := re.search(r"^Enrolled as agent (ag-[a-z0-9]+)$", log.read_text(), re.MULTILINE)):
             return found[1]
@@ -135,7 +135,7 @@ def test_the_nine_steps(run: int, shell: Shell, tmp_path: Path, deployment: Depl
 
 
 def read(deployment: Deployment, path: str, token: str) -> dict[str, Any]:
-    answer = httpx.get(deployment.url + path, headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(deployment.url + path, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body

@@ -35,7 +35,7 @@ async def test_a_pending_agent_and_a_connected_one(
     async with agent.stream():
         await until(status, "connected")
     shown = (await http.get(f"/agents/{agent.agent_id}", headers=owner)).json()
-    assert datetime.now(UTC) - datetime.fromisoformat(shown["lastSeenAt"]) < timedelta(seconds=30)
+    assert datetime.now(UTC) - datetime.fromisoformat(shown["lastSeenAt"]) < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("body", [{"name": "New name"}, {"suspended": True}, {"name": "Both", "suspended": True}, {}])
