@@ -1,6 +1,7 @@
 """A TCP proxy that misbehaves on demand: refuses, cuts, falls silent, eats answers."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import struct
@@ -203,13 +204,13 @@ class FaultProxy:
 
     async def _deliver(self, request: bytes, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        try:
+        with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.target_port)
-            writer.write(request)
-            await reader.read(_CHUNK)
-            writer.transport.abort()
-        except OSError:
-            return
+            try:
+                writer.write(request)
+                await reader.read(_CHUNK)
+            finally:
+                writer.transport.abort()
 
     async def _downwards(self, reader: asyncio.StreamReader, connection: _Connection) -> None:
         try:
