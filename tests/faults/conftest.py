@@ -1,8 +1,9 @@
 """One installation for all fault tests; agents, callers and ledgers of its own for each."""
 
+import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,35 @@ from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger
 from tests.faults.site import WENT_OFF, Site
 from tests.faults.stage import Stage
+from tests.slackfake import FakeSlack, serving
+
+
+@pytest.fixture(scope="session")
+def fake_slack() -> Iterator[FakeSlack]:
+    with serving() as fake:
+        yield fake
 
 
 @pytest_asyncio.fixture(scope="session")
-async def site(session_folder: Path) -> AsyncIterator[Site]:
-    running = await Site.start(session_folder / "faults")
+async def site(session_folder: Path, fake_slack: FakeSlack) -> AsyncIterator[Site]:
+    running = await Site.start(session_folder / "faults", more=fake_slack.environment(session_folder))
+    fake_slack.app_url = running.url
     yield running
     await running.stop()
+
+
+@pytest_asyncio.fixture
+async def slack(site: Site, fake_slack: FakeSlack) -> AsyncIterator[FakeSlack]:
+    """Slack without any fault before and after, and connected to the organization."""
+    await site.ready()
+    if not await site.ask("GET", "/slack/installations"):
+        url = (await site.ask("GET", "/slack/install-url"))["url"]
+        page = await asyncio.to_thread(fake_slack.install, url)
+        assert page.status_code == 200, page.text
+    yield fake_slack
+    fake_slack.heal()
+    if not fake_slack.accepting:
+        fake_slack.up()
 
 
 @pytest_asyncio.fixture(scope="package")

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -37,11 +38,14 @@ class Site:
     kubeconfig: Path
 
     @classmethod
-    async def start(cls, folder: Path, lost_seconds: int = LOST_SECONDS) -> "Site":
-        """Start everything in a folder, with failpoints that nobody has armed yet."""
+    async def start(
+        cls, folder: Path, lost_seconds: int = LOST_SECONDS, more: Mapping[str, str] = MappingProxyType({})
+    ) -> "Site":
+        """Start everything in a folder, with failpoints that nobody has armed yet, and more variables."""
         data, failpoints = folder / "data", folder / "failpoints"
         failpoints.mkdir(parents=True)
-        environment = os.environ | {"DEPLITE_FAILPOINTS": str(failpoints), "DEPLITE_LOST_SECONDS": str(lost_seconds)}
+        ours = {"DEPLITE_FAILPOINTS": str(failpoints), "DEPLITE_LOST_SECONDS": str(lost_seconds)}
+        environment = {**os.environ, **ours, **more}
         process = await asyncio.create_subprocess_exec(
             DEPLITE,
             *("up", "--detach", "--data", str(data)),
