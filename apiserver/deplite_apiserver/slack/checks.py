@@ -113,15 +113,16 @@ class Checks:
         return seen is None or not known or self._clock.monotonic() >= seen.look_at
 
     async def _look(self, app: SlackApp, one: SlackInstallation) -> None:
+        began = self._clock.monotonic()  # what Slack says is as old as the question
         try:
             token = await self._tokens.read(one)
         except SlackTokenError as error:
-            await self._settle(one, "", {"connected": False, "reason": error.code})
+            await self._settle(one, "", {"connected": False, "reason": error.code}, began)
             return
         if (seen := self._still_true(one, token.version)) is not None:
             self._seen[one.key] = replace(seen, look_at=self._clock.monotonic() + self._periods.secret)
             return
-        await self._settle(one, token.version, await self._ask(app, one, token.text))
+        await self._settle(one, token.version, await self._ask(app, one, token.text), began)
 
     def _still_true(self, one: SlackInstallation, token_version: str) -> Seen | None:
         """Return what Slack was asked about, if neither that nor the hour has changed."""
@@ -142,9 +143,9 @@ class Checks:
             return {"connected": False, "reason": OTHER_TEAM}
         return {"connected": True, "reason": None, "botUserId": str(answer.get("user_id") or "")[:21] or None}
 
-    async def _settle(self, one: SlackInstallation, token_version: str, fields: dict[str, Any]) -> None:
+    async def _settle(self, one: SlackInstallation, token_version: str, fields: dict[str, Any], began: float) -> None:
         """Write what differs, if the object is still what was looked at; if not, it is looked at anew."""
-        now, present = self._clock.monotonic(), one.status.wire()
+        present = one.status.wire()
         if fields["connected"] and not one.status.connected:
             fields = fields | {"connectedAt": utc(self._clock.now())}
         changed = {name: value for name, value in fields.items() if present.get(name) != value}
@@ -155,8 +156,8 @@ class Checks:
             uid=one.metadata.uid,
             generation=one.metadata.generation,
             token_version=token_version,
-            asked_at=now,
-            look_at=now + self._periods.secret,
+            asked_at=began,
+            look_at=began + self._periods.secret,
         )
 
     async def _write(self, one: SlackInstallation, changed: dict[str, Any]) -> bool:

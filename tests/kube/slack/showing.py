@@ -53,6 +53,7 @@ class Stage:
         self._began = len(self.slack.calls())
         self.steps = Steps(self.clock.now)
         self.transitions = Transitions(self.kube, self.caches.jobs.note, self.recent)
+        self._room = asyncio.Semaphore(16)  # more connections at once take a busy machine longer than any may take
 
     async def connect(self, **status: Any) -> SlackInstallation:
         """Connect the workspace, as OAuth would."""
@@ -87,23 +88,25 @@ class Stage:
             "metadata": {"name": f"j-{secrets.token_hex(13)}", "namespace": self.namespace},
             "spec": {"trigger": "deploy", "agent": "web", "workflow": "w", "notify": notify} | spec,
         }
-        made = await self.kube.create(DeployJob.model_validate(body))
+        async with self._room:
+            made = await self.kube.create(DeployJob.model_validate(body))
         self.recent.put(made)
         self.caches.jobs.note(made)
         return made.name
 
     async def claim(self, name: str) -> None:
-        event = Claimed(instance="i", at=self.clock.now())
-        assert await self.transitions.apply(self.namespace, name, event) is Verdict.APPLIED
+        await self._apply(name, Claimed(instance="i", at=self.clock.now()))
 
     async def succeed(self, name: str, **end: Any) -> None:
         status = DeployJobStatus(phase=Phase.SUCCEEDED, exit_code=0, **end)
-        event = Reported(instance="i", status="success", end=status, at=self.clock.now())
-        assert await self.transitions.apply(self.namespace, name, event) is Verdict.APPLIED
+        await self._apply(name, Reported(instance="i", status="success", end=status, at=self.clock.now()))
 
     async def fail(self, name: str, reason: Reason) -> None:
-        event = Ended(reason=reason, at=self.clock.now())
-        assert await self.transitions.apply(self.namespace, name, event) is Verdict.APPLIED
+        await self._apply(name, Ended(reason=reason, at=self.clock.now()))
+
+    async def _apply(self, name: str, event: Claimed | Reported | Ended) -> None:
+        async with self._room:
+            assert await self.transitions.apply(self.namespace, name, event) is Verdict.APPLIED
 
     async def read(self, name: str) -> DeployJob:
         return await self.kube.get(DeployJob, self.namespace, name)
