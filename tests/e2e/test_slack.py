@@ -155,11 +155,11 @@ def _no_secret_was_told(day: Day) -> None:
 
 def test_a_stolen_or_repeated_callback_connects_nothing(day: Day) -> None:
     url = day.ask("GET", "/slack/install-url")["url"]
-    made_up = httpx.get(f"{day.slack.app_url}/slack/oauth/callback?code=x&state=y", trust_env=False)
+    made_up = httpx.get(f"{day.slack.app_url}/slack/oauth/callback?code=x&state=y", trust_env=False, timeout=60)
     assert made_up.json()["code"] == "invalid_state"
     back = day.slack.approve(url)
-    assert httpx.get(back, trust_env=False).json()["teamId"] == "T0DEPLITE"
-    assert httpx.get(back, trust_env=False).json()["code"] == "invalid_state", "a state is good once"
+    assert httpx.get(back, trust_env=False, timeout=60).json()["teamId"] == "T0DEPLITE"
+    assert httpx.get(back, trust_env=False, timeout=60).json()["code"] == "invalid_state", "a state is good once"
     assert day.slack.http.delete(
         f"{day.slack.app_url}/api/orgs/{day.environment['DEPLITE_ORG_ID']}/slack/installations/T0DEPLITE",
         headers={"Authorization": f"Bearer {day.environment['DEPLITE_JWT']}"},
