@@ -8,6 +8,7 @@ import sys
 
 from deplite.failpoints import failpoint
 from deplite.log import configure_logging
+from deplite.proxies import spare_loopback
 from deplite_agent import VERSION
 from deplite_agent.enrollment import enroll
 from deplite_agent.errors import AgentError, EnrollmentError, RevokedError
@@ -32,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="deplite-agent", description=_HELP)
     parser.add_argument("--version", action="version", version=f"deplite-agent {VERSION}")
     parser.parse_args()
+    spare_loopback()
     try:
         settings = load_settings()
         configure_logging(settings.log_format)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from deplite.errors import DepliteError
 from deplite.log import configure_logging
+from deplite.proxies import spare_loopback
 from deplite_apiserver.app import create_app
 from deplite_apiserver.assembly import assembled
 from deplite_apiserver.clock import Clock, SystemClock
@@ -75,6 +76,7 @@ def open_many_files() -> None:
 
 def main() -> None:
     """Run one replica until a signal ends it."""
+    spare_loopback()
     try:
         settings = load_settings()
     except DepliteError as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deplite import __version__
 from deplite.cli import down, files, setup, slack, status, up
 from deplite.errors import DepliteError
+from deplite.proxies import spare_loopback
 
 _SUBCOMMANDS = (up, status, down, files, slack, setup)
 _INTERRUPTED = 130
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 an error that stderr names, 2 wrong usage, 130 Ctrl-C."""
     options = parser().parse_args(arguments)
+    spare_loopback()
     try:
         return int(options.run(options))
     except (DepliteError, OSError) as error:

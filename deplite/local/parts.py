@@ -11,6 +11,7 @@ from deplite.local.layout import Layout
 from deplite.local.ports import HOST
 from deplite.local.probe import ask_port
 from deplite.local.process import Program, clean_environment
+from deplite.proxies import SPARED
 
 AGENT_NAME = "local"
 LEASE_SECONDS = "6/4/1"
@@ -30,6 +31,8 @@ _LIMITS = (
 )
 """Settings of the apiserver that `deplite up` passes on."""
 _SLACK = ("DEPLITE_SLACK_CLIENT_ID", "DEPLITE_SLACK_URL")
+_WAY_OUT = ("HTTPS_PROXY", "https_proxy", *SPARED)
+"""The proxy that leads to Slack and to issuers, where there is one."""
 _SLACK_FILES = ("DEPLITE_SLACK_CLIENT_SECRET_FILE", "DEPLITE_SLACK_SIGNING_SECRET_FILE")
 """As those above; the parts have another working directory, so these paths are passed on whole."""
 _GRACE = 15.0
@@ -68,6 +71,7 @@ def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storag
             DEPLITE_LOG_FORMAT="text",
             **{name: os.environ[name] for name in (*_LIMITS, *_SLACK) if name in os.environ},
             **{name: str(Path(os.environ[name]).absolute()) for name in _SLACK_FILES if os.environ.get(name)},
+            **{name: os.environ[name] for name in _WAY_OUT if name in os.environ},
         ),
         _answers(port, "/readyz"),
         address=url,

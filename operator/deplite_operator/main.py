@@ -22,6 +22,7 @@ import kopf
 from deplite.errors import DepliteError
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
+from deplite.proxies import spare_loopback
 from deplite_operator.context import Context
 from deplite_operator.probes import Probes
 from deplite_operator.settings import Settings
@@ -42,6 +43,7 @@ def main() -> None:
     """Run the operator until it is told to stop, or until it no longer leads (exit code 1, to be started again)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    spare_loopback()
     try:
         sys.exit(asyncio.run(operate(Settings.from_environment(os.environ))))
     except DepliteError as error:

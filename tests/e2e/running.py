@@ -32,8 +32,8 @@ def pid_of(data: Path, part: str) -> int:
     return pid
 
 
-def up(data: Path) -> str:
-    done = deplite("up", "--detach", "--data", str(data))
+def up(data: Path, **environment: str) -> str:
+    done = deplite("up", "--detach", "--data", str(data), **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -28,7 +28,8 @@ def agents(data: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def shown(data: Path) -> str:
-    return up(data)
+    """What a first start prints, in a shell with a proxy that nothing on this machine must be asked through."""
+    return up(data, **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"))
 
 
 def test_it_deploys_and_says_what_to_do_next(shown: str, data: Path) -> None:

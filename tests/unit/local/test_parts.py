@@ -58,3 +58,14 @@ def test_a_tunnels_address_is_what_others_are_told(bare: pytest.MonkeyPatch, tmp
         return True
 
     assert parts.agent(Layout(tmp_path), 8080, ready).env["DEPLITE_URL"] == "http://127.0.0.1:8080"
+
+
+def test_a_proxy_leads_the_apiserver_out(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        bare.delenv(name, raising=False)
+    assert not [name for name in apiserver(tmp_path) if "proxy" in name.lower()]
+    given = {"https_proxy": "http://proxy.test:3128", "no_proxy": ".internal.test,127.0.0.1"}
+    for name, value in given.items():
+        bare.setenv(name, value)
+    assert given.items() <= apiserver(tmp_path).items()
+    assert not [name for name in operator(tmp_path) if "proxy" in name.lower()]
