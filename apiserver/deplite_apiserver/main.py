@@ -1,11 +1,9 @@
 """The process: settings, one event loop, uvicorn, and an end within ten seconds however many streams are open."""
 
-import asyncio
 import contextlib
 import resource
 import sys
 from collections.abc import AsyncIterator
-from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,22 +15,12 @@ from deplite_apiserver.app import create_app
 from deplite_apiserver.assembly import assembled
 from deplite_apiserver.clock import Clock, SystemClock
 from deplite_apiserver.edge.protocol import protocol_class
+from deplite_apiserver.server import Server
 from deplite_apiserver.settings import Settings, load_settings
 
 GRACE_SECONDS = 5
 """For requests under way, which wait at most 2.5 s for what is away; what follows has the rest of the ten seconds."""
 _MOST_FILES = 65_536
-
-
-class Server(uvicorn.Server):
-    """Closes the streams of agents at the first signal: uvicorn would wait for them until its grace is over."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        app = self.config.app
-        if isinstance(app, FastAPI) and (context := getattr(app.state, "context", None)) is not None:
-            asyncio.get_running_loop().call_soon_threadsafe(context.desk.stop)
-        super().handle_exit(sig, frame)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -83,7 +71,7 @@ def main() -> None:
         sys.exit(f"deplite-apiserver: {error}")
     configure_logging(settings.log_format)
     open_many_files()
-    Server(configuration(build(settings), settings)).run()
+    Server(configuration(build(settings), settings), settings.shared_listen).run()
 
 
 if __name__ == "__main__":

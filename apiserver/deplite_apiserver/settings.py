@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -57,6 +57,8 @@ class Settings(BaseModel):
 
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
+    shared_listen: tuple[str, int] | None = None
+    """Host and port that all replicas of this machine listen on, beside each one's own; None: there is none."""
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = "http://127.0.0.1:8080"
     system_namespace: str = "deplite-system"
     kubeconfig: Path | None = None
@@ -174,14 +176,25 @@ def _set(environment: Mapping[str, str], names: Mapping[str, str]) -> dict[str, 
     return {field: environment[name] for field, name in names.items() if environment.get(name)}
 
 
-def _listen(environment: Mapping[str, str]) -> dict[str, str | int]:
+def _listen(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return where to listen, and the URL that this makes where no other one is said."""
-    if not (text := environment.get("DEPLITE_LISTEN")):
-        return {}
+    found: dict[str, Any] = {}
+    if own := _address(environment, "DEPLITE_LISTEN"):
+        found |= {"listen_host": own[0].strip("[]"), "listen_port": own[1]}
+    if shared := _address(environment, "DEPLITE_SHARED_LISTEN"):
+        found["shared_listen"] = (shared[0].strip("[]"), shared[1])
+    if public := shared or own:
+        found["public_url"] = f"http://{public[0]}:{public[1]}"
+    return found
+
+
+def _address(environment: Mapping[str, str], variable: str) -> tuple[str, int] | None:
+    if not (text := environment.get(variable)):
+        return None
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
-        raise SettingsError("DEPLITE_LISTEN must be host:port, e.g. 127.0.0.1:8080.")
-    return {"listen_host": host.strip("[]"), "listen_port": int(port), "public_url": f"http://{host}:{port}"}
+        raise SettingsError(f"{variable} must be host:port, e.g. 127.0.0.1:8080.")
+    return host, int(port)
 
 
 def _networks(text: str) -> list[str]:

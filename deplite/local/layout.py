@@ -79,6 +79,11 @@ class Layout:
         return self.root / "objectstore"
 
     @property
+    def valkey(self) -> Path:
+        """What several apiservers share beside the cluster: its configuration and password."""
+        return self.root / "valkey"
+
+    @property
     def agent(self) -> Path:
         """The agent's key, journal and spool."""
         return self.root / "agent"

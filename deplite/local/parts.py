@@ -50,12 +50,40 @@ class Storage:
     secret_key_file: Path
 
 
-def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storage: Storage) -> Program:
-    """Return the apiserver on a loopback port."""
-    url = public_url(port)
+@dataclass(frozen=True)
+class Replica:
+    """One of several apiservers."""
+
+    number: int
+    """From 1 on."""
+    port: int
+    """Its own; it listens on the public one as well."""
+    redis_url: str
+    redis_password_file: Path
+
+    @property
+    def name(self) -> str:
+        """The part's name."""
+        return f"apiserver-{self.number}"
+
+    def environment(self, public_port: int) -> dict[str, str]:
+        """Return what it is told beside what one alone is told."""
+        return {
+            "DEPLITE_LISTEN": f"{HOST}:{self.port}",
+            "DEPLITE_SHARED_LISTEN": f"{HOST}:{public_port}",
+            "DEPLITE_REDIS_URL": self.redis_url,
+            "DEPLITE_REDIS_PASSWORD_FILE": str(self.redis_password_file),
+        }
+
+
+def apiserver(
+    layout: Layout, port: int, kubeconfig: Path, issuers: Path, storage: Storage, replica: Replica | None = None
+) -> Program:
+    """Return the apiserver on a loopback port; a replica has one of its own, and shares that one with the others."""
+    own_port = port if replica is None else replica.port
     return _part(
         layout,
-        "apiserver",
+        "apiserver" if replica is None else replica.name,
         "deplite_apiserver.main",
         clean_environment(
             KUBECONFIG=str(kubeconfig),
@@ -72,9 +100,10 @@ def apiserver(layout: Layout, port: int, kubeconfig: Path, issuers: Path, storag
             **{name: os.environ[name] for name in (*_LIMITS, *_SLACK) if name in os.environ},
             **{name: str(Path(os.environ[name]).absolute()) for name in _SLACK_FILES if os.environ.get(name)},
             **{name: os.environ[name] for name in _WAY_OUT if name in os.environ},
-        ),
-        _answers(port, "/readyz"),
-        address=url,
+        )
+        | ({} if replica is None else replica.environment(port)),
+        _answers(own_port, "/readyz"),
+        address=public_url(own_port),
     )
 
 

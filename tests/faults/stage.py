@@ -53,14 +53,14 @@ class Stage(Site):
         issuer = Issuer.open(layout.issuer)
         ports = choose(["apiserver", "operator"], {})
         storage = parts.Storage(s3.url, store.bucket, store.region, store.access_key_file, store.secret_key_file)
-        configs = {part: await _kubeconfig(cluster, layout, part, proxy.url) for part, proxy in kube_of.items()}
+        configs = {part: await kubeconfig_through(cluster, layout, part, proxy.url) for part, proxy in kube_of.items()}
         # Its patience with what ends again and again is the subject of other tests.
         supervisor = Supervisor(lambda _: None, lambda: None, sleep=lambda seconds: asyncio.sleep(min(seconds, 0.2)))
         programs = (
             parts.operator(layout, ports["operator"], ports["apiserver"], configs["operator"]),
             parts.apiserver(layout, ports["apiserver"], configs["apiserver"], issuer.issuers_file, storage),
         )
-        await asyncio.gather(*(supervisor.start(_armed(program, failpoints)) for program in programs))
+        await asyncio.gather(*(supervisor.start(armed(program, failpoints)) for program in programs))
         await cluster.close()
         return cls(
             data=layout.root,
@@ -101,7 +101,7 @@ class Stage(Site):
             await proxy.stop()
 
 
-async def _kubeconfig(cluster: Cluster, layout: Layout, part: str, url: str) -> Path:
+async def kubeconfig_through(cluster: Cluster, layout: Layout, part: str, url: str) -> Path:
     """Return the kubeconfig of a part that goes through a proxy, where only loopback and our own code are."""
     aim = layout.root / f"{part}-aim.json"
     aim.write_text(
@@ -116,5 +116,5 @@ async def _kubeconfig(cluster: Cluster, layout: Layout, part: str, url: str) -> 
     return (await Accounts(cluster, layout.accounts, aim).issue(account_name(part))).kubeconfig
 
 
-def _armed(program: Program, failpoints: Path) -> Program:
+def armed(program: Program, failpoints: Path) -> Program:
     return replace(program, env={**program.env, "DEPLITE_FAILPOINTS": str(failpoints)})

@@ -137,17 +137,21 @@ class Runs:
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
         self._recent, self._room = recent, room
         self._sync_seconds, self._lookups = sync_seconds, Pace(LOOKUPS_PER_SECOND, monotonic)
-        self._admits = False
+        self._admits = asyncio.Event()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def admits(self) -> bool:
         """Whether runs are accepted already."""
-        return self._admits
+        return self._admits.is_set()
 
     def admit(self) -> None:
         """Begin to accept runs: the rate windows know by now what happened before this process started."""
-        self._admits = True
+        self._admits.set()
+
+    async def admitting(self) -> None:
+        """Wait until they are."""
+        await self._admits.wait()
 
     async def run(self, call: Call) -> Run:
         """Start a run, or find the one that the same request has started.
@@ -203,7 +207,7 @@ class Runs:
         """Return the job that a request becomes, or the run of an earlier one that it repeats."""
         facts = call.facts
         check_granted(facts)
-        if not self._admits:
+        if not self.admits:
             raise UnavailableError(retry_after=1)
         try:
             asked = call.read()

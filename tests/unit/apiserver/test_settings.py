@@ -36,6 +36,9 @@ def test_an_empty_variable_is_none() -> None:
 
 def test_the_url_is_where_it_listens_unless_another_one_is_said() -> None:
     assert load_settings(S3 | {"DEPLITE_LISTEN": "[::1]:9"}).public_url == "http://[::1]:9"
+    shared = load_settings(S3 | {"DEPLITE_LISTEN": "127.0.0.1:9", "DEPLITE_SHARED_LISTEN": "[::1]:8"})
+    assert (shared.listen_port, shared.shared_listen, shared.public_url) == (9, ("::1", 8), "http://[::1]:8")
+    assert load_settings(S3).shared_listen is None
 
 
 def test_every_variable(tmp_path: Path) -> None:
@@ -112,6 +115,7 @@ def test_every_variable(tmp_path: Path) -> None:
         (S3 | {"DEPLITE_S3_BUCKET": "No/Bucket"}, "DEPLITE_S3_BUCKET is wrong"),
         (S3 | {"DEPLITE_LISTEN": "8080"}, "DEPLITE_LISTEN"),
         (S3 | {"DEPLITE_LISTEN": "host:http"}, "DEPLITE_LISTEN"),
+        (S3 | {"DEPLITE_SHARED_LISTEN": ":8"}, "DEPLITE_SHARED_LISTEN"),
         (S3 | {"DEPLITE_LOG_FORMAT": "xml"}, "DEPLITE_LOG_FORMAT is wrong"),
         (S3 | {"DEPLITE_JWT_ISSUERS": "/does/not/exist"}, "DEPLITE_JWT_ISSUERS"),
     ],

@@ -69,3 +69,20 @@ def test_a_proxy_leads_the_apiserver_out(bare: pytest.MonkeyPatch, tmp_path: Pat
         bare.setenv(name, value)
     assert given.items() <= apiserver(tmp_path).items()
     assert not [name for name in operator(tmp_path) if "proxy" in name.lower()]
+
+
+def test_a_replica_listens_by_itself_and_where_all_do_and_shares_a_redis(
+    bare: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    storage = parts.Storage("http://127.0.0.1:1", "b", "r", tmp_path / "a", tmp_path / "s")
+    replica = parts.Replica(2, 8082, "redis://127.0.0.1:7", tmp_path / "password")
+    program = parts.apiserver(Layout(tmp_path), 8080, tmp_path / "k", tmp_path / "i", storage, replica)
+    assert (program.name, program.address) == ("apiserver-2", "http://127.0.0.1:8082")
+    assert {name: value for name, value in program.env.items() if "LISTEN" in name or "REDIS" in name} == {
+        "DEPLITE_LISTEN": "127.0.0.1:8082",
+        "DEPLITE_SHARED_LISTEN": "127.0.0.1:8080",
+        "DEPLITE_REDIS_URL": "redis://127.0.0.1:7",
+        "DEPLITE_REDIS_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    assert program.env["DEPLITE_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert not [name for name in apiserver(tmp_path) if "SHARED" in name or "REDIS" in name]
