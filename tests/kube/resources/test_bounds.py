@@ -1,13 +1,16 @@
 """Every bound of every CRD, broken by one, is refused by the API server; what just fits is taken and can be read."""
 
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from deplite.kube.client import KubeClient
 from deplite.kube.errors import InvalidError
 from tests.kube.resources.conftest import Door, refusal
 from tests.kube.resources.extremes import DEFINITIONS, Breach, breaches, spec_of, status_of
+from tests.organizations import create_organization, delete_namespace
 
 SPECS, STATUSES = list(breaches("spec")), list(breaches("status"))
 
@@ -44,18 +47,19 @@ async def test_a_spec_with_one_bound_broken_is_refused(door: Door, breach: Breac
 
 
 @pytest_asyncio.fixture(scope="module")
-async def standing(door: Door) -> AsyncIterator[dict[str, str]]:
-    """One good object of each kind, by name."""
-    names = {kind: await created(door, kind, most=False) for kind in sorted(DEFINITIONS)}
-    yield names
-    for kind, name in names.items():
-        await door.remove(kind, name)
+async def standing(kube: KubeClient) -> AsyncIterator[tuple[Door, dict[str, str]]]:
+    """One good object of each kind, by name, in a namespace of theirs: there can be only one Organization."""
+    door = Door(kube, f"org-{secrets.token_hex(5)}")
+    await create_organization(kube, door.namespace)
+    yield door, {kind: await created(door, kind, most=False) for kind in sorted(DEFINITIONS)}
+    await delete_namespace(kube, door.namespace)
 
 
 @pytest.mark.parametrize("breach", STATUSES, ids=str)
-async def test_a_status_with_one_bound_broken_is_refused(door: Door, standing: dict[str, str], breach: Breach) -> None:
+async def test_a_status_with_one_bound_broken_is_refused(standing: tuple[Door, dict[str, str]], breach: Breach) -> None:
+    door, names = standing
     with pytest.raises(InvalidError) as caught:
-        await door.patch(breach.kind, standing[breach.kind], {"status": breach.apply()}, status=True)
+        await door.patch(breach.kind, names[breach.kind], {"status": breach.apply()}, status=True)
     text = refusal(caught)
     assert breach.complaint in text
     assert breach.place in text
