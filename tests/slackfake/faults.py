@@ -15,6 +15,8 @@ class Fault:
 
     kind: str
     method: str | None = None
+    team: str | None = None
+    """The id of the workspace that it concerns; None: all."""
     left: int | None = None
     """Calls that it still concerns; None: all."""
     status: int = 503
@@ -73,11 +75,11 @@ class Faults:
             self._faults.clear()
             self._paces.clear()
 
-    def take(self, method: str) -> Fault | None:
+    def take(self, method: str, team: str) -> Fault | None:
         """Return the oldest fault that concerns this call, used up by it."""
         with self._lock:
             for fault in self._faults:
-                if fault.method in (None, method):
+                if fault.method in (None, method) and fault.team in (None, team):
                     if fault.left is not None:
                         fault.left -= 1
                         if not fault.left:

@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         kept = arguments if isinstance(arguments, dict) else {}
         call = self.desk.ledger.opened(method, {k: v for k, v in kept.items() if k not in _SECRET_ARGUMENTS})
         call.team = self._team(path, kept)
-        fault = self.desk.faults.take(method)
+        fault = self.desk.faults.take(method, call.team)
         answer = self._standing_in(call, fault)
         if answer is None:
             answer = self._done(path, method, arguments, trouble, call)

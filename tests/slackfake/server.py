@@ -85,9 +85,17 @@ class FakeSlack(Speaker):
 
     # Faults.
 
-    def limit(self, *, times: int | None = None, method: str | None = None, retry_after: int = 1) -> None:
+    def limit(
+        self,
+        *,
+        times: int | None = None,
+        method: str | None = None,
+        retry_after: int = 1,
+        team: Team | None = None,
+    ) -> None:
         """Answer 429."""
-        self.faults.add(Fault(kind="limit", left=times, method=method, retry_after=retry_after))
+        concerned = team.id if team else None
+        self.faults.add(Fault(kind="limit", left=times, method=method, retry_after=retry_after, team=concerned))
 
     def pace(self, method: str, *, calls: int, seconds: float) -> None:
         """Answer 429 to more calls of a method for one channel in so many seconds."""

@@ -6,6 +6,7 @@ what REST made is looked at like all others. While Slack or the cluster is away 
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,6 +50,17 @@ class Periods:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """An installation that could not be looked at."""
+
+    uid: str
+    generation: int
+    backoff: Backoff
+    again: int
+    """The round that looks at it again; rounds pass while a test's clock stands still."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """What an installation was like when it was last looked at."""
 
@@ -75,40 +87,52 @@ class Checks:
         self._kube, self._cache, self._tokens, self._clock = kube, cache, tokens, clock
         self._holds_lease, self._periods = holds_lease, periods or Periods()
         self._seen: dict[tuple[str, str], Seen] = {}
+        self._troubles: dict[tuple[str, str], Trouble] = {}
+        self._rounds = 0
 
     async def run(self, app: SlackApp) -> None:
         """Look again and again while the Lease is held; a new holder looks at all."""
-        backoff = Backoff(first=self._periods.rounds, most=self._periods.most)
         while True:
-            wait = self._periods.rounds
-            try:
-                await self.round(app)
-                backoff.reset()
-            except (SlackUnavailableError, SlackLimitedError, KubeError) as error:
-                wait = max(backoff.next(), getattr(error, "retry_after", 0.0))
-                log.warning("Slack's installations not checked: %s", error, extra={"action": "slack_check_failed"})
-            except Exception:  # one object that nobody foresaw must not end the looks at all others
-                log.exception("a check failed", extra={"action": "slack_check_failed"})
-            await asyncio.sleep(wait)
+            await self.round(app)
+            await asyncio.sleep(self._periods.rounds)
 
     async def round(self, app: SlackApp) -> None:
-        """Look at all that are due.
-
-        Raises:
-            SlackUnavailableError: Slack is away.
-            SlackLimitedError: Slack asks to be left alone.
-            KubeError: the cluster is away.
-        """
+        """Look at all that are due; one that cannot be looked at now waits by itself and holds up no other."""
+        self._rounds += 1
         present = {one.key: one for one in self._cache.values() if not ending(one)}
-        self._seen = {key: seen for key, seen in self._seen.items() if key in present and self._holds_lease()}
+        kept = present.keys() if self._holds_lease() else frozenset()
+        self._seen = {key: seen for key, seen in self._seen.items() if key in kept}
+        self._troubles = {key: trouble for key, trouble in self._troubles.items() if key in kept}
         for one in present.values():
             if not self._holds_lease():
                 return
             if self._is_due(one):
-                await self._look(app, one)
+                await self._try(app, one)
+
+    async def _try(self, app: SlackApp, one: SlackInstallation) -> None:
+        try:
+            await self._look(app, one)
+        except (SlackUnavailableError, SlackLimitedError, KubeError) as error:
+            self._postpone(one, getattr(error, "retry_after", None) or 0.0)
+            log.warning("%s/%s not checked: %s", *one.key, error, extra={"action": "slack_check_failed"})
+        except Exception:  # one object that nobody foresaw must not end the looks at all others
+            self._postpone(one, 0.0)
+            log.exception("%s/%s not checked", *one.key, extra={"action": "slack_check_failed"})
+        else:
+            self._troubles.pop(one.key, None)
+
+    def _postpone(self, one: SlackInstallation, least: float) -> None:
+        trouble = self._troubles.get(one.key)
+        backoff = trouble.backoff if trouble else Backoff(first=self._periods.rounds, most=self._periods.most)
+        rounds = math.ceil(max(backoff.next(), least) / self._periods.rounds)
+        self._troubles[one.key] = Trouble(
+            uid=one.metadata.uid, generation=one.metadata.generation, backoff=backoff, again=self._rounds + rounds
+        )
 
     def _is_due(self, one: SlackInstallation) -> bool:
-        seen = self._seen.get(one.key)
+        trouble, seen = self._troubles.get(one.key), self._seen.get(one.key)
+        if trouble is not None and (trouble.uid, trouble.generation) == (one.metadata.uid, one.metadata.generation):
+            return self._rounds >= trouble.again
         known = seen is not None and (seen.uid, seen.generation) == (one.metadata.uid, one.metadata.generation)
         return seen is None or not known or self._clock.monotonic() >= seen.look_at
 

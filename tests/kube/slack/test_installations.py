@@ -174,6 +174,20 @@ async def test_while_slack_is_away_what_was_connected_stays(office: Office, cloc
     office.slack.heal()
 
 
+async def test_a_workspace_that_slack_does_not_serve_holds_up_no_other(office: Office, rival: Office) -> None:
+    other = dataclasses.replace(rival, team=office.slack.add_team(f"{office.team.id}X"))
+    office.slack.limit(method="auth.test", retry_after=300, team=office.team)
+    await declare(office, token=await asyncio.to_thread(granted, office))
+
+    async def limited() -> bool:
+        return len([call for call in office.slack.calls("auth.test") if call.team == office.team.id]) > 0
+
+    await until(limited, True, seconds=60)
+    await declare(other, token=await asyncio.to_thread(granted, other))
+    await other.shows(connected=True)
+    assert [one["connected"] for one in await office.listed()] == [False]
+
+
 async def test_what_a_crash_left_with_its_secret_is_connected_by_itself(office: Office) -> None:
     token = await asyncio.to_thread(granted, office)
     meta = {"name": office.object_name, "namespace": office.namespace, "labels": {"deplite.io/created-by": "api"}}
