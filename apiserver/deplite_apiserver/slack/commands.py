@@ -130,9 +130,13 @@ def _ephemeral(text: str) -> dict[str, Any]:
 
 def _form(raw: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
+        fields = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise ValidationFailedError("The body is not a form as Slack sends it.") from None
+    form = dict(fields)
+    if len(form) != len(fields):
+        raise ValidationFailedError("A field of the form is there twice.")
+    return form
 
 
 def _payload(text: str) -> Mapping[str, Any]:

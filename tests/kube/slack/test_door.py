@@ -61,6 +61,27 @@ async def test_what_slack_did_not_sign_is_401_and_starts_nothing(shop: Shop) -> 
     assert await shop.jobs() == []
 
 
+async def test_headers_are_taken_literally_and_once(shop: Shop) -> None:
+    await shop.link()
+    now, slack = str(int(shop.clock.time())), shop.office.slack
+    raw = raw_of(shop, "/slack/commands")
+    stamp, mark, good = "X-Slack-Request-Timestamp", "X-Slack-Signature", slack.sign(now, raw)
+    odd = (f"0{now}", f"+{now}", f"{now}.0", f"{now},{now}", "9" * 5000, "99999999999", "-1", "0", "1e9")
+    for headers in (
+        [(stamp, now), (stamp, now), (mark, good)],
+        [(stamp, now), (mark, good), (mark, good)],
+        [(stamp, now), (mark, f"{good},{good}")],
+        [(stamp, now), (mark, good.upper())],
+        [(stamp, now), (mark, f"{good}\xe9")],
+        [(stamp, "".join(chr(0x660 + int(digit)) for digit in now)), (mark, good)],
+        *([(stamp, text), (mark, slack.sign(text, raw))] for text in odd),
+    ):
+        pairs = [(name.encode(), value.encode()) for name, value in headers]
+        answer = await shop.office.http.post("/slack/commands", content=raw, headers=pairs)
+        refused(answer, 401, "bad_slack_signature")
+    assert await shop.jobs() == []
+
+
 async def test_every_prefix_leads_there(shop: Shop) -> None:
     await shop.link()
     for prefix in ("", "/api", "/v1"):
@@ -82,7 +103,11 @@ async def test_what_is_no_request_of_slacks_is_told_so(shop: Shop) -> None:
         urlencode({**form, "user_id": ""}).encode(),
         urlencode({**form, "trigger_id": "a b"}).encode(),
         urlencode([*form.items(), *((f"x{number}", "1") for number in range(200))]).encode(),
+        urlencode([*form.items(), ("user_id", "U0EVE")]).encode(),
         urlencode({"payload": "{"}).encode(),
+        urlencode({"payload": "[" * 80_000}).encode(),
+        urlencode({"payload": '{"a":' * 20_000}).encode(),
+        urlencode({"payload": '{"a":' + "9" * 10_000 + "}"}).encode(),
         urlencode({"payload": "[1]"}).encode(),
         b"text=%ff",
     ):
@@ -91,6 +116,7 @@ async def test_what_is_no_request_of_slacks_is_told_so(shop: Shop) -> None:
         (b"", "validation_error"),
         (b"{", "invalid_json"),
         (b"[]", "validation_error"),
+        (b'{"type":' + b"[" * 100_000, "invalid_json"),
         (b'{"type": 1}', "validation_error"),
         (b'{"type": "a", "type": "b"}', "duplicate_key"),
         (b'{"type": "url_verification"}', "validation_error"),
