@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from deplite.resources.deployjob import Cancel as Wish
 from deplite.resources.deployjob import DeployJob
-from deplite.resources.slackinstallation import LinkCode
+from deplite.resources.identifiers import JOB_ID_PATTERN
+from deplite.resources.slackinstallation import LinkCode, SlackLink
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.audit.acts import OF_SLACK
 from deplite_apiserver.audit.entry import Entry
@@ -25,7 +26,15 @@ from deplite_apiserver.slack import texts
 from deplite_apiserver.slack.finding import find_job, find_trigger, triggers_of
 from deplite_apiserver.slack.links import BadCodeError, FullError
 from deplite_apiserver.slack.parse import Cancel, Link, Logs, Rerun, Run, Status, Triggers, Unlink
-from deplite_apiserver.slack.speaker import Member, Speaker, ToldError, member_of, require_member, workspace_of
+from deplite_apiserver.slack.speaker import (
+    Member,
+    Speaker,
+    ToldError,
+    is_member,
+    member_of,
+    require_member,
+    workspace_of,
+)
 from deplite_apiserver.storage.pieces import LogName
 
 LOG_LINES = 30
@@ -80,6 +89,7 @@ async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -
         case Run():
             return await _run(context, member, asked, entry)
         case Rerun():
+            _refuse_repeat(context, speaker, "rerun", asked.job)
             job = await find_job(context, member, asked.job)
             return _started(context, await _again(context, member, job, f"slack {speaker.key}", entry))
         case Pressed():
@@ -150,6 +160,7 @@ async def _press(context: Context, member: Member, asked: Pressed, entry: Entry)
 
 
 async def _cancel(context: Context, member: Member, asked: Cancel, entry: Entry) -> str:
+    _refuse_repeat(context, member.speaker, "cancel", asked.job)
     job = await find_job(context, member, asked.job, to_stop=True)
     if job.status.phase.finished:
         return texts.already_ended(job)
@@ -159,6 +170,14 @@ async def _cancel(context: Context, member: Member, asked: Cancel, entry: Entry)
     before = job.spec.cancel is not None
     entry.made(job.name, changed=not before)
     return texts.cancelled(stopped, before=before)
+
+
+def _refuse_repeat(context: Context, speaker: Speaker, act: str, job: str | None) -> None:
+    """Refuse a repeat of a request that does not name its job by id: by now it could mean another one."""
+    if job is not None and JOB_ID_PATTERN.fullmatch(job):
+        return
+    if not context.slack.door.seen.first(f"{act} {speaker.id} {speaker.key}"):
+        raise ToldError(speaker.says.repeated())
 
 
 async def _status(context: Context, member: Member, asked: Status) -> str:
@@ -179,9 +198,12 @@ async def _link(context: Context, speaker: Speaker, code: str, entry: Entry) -> 
         require_member(context, caller, installation.namespace)
         entry.who = {"kind": "slack", "id": speaker.id, "member": caller.id}
 
+    def counts(link: SlackLink) -> bool:
+        return is_member(context, UserCaller(issuer=link.issuer, subject=link.subject), installation.namespace)
+
     entry.begin(OF_SLACK["link"])
     try:
-        await context.slack.door.links.take(installation, code, speaker.user_id, admit)
+        await context.slack.door.links.take(installation, code, speaker.user_id, admit, counts)
     except BadCodeError:
         raise ToldError(speaker.says.bad_code()) from None
     except FullError:

@@ -101,7 +101,12 @@ class Links:
         return next((one for one in self._good(installation) if one.sha256 == sha256), None)
 
     async def take(
-        self, installation: SlackInstallation, plain: str, user_id: str, admit: Callable[[LinkCode], None]
+        self,
+        installation: SlackInstallation,
+        plain: str,
+        user_id: str,
+        admit: Callable[[LinkCode], None],
+        counts: Callable[[SlackLink], bool],
     ) -> LinkCode:
         """Use a code up: from now on the Slack user is the member whom it was made for.
 
@@ -110,6 +115,7 @@ class Links:
             plain: the code.
             user_id: the Slack user.
             admit: raises where that member may not be linked.
+            counts: whether a link is to somebody who is still a member; where there is no room, the others go.
 
         Raises:
             BadCodeError: it is not good.
@@ -125,6 +131,8 @@ class Links:
                 raise BadCodeError
             admit(code)
             links = [one for one in found.status.links if one.user_id != user_id]
+            if len(links) >= MAX_LINKS:
+                links = [one for one in links if counts(one)]
             if len(links) >= MAX_LINKS:
                 raise FullError
             taken[:] = [code]

@@ -108,7 +108,18 @@ def member_of(context: Context, speaker: Speaker, installation: SlackInstallatio
 
 def require_member(context: Context, caller: UserCaller, organization: str) -> None:
     """Check that somebody is a member; errors as `member_of`."""
+    if not is_member(context, caller, organization):
+        raise ToldError(NO_MEMBER)
+
+
+def is_member(context: Context, caller: UserCaller, organization: str) -> bool:
+    """Return whether somebody is a member.
+
+    Raises:
+        UnavailableError: members are not known yet.
+    """
     try:
         require_role(context, caller, organization, "member")
     except NotFoundError:
-        raise ToldError(NO_MEMBER) from None
+        return False
+    return True

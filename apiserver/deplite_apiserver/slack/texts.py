@@ -107,6 +107,10 @@ class Says:
             f"`{self.command} status` before you try again: a new command would be a second one."
         )
 
+    def repeated(self) -> str:
+        """Say that a request came a second time."""
+        return f"This was dealt with already; nothing more has been done. See with `{self.command} status`."
+
     def slow(self) -> str:
         """Say that the answer comes later."""
         return (

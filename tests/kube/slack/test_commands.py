@@ -152,6 +152,37 @@ async def test_of_several_jobs_none_is_stopped_by_chance(shop: Shop) -> None:
     assert stopped.spec.cancel is None
 
 
+async def test_a_repeat_never_means_a_newer_job(shop: Shop) -> None:
+    await shop.link()
+    await shop.declare("other")
+    one = await shop.ran("run deploy")
+    for text in ("cancel", "cancel deploy", "rerun"):
+        await shop.say(text, trigger_id=f"1.2.{text.replace(' ', '')}")
+    for job in await shop.jobs():
+        await shop.say(f"cancel {job.name}")
+        await shop.report(job.name, "failed")
+    before = {job.name for job in await shop.jobs()}
+    newer = {(await shop.ran(f"run {name}")).name for name in ("deploy", "other")}
+    for text in ("cancel", "cancel deploy", "rerun"):
+        assert "dealt with already" in await shop.say(text, trigger_id=f"1.2.{text.replace(' ', '')}")
+    jobs = {job.name: job for job in await shop.jobs()}
+    assert set(jobs) == before | newer
+    assert all(jobs[name].spec.cancel is None for name in newer)
+    # What names its job by id means the same one for ever.
+    for _ in range(2):
+        assert "has ended" in await shop.say(f"cancel {one.name}", trigger_id="1.2.3")
+
+
+async def test_a_stranger_learns_nothing_of_what_there_is(shop: Shop) -> None:
+    await shop.link()
+    job = await shop.ran("run deploy")
+    names = ("deploy", "nothing", job.name, job.name[:8], "j-" + "a" * 26)
+    texts = [f"{act} {name}" for act in ("run", "status", "logs", "cancel", "rerun") for name in names]
+    said = {await shop.say(text, user=BOB) for text in (*texts, "triggers", "status", "cancel")}
+    assert len(said) == 1
+    assert "does not know yet who you are" in said.pop()
+
+
 async def test_each_person_has_a_newest_job_of_their_own(shop: Shop) -> None:
     await shop.link()
     await shop.link(BOB, by="olga")

@@ -58,9 +58,9 @@ async def test_a_code_works_once_and_only_the_newest_of_a_member_does(shop: Shop
     assert [one.user_id for one in (await shop.office.object()).status.links] == [ANN]
 
 
-async def test_of_two_who_take_a_code_at_once_one_is_linked(shop: Shop) -> None:
+async def test_of_twenty_who_take_a_code_at_once_one_is_linked(shop: Shop) -> None:
     code = await shop.code()
-    said = await asyncio.gather(*(shop.say(f"link {code}", user=user) for user in (ANN, BOB, "U0EVE")))
+    said = await asyncio.gather(*(shop.say(f"link {code}", user=f"U0EVE{number}") for number in range(20)))
     assert sum(text.startswith("You are linked") for text in said) == 1
     assert len((await shop.office.object()).status.links) == 1
 
@@ -134,6 +134,20 @@ async def test_fifty_codes_wait_at_most(shop: Shop) -> None:
     codes[0]["notAfter"] = "2020-01-01T00:00:00Z"
     await shop.kube.patch_status(type(found), *found.key, {"linkCodes": codes})
     await shop.link()
+
+
+async def test_who_left_the_organization_makes_room_for_others(shop: Shop) -> None:
+    found = await shop.office.object()
+    now = utc(shop.clock.now())
+    links = [
+        {"userId": f"U0OLD{number}", "issuer": ISSUER, "subject": "mika" if number else "left", "linkedAt": now}
+        for number in range(500)
+    ]
+    await shop.kube.patch_status(type(found), *found.key, {"links": links})
+    await shop.link()
+    assert "as many linked users as it may have" in await shop.say(f"link {await shop.code()}", user=BOB)
+    users = [one.user_id for one in (await shop.office.object()).status.links]
+    assert (len(users), users[0], users[-1]) == (500, "U0OLD1", ANN)
 
 
 async def test_only_members_get_codes_and_only_for_a_workspace_of_theirs(shop: Shop, rival: Office) -> None:
