@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deplite.kube.client import KubeClient
     from deplite.local.controlplane import ControlPlane
     from deplite.local.objectstore import ObjectStore
+    from tests.valkey import Valkey
 
 hypothesis.settings.register_profile(
     "deplite",
@@ -87,3 +88,14 @@ async def object_store(session_folder: Path) -> "AsyncIterator[ObjectStore]":
     await store.start()
     yield store
     await store.kill()  # a clean stop takes 15 s and more
+
+
+@pytest_asyncio.fixture(scope="session")
+async def valkey(session_folder: Path) -> "AsyncIterator[Valkey]":
+    """A real Valkey with a password; who breaks it takes one of their own."""
+    from tests.valkey import Valkey
+
+    server = Valkey(session_folder / "valkey")
+    await server.start()
+    yield server
+    await server.kill()

@@ -11,17 +11,16 @@ from functools import partial
 from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
-from deplite_apiserver.auth.nonces import MemoryNonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.jobs.desk import Desk
-from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.intake import log_flows
 from deplite_apiserver.serverkeys import ServerKeys, load_server_keys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.state import share
 from deplite_apiserver.slack.desk import Slack
 from deplite_apiserver.slack.showing import cards_of
 from deplite_apiserver.storage.presign import Presigner
@@ -41,6 +40,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     context = _put_together(settings, clock, kube, await load_server_keys(kube, settings.system_namespace))
     runs = {
         "caches": context.caches.run(),
+        "shared": context.shared.run(),
         "desk": context.desk.run(),
         "usage": context.usage.run(),
         "trail": context.trail.run(),
@@ -60,7 +60,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
 
 def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys) -> Context:
     caches = Caches(kube)
-    limiter = MemoryLimiter(clock)
+    shared = share(settings.redis, server_keys.installation, caches.jobs, clock)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = S3Store(settings.s3)
     room = _room(settings, caches, clock)
@@ -71,7 +71,7 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         kube=kube,
         caches=caches,
         clock=clock,
-        limiter=limiter,
+        shared=shared,
         server_keys=server_keys,
         room=room,
         store=store,
@@ -93,9 +93,8 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         kube=kube,
         caches=caches,
         clock=clock,
-        limiter=limiter,
+        shared=shared,
         log_flows=log_flows(settings, clock.monotonic),
-        nonces=MemoryNonces(),
         jwt=JwtVerifier(settings.issuers),
         server_keys=server_keys,
         usage=usage,
@@ -133,6 +132,7 @@ async def _take_apart(context: Context, tasks: dict[str, asyncio.Task[None]]) ->
         async with asyncio.timeout(FLUSH_SECONDS):
             await context.usage.flush(all_of_them=True)
     await context.slack.close()
+    await context.shared.close()
     await context.kube.close()
 
 

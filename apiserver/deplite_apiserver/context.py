@@ -8,15 +8,15 @@ from fastapi import Depends, Request
 from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
-from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.limits.flow import Flows
-from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.limits.limiter import Limiter
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.state import Shared
 from deplite_apiserver.storage.objects import ObjectStore
 from deplite_apiserver.storage.presign import Presigner
 from deplite_apiserver.tokens.usage import TokenUsage
@@ -34,10 +34,10 @@ class Context:
     kube: KubeClient
     caches: Caches
     clock: Clock
-    limiter: MemoryLimiter
+    shared: Shared
+    """What all replicas have together."""
     log_flows: Flows
     """Requests and bytes of log lines, of each agent."""
-    nonces: Nonces
     jwt: JwtVerifier
     server_keys: ServerKeys
     usage: TokenUsage
@@ -51,6 +51,11 @@ class Context:
     """Everything about jobs: accepting, dispatching, streams, presence, logs and the sweeper."""
     slack: "Slack"
     """Everything about Slack; where it is off, this refuses."""
+
+    @property
+    def limiter(self) -> Limiter:
+        """The rate windows."""
+        return self.shared.limiter
 
 
 async def context_of(request: Request) -> Context:

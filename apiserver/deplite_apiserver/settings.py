@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from deplite.errors import DepliteError
 from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.edge.body import MAX_LOG_BODY
+from deplite_apiserver.shared.settings import RedisSettings
 from deplite_apiserver.slack.settings import SlackSettings
 from deplite_apiserver.storage.credentials import read_key
 from deplite_apiserver.storage.settings import S3Settings
@@ -66,6 +67,8 @@ class Settings(BaseModel):
     s3: S3Settings
     slack: SlackSettings | None = None
     """The app at Slack; None: Slack is off."""
+    redis: RedisSettings | None = None
+    """What several replicas share; None: there is one replica, and it keeps everything in memory."""
     log_format: Literal["json", "text"] = "json"
     lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
     """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
@@ -134,14 +137,15 @@ _SLACK_NEEDED = {
     "signing_secret_file": "DEPLITE_SLACK_SIGNING_SECRET_FILE",
 }
 _SLACK_OPTIONAL = {"url": "DEPLITE_SLACK_URL"}
-_VARIABLES = (
-    _PLAIN
-    | _S3_NEEDED
-    | _S3_OPTIONAL
-    | _SLACK_NEEDED
-    | _SLACK_OPTIONAL
-    | {"trusted_proxies": "DEPLITE_TRUSTED_PROXIES"}
-)
+_REDIS = {
+    "url": "DEPLITE_REDIS_URL",
+    "username": "DEPLITE_REDIS_USERNAME",
+    "password_file": "DEPLITE_REDIS_PASSWORD_FILE",
+    "sentinel_password_file": "DEPLITE_REDIS_SENTINEL_PASSWORD_FILE",
+    "ca_file": "DEPLITE_REDIS_CA_FILE",
+}
+_PARTS = {"s3": _S3_NEEDED | _S3_OPTIONAL, "slack": _SLACK_NEEDED | _SLACK_OPTIONAL, "redis": _REDIS}
+"""The variables of settings that belong together."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -158,6 +162,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
                 "issuers": _issuers(environment),
                 "s3": _s3(environment),
                 "slack": _slack(environment),
+                "redis": _redis(environment),
                 "trusted_proxies": _networks(environment.get("DEPLITE_TRUSTED_PROXIES", "")),
             }
         )
@@ -168,8 +173,10 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _variable(location: Sequence[int | str]) -> str:
     """Return the variable that a field of the settings is read from."""
-    field = str(location[1] if location[0] in ("s3", "slack") else location[0])
-    return _VARIABLES.get(field, field)
+    field = str(location[0])
+    if field in _PARTS:
+        return _PARTS[field].get(str(location[1]), field)
+    return {**_PLAIN, "trusted_proxies": "DEPLITE_TRUSTED_PROXIES"}.get(field, field)
 
 
 def _set(environment: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
@@ -235,6 +242,25 @@ def _slack(environment: Mapping[str, str]) -> dict[str, str] | None:
         raise SettingsError(f"Set {', '.join(missing)} as well, or none of Slack's: then it is off.")
     for key in ("client_secret_file", "signing_secret_file"):
         _check(_SLACK_NEEDED[key], found[key], lambda path: read_key(Path(path)))
+    return found
+
+
+def _redis(environment: Mapping[str, str]) -> dict[str, str] | None:
+    """Return what replicas share; None where there is one replica."""
+    found = _set(environment, _REDIS)
+    if not found:
+        return None
+    if "url" not in found:
+        raise SettingsError(f"Set {_REDIS['url']} as well, or none of Redis's: then there is one replica.")
+    for key in ("password_file", "sentinel_password_file"):
+        if key in found:
+            _check(_REDIS[key], found[key], lambda path: read_key(Path(path)))
+    if "username" in found and "password_file" not in found:
+        raise SettingsError(f"Set {_REDIS['password_file']} as well: a user of Redis has a password.")
+    if "ca_file" in found:
+        if not found["url"].startswith("rediss"):
+            raise SettingsError(f"{_REDIS['url']} must begin with rediss where {_REDIS['ca_file']} is set.")
+        _check(_REDIS["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
     return found
 
 

@@ -107,7 +107,7 @@ async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
         request,
         body,
         caches=context.caches,
-        nonces=context.nonces,
+        nonces=context.shared.nonces,
         server_time=int(context.clock.now().timestamp()),
     )
     context.desk.heard(caller.agent.key)

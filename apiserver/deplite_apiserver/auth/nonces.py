@@ -1,5 +1,6 @@
 """Nonces that agents have spent: a request that verified once does not verify again."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from deplite.protocol.request import CLOCK_WINDOW_SECONDS
@@ -26,6 +27,10 @@ class MemoryNonces:
             return False
         self._spent[agent_id, nonce] = timestamp
         return True
+
+    def remembered(self) -> Iterable[tuple[str, str]]:
+        """Return agent and nonce of all that could still be replayed, and perhaps some more."""
+        return self._spent
 
     def _prune(self, timestamp: int) -> None:
         # Timestamps lie within ±300 s of our clock, so one 600 s behind the newest can no longer be replayed. The

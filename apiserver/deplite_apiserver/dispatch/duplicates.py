@@ -15,7 +15,7 @@ from deplite.kube.event import Event
 from deplite.resources.agent import Agent
 from deplite.resources.reasons import DUPLICATE_IDENTITY, TWO_PROCESSES
 from deplite.resources.resource import Condition, Resource
-from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
+from deplite_apiserver.dispatch.streams import AgentKey, Streams
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +96,10 @@ class Duplicates:
             except KubeError as error:  # the next displacement, within a minute, tries again
                 log.warning("a duplicate identity is not shown: %s", error, extra={"action": "duplicate_failed"})
 
+    def seen(self, agent: AgentKey) -> None:
+        """Note that another replica has seen one; it shows it."""
+        self._seen[agent] = self._monotonic()
+
     async def settle(self) -> None:
         """Take the condition from agents for which it is over."""
         for agent in self._agents.values():
@@ -148,6 +152,6 @@ class Duplicates:
         )
         return [*others, ours]
 
-    def _contested(self, stream: Stream) -> None:
-        self._seen[stream.agent] = self._monotonic()
-        self._wanted.put_nowait(stream.agent)
+    def _contested(self, agent: AgentKey) -> None:
+        self.seen(agent)
+        self._wanted.put_nowait(agent)

@@ -6,8 +6,8 @@ silence where it seems open), so that a rolling update of thousands of agents is
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
@@ -15,6 +15,7 @@ from deplite.resources.agent import Agent
 from deplite.resources.resource import Resource, utc
 from deplite_apiserver.dispatch.hearing import Hearing
 from deplite_apiserver.dispatch.streams import AgentKey, Stream, Streams
+from deplite_apiserver.shared.others import Known, Others
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,10 @@ DISCONNECTED_SECONDS = 30.0
 """Without a stream for so long: disconnected."""
 SILENT_SECONDS = 180.0
 """Without any call for so long: disconnected, though a stream seems open."""
+TOLD_SECONDS = 600.0
+"""Contacts further back are no news to the other replicas."""
+MARGIN_SECONDS = 5.0
+"""What two replicas' measures of an age may differ by, where Redis is slow."""
 AWAY_SECONDS = 1.0
 """Between two writes while the Kubernetes API is away."""
 
@@ -41,7 +46,7 @@ def state_of(*, has_stream: bool, silence: float, alone: float, silent_after: fl
     """Say what an agent is.
 
     Args:
-        has_stream: whether its stream is open here.
+        has_stream: whether its stream is open, here or at another replica.
         silence: seconds since its last call that could have been heard.
         alone: seconds since it last had a stream, as far as we could see.
         silent_after: silence after which it is disconnected, though its stream seems open.
@@ -60,6 +65,7 @@ class Presence:
         store: AgentStore,
         streams: Streams,
         hearing: Hearing,
+        others: Others | None = None,
         monotonic: Callable[[], float],
         now: Callable[[], datetime],
         note: Callable[[Resource], None],
@@ -71,40 +77,43 @@ class Presence:
             store: where Agents are.
             streams: the open streams.
             hearing: the clock of silence.
+            others: what other replicas know of agents; None: there are none.
             monotonic: seconds of a clock that never goes back.
             now: the present moment in UTC.
             note: is told each Agent that was written.
             silent_seconds: silence after which an agent is disconnected, though its stream seems open.
         """
         self._store, self._streams, self._hearing, self._note = store, streams, hearing, note
+        self._others = others or Others()
         self._monotonic, self._now, self._silent_seconds = monotonic, now, silent_seconds
-        self._contacts: dict[AgentKey, tuple[float, datetime]] = {}
+        self._contacts: dict[AgentKey, float] = {}
+        self._opened_at: dict[AgentKey, float] = {}
         self._streamed_at: dict[AgentKey, float] = {}
         self._wanted: asyncio.Queue[AgentKey] = asyncio.Queue()
         streams.subscribe(opened=self._opened, closed=self._closed)
 
     def touch(self, agent: AgentKey) -> None:
         """Note that a signed call of the agent just came."""
-        self._contacts[agent] = (self._monotonic(), self._now())
+        self._contacts[agent] = self._monotonic()
 
     def last_seen(self, agent: AgentKey) -> datetime | None:
-        """Return when the agent last called this replica."""
-        contact = self._contacts.get(agent)
-        return contact[1] if contact else None
+        """Return when the agent last called, as far as this replica knows."""
+        contact = self._contact(agent)
+        return None if contact is None else self._now() - timedelta(seconds=self._monotonic() - contact)
 
     def silence(self, agent: AgentKey) -> float:
         """Return for how many seconds the agent has been silent while we were listening."""
-        contact = self._contacts.get(agent)
-        return self._hearing.silence(contact[0] if contact else None)
+        return self._hearing.silence(self._contact(agent))
 
     def connected(self, agent: AgentKey) -> bool:
-        """Whether the agent holds a stream here and was heard of lately."""
-        return self._streams.of(agent) is not None and self.silence(agent) < self._silent_seconds
+        """Whether the agent holds a stream, here or at another replica, and was heard of lately."""
+        return self._has_stream(agent) and self.silence(agent) < self._silent_seconds
 
     def state(self, agent: AgentKey) -> State:
         """Say what the agent is, as far as this replica can see."""
-        has_stream = self._streams.of(agent) is not None
-        alone = 0.0 if has_stream else self._hearing.silence(self._streamed_at.get(agent))
+        has_stream = self._has_stream(agent)
+        streamed_at = _later(self._streamed_at.get(agent), self._others.streamed_at(agent))
+        alone = 0.0 if has_stream else self._hearing.silence(streamed_at)
         return state_of(
             has_stream=has_stream, silence=self.silence(agent), alone=alone, silent_after=self._silent_seconds
         )
@@ -113,6 +122,22 @@ class Presence:
         """Drop what is remembered of an agent that no longer exists."""
         self._contacts.pop(agent, None)
         self._streamed_at.pop(agent, None)
+
+    def known(self) -> Iterator[Known]:
+        """Yield what this replica knows of agents by itself, for the others."""
+        now = self._monotonic()
+        for agent, contact in self._contacts.items():
+            opened = self._opened_at.get(agent) if self._streams.of(agent) is not None else None
+            if opened is not None or now - contact < TOLD_SECONDS:
+                stream_age = None if opened is None else now - opened
+                yield Known(agent=agent, contact_age=now - contact, stream_age=stream_age)
+
+    def yield_streams(self) -> None:
+        """Close the streams here of which another replica has a newer one: the bell that told of it got lost."""
+        for agent, opened in list(self._opened_at.items()):
+            elsewhere = self._others.stream_since(agent)
+            if elsewhere is not None and elsewhere > opened + MARGIN_SECONDS:
+                self._streams.supersede(agent, None)
 
     async def run(self, agent_of: Callable[[str, str], Agent | None]) -> None:
         """Write `Connected` as soon as an agent's stream opens, for ever.
@@ -154,9 +179,26 @@ class Presence:
             return not isinstance(error, UnavailableError)
         return True
 
+    def _contact(self, agent: AgentKey) -> float | None:
+        return _later(self._contacts.get(agent), self._others.contact(agent))
+
+    def _has_stream(self, agent: AgentKey) -> bool:
+        return self._streams.of(agent) is not None or self._others.stream_since(agent) is not None
+
     def _opened(self, stream: Stream) -> None:
         self.touch(stream.agent)
+        if stream.closed:  # this process is about to end
+            return
+        again = self._streams.was_displaced(stream.agent, stream.instance)
+        self._opened_at[stream.agent] = self._monotonic()
+        self._others.opened(stream.agent, stream.instance, again=again)
         self._wanted.put_nowait(stream.agent)
 
     def _closed(self, stream: Stream) -> None:
         self._streamed_at[stream.agent] = self._monotonic()
+        self._opened_at.pop(stream.agent, None)
+        self._others.closed(stream.agent)
+
+
+def _later(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else max(one, other)

@@ -46,6 +46,8 @@ class Stream:
     instance: str | None
     number: int
     closed: bool = False
+    superseded: bool = False
+    """Another replica has a newer one."""
     _queue: asyncio.Queue[StreamEvent | None] = field(default_factory=asyncio.Queue)
 
     def send(self, event: StreamEvent) -> bool:
@@ -79,7 +81,7 @@ class Streams:
         self._numbers = itertools.count(1)
         self._on_open: list[Callable[[Stream], None]] = []
         self._on_close: list[Callable[[Stream], None]] = []
-        self._on_contest: list[Callable[[Stream], None]] = []
+        self._on_contest: list[Callable[[AgentKey], None]] = []
         self._displaced: dict[AgentKey, deque[str]] = {}
         self._stopping = False
 
@@ -88,16 +90,15 @@ class Streams:
         *,
         opened: Callable[[Stream], None] | None = None,
         closed: Callable[[Stream], None] | None = None,
-        contested: Callable[[Stream], None] | None = None,
+        contested: Callable[[AgentKey], None] | None = None,
     ) -> None:
         """Call back when an agent's stream opens, when its last one has closed, when two processes fight for it."""
-        for callbacks, callback in (
-            (self._on_open, opened),
-            (self._on_close, closed),
-            (self._on_contest, contested),
-        ):
-            if callback is not None:
-                callbacks.append(callback)
+        if opened is not None:
+            self._on_open.append(opened)
+        if closed is not None:
+            self._on_close.append(closed)
+        if contested is not None:
+            self._on_contest.append(contested)
 
     def open(self, agent: AgentKey, agent_id: str, instance: str | None) -> Stream:
         """Open a stream; one that the agent had open is closed, for two may mean a dead connection or a copied key."""
@@ -105,7 +106,7 @@ class Streams:
         stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=next(self._numbers))
         self._open[agent] = stream
         if older is not None:
-            self._displace(older, stream)
+            self._displace(older, instance)
         if self._stopping:
             stream.close()
         for callback in self._on_open:
@@ -117,9 +118,28 @@ class Streams:
         stream.close()
         if self._open.get(stream.agent) is stream:
             del self._open[stream.agent]
-            self._displaced.pop(stream.agent, None)
+            if not stream.superseded:
+                self._displaced.pop(stream.agent, None)
             for callback in self._on_close:
                 callback(stream)
+
+    def supersede(self, agent: AgentKey, instance: str | None, *, again: bool = False) -> None:
+        """Close the agent's stream here: another replica has a newer one.
+
+        Args:
+            agent: whose.
+            instance: the process that opened the newer one.
+            again: whether that process had been displaced there before: then it lives beside the one here.
+        """
+        older = self.of(agent)
+        if older is not None:
+            log.info("agent %s has a newer stream elsewhere", older.agent_id, extra={"action": "stream_superseded"})
+            older.superseded = True
+            self._displace(older, instance, again=again)
+
+    def was_displaced(self, agent: AgentKey, instance: str | None) -> bool:
+        """Whether a process of the agent has been displaced here."""
+        return instance is not None and instance in self._displaced.get(agent, ())
 
     def of(self, agent: AgentKey) -> Stream | None:
         """Return the agent's stream, if it is open here."""
@@ -136,21 +156,21 @@ class Streams:
         for stream in self._open.values():
             stream.close()
 
-    def _displace(self, older: Stream, newer: Stream) -> None:
-        if older.instance is not None and newer.instance is not None and older.instance != newer.instance:
-            displaced = self._displaced.setdefault(newer.agent, deque(maxlen=_REMEMBERED))
-            if newer.instance in displaced:  # it lives, so it is no successor that the other one is
-                self._contested(older, newer)
+    def _displace(self, older: Stream, instance: str | None, *, again: bool = False) -> None:
+        if older.instance is not None and instance is not None and older.instance != instance:
+            displaced = self._displaced.setdefault(older.agent, deque(maxlen=_REMEMBERED))
+            if again or instance in displaced:  # it lives, so it is no successor that the other one is
+                self._contested(older)
             if older.instance not in displaced:
                 displaced.append(older.instance)
         older.close()
 
-    def _contested(self, older: Stream, newer: Stream) -> None:
+    def _contested(self, older: Stream) -> None:
         log.warning(
             "two processes hold the identity of agent %s; stop the copied one",
-            newer.agent_id,
+            older.agent_id,
             extra={"action": "duplicate_identity"},
         )
         older.send(DISPLACED)
         for callback in self._on_contest:
-            callback(newer)
+            callback(older.agent)

@@ -16,7 +16,7 @@ MAX_SILENCE_SECONDS = 15.0
 class HealthShape(Shape):
     """How it is."""
 
-    status: Literal["ok", "starting", "cluster unreachable"]
+    status: Literal["ok", "starting", "cluster unreachable", "redis refuses us"]
 
 
 @router.get("/livez")
@@ -27,11 +27,14 @@ async def live() -> HealthShape:
 
 @router.get("/readyz", responses={503: {"model": HealthShape, "description": "It should get no requests."}})
 async def ready(context: Ctx, response: Response) -> HealthShape:
-    """Say whether the caches are filled and the API server is heard."""
+    """Say whether the caches are filled, the API server is heard, and the shared Redis has not refused us."""
     if not context.caches.synced or not context.desk.runs.admits:
         response.status_code = 503
         return HealthShape(status="starting")
     if context.caches.failing or context.caches.silence > MAX_SILENCE_SECONDS:
         response.status_code = 503
         return HealthShape(status="cluster unreachable")
+    if context.shared.refused:
+        response.status_code = 503
+        return HealthShape(status="redis refuses us")
     return HealthShape(status="ok")

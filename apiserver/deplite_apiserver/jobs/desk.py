@@ -18,12 +18,10 @@ from deplite_apiserver.dispatch.dispatcher import Dispatcher
 from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import TICK_SECONDS, Hearing
 from deplite_apiserver.dispatch.presence import Presence
-from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
 from deplite_apiserver.jobs.cancel import Cancels
 from deplite_apiserver.jobs.listing import Listing
 from deplite_apiserver.jobs.lookup import Lookup
-from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
@@ -31,12 +29,13 @@ from deplite_apiserver.jobs.steps import Steps
 from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.jobs.waiting import Waiting, waiting_for
-from deplite_apiserver.limits.memory import MemoryLimiter
 from deplite_apiserver.limits.room import Room
+from deplite_apiserver.logs.distant import DistantFollowers
 from deplite_apiserver.logs.follow import Followers
 from deplite_apiserver.logs.intake import bounds_of
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.state import Shared
 from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.storage.history import History
 from deplite_apiserver.storage.logstore import LogStore
@@ -53,6 +52,10 @@ from deplite_apiserver.sweeper.turns import Turns
 
 CLOSE_SECONDS = 2.0
 """How long the end waits for counts to be written and the Lease to be given up."""
+REFRESH = "refresh-workflows"
+"""Rung where an agent is to report its workflows, and its stream is not here."""
+CONTESTED = "stream-contested"
+"""Rung where two processes of an agent displace each other."""
 LEASE_NAME = "deplite-apiserver-sweeper"
 
 
@@ -85,7 +88,7 @@ class Desk:
         kube: KubeClient,
         caches: Caches,
         clock: Clock,
-        limiter: MemoryLimiter,
+        shared: Shared,
         server_keys: ServerKeys,
         room: Room,
         store: FenceableStore,
@@ -98,14 +101,14 @@ class Desk:
             kube: the Kubernetes API.
             caches: the local copies; run by the app.
             clock: the time.
-            limiter: the rate windows, which are seeded from the jobs that exist.
+            shared: what all replicas have together.
             server_keys: what jobs are signed with.
             room: how much an organization may have.
             store: the bucket for logs and archived jobs; closed in the end.
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
-        self._kube, self._caches, self._clock, self._limiter, self._room = kube, caches, clock, limiter, room
+        self._kube, self._caches, self._clock, self._shared, self._room = kube, caches, clock, shared, room
         self._store, self._lease, self._installation = store, lease, server_keys.installation
         self.swept, self._swept_bucket = kube.fenced(lambda: lease.left), store.fenced(lambda: lease.left)
         self._running: asyncio.Task[None] | None = None
@@ -113,11 +116,10 @@ class Desk:
         self.recent = Recent()
         transitions = Transitions(kube, jobs.note, self.recent)
         self.cancels = Cancels(kube, jobs.note)
-        self._sent, self._told = Sent(clock.monotonic), Sent(clock.monotonic)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic, bounds_of(settings), swept=self._swept_bucket)
         self.steps = Steps(clock.now)
-        self.followers = Followers(self.logs, jobs)
+        self.followers = Followers(self.logs, jobs, distant=DistantFollowers(shared.bells, self.logs))
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
@@ -129,12 +131,13 @@ class Desk:
         self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, History(store))
         self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent), settings)
+        self._hear_others()
 
     def _accepting(self, kube: KubeClient, sync_seconds: float) -> Runs:
         return Runs(
             store=kube,
             jobs=self._caches.jobs,
-            limiter=self._limiter,
+            limiter=self._shared.limiter,
             waiters=self.waiters,
             recent=self.recent,
             room=self._room.for_job,
@@ -157,11 +160,26 @@ class Desk:
             store=self._kube,
             streams=self.streams,
             hearing=self.hearing,
+            others=self._shared.others,
             monotonic=self._clock.monotonic,
             now=self._clock.now,
             note=self._caches.agents.note,
             silent_seconds=lost_seconds * 6 / 7,
         )
+
+    def _hear_others(self) -> None:
+        self._shared.others.attach(
+            tell=self.presence.known,
+            opened_there=lambda agent, instance, again: self.streams.supersede(agent, instance, again=again),
+            exchanged=self.presence.yield_streams,
+        )
+        bells = self._shared.bells
+        bells.subscribe(REFRESH, self._refresh)
+        bells.subscribe(CONTESTED, lambda agent: self._duplicates.seen((agent[0], agent[1])))
+        self.streams.subscribe(contested=lambda agent: bells.ring(CONTESTED, agent))
+
+    def _refresh(self, agent: list[str]) -> None:
+        self.dispatcher.refresh_workflows((agent[0], agent[1]))
 
     def _dispatcher(self, transitions: Transitions, server_keys: ServerKeys) -> Dispatcher:
         return Dispatcher(
@@ -169,8 +187,8 @@ class Desk:
             agents=self._caches.agents,
             triggers=self._caches.triggers,
             streams=self.streams,
-            sent=self._sent,
-            told=self._told,
+            sent=self._shared.sent,
+            told=self._shared.told,
             keys=server_keys,
             transitions=transitions,
             now=self._clock.now,
@@ -185,8 +203,8 @@ class Desk:
             hearing=self.hearing,
             presence=self.presence,
             duplicates=self._duplicates,
-            sent=self._sent,
-            told=self._told,
+            sent=self._shared.sent,
+            told=self._shared.told,
             transitions=transitions,
             tally=self._tally,
             retirement=Retirement(
@@ -259,14 +277,17 @@ class Desk:
         return waiting_for(job, connected=self.presence.connected((job.namespace, job.spec.agent)))
 
     def sync_workflows(self, agent: AgentKey) -> bool:
-        """Ask an agent to report its workflows; says whether it is connected here."""
-        return self.dispatcher.refresh_workflows(agent)
+        """Ask an agent to report its workflows; says whether it is connected, here or at another replica."""
+        if self.dispatcher.refresh_workflows(agent):
+            return True
+        self._shared.bells.ring(REFRESH, agent)
+        return self.presence.connected(agent)
 
     async def run(self) -> None:
         """Do all that goes on beside requests, until `close`; begins when the caches are complete."""
         self._running = asyncio.current_task()
         await asyncio.gather(*(cache.wait_synced() for cache in self._caches.all()))
-        seed(self._caches.jobs.values(), self._limiter.seed, self._clock.now())
+        await self._shared.begin()
         self.runs.admit()
         self._scheduled.admit()
         async with asyncio.TaskGroup() as group:
@@ -300,7 +321,7 @@ class Desk:
 
     async def _listen(self) -> None:
         while True:
-            self.hearing.tick(self._caches.silence)
+            self.hearing.tick(max(self._caches.silence, self._shared.others.silence))
             await asyncio.sleep(TICK_SECONDS)
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:

@@ -14,6 +14,8 @@ class Reservation:
 
     counted: tuple[tuple[str, str, int], ...]
     """Key, window and window start of each counter."""
+    seeded: str = ""
+    """Which seeding of a shared store it belongs to; after another one there is nothing to give back."""
 
 
 class Limiter(Protocol):

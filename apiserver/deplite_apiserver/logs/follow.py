@@ -10,7 +10,9 @@ from deplite.kube.cache import Callback, Change
 from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.errors import RateLimitedError, UnavailableError
 from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.logs.distant import DistantFollowers
 from deplite_apiserver.logs.lines import LogLine
+from deplite_apiserver.shared.bells import NoBells
 from deplite_apiserver.storage.logstore import LogStore
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.storage.pieces import LogName
@@ -48,15 +50,31 @@ class Followers:
     """Who follows which log."""
 
     def __init__(
-        self, logs: LogStore, jobs: Jobs, *, look_seconds: float = LOOK_SECONDS, settle_seconds: float = SETTLE_SECONDS
+        self,
+        logs: LogStore,
+        jobs: Jobs,
+        *,
+        distant: DistantFollowers | None = None,
+        look_seconds: float = LOOK_SECONDS,
+        settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
-        """Make it, and have it hear of lines and jobs."""
+        """Make it, and have it hear of lines and jobs.
+
+        Args:
+            logs: where lines are stored.
+            jobs: the cache of jobs.
+            distant: logs that are followed here and grow elsewhere; None: there is no elsewhere.
+            look_seconds: how often a follower looks by itself.
+            settle_seconds: how long a log is quiet before it is over.
+        """
         self._logs, self._jobs = logs, jobs
         self._look_seconds, self._settle_seconds = look_seconds, settle_seconds
         self._wakes: dict[LogName, set[asyncio.Event]] = {}
         self._callers: Counter[str] = Counter()
         self._stopping = False
+        self._distant = distant or DistantFollowers(NoBells())
         logs.subscribe(lambda name, _: self._wake(name))
+        self._distant.subscribe(self._wake)
         jobs.subscribe(self._changed)
 
     def follow(
@@ -110,6 +128,7 @@ class Followers:
         ended: str | None = None
         while not self._stopping and allowed():
             wake.clear()
+            self._distant.follow(name)
             ended = self._end_of(job) or ended
             gone = ended is None and self._view(job) is None
             lines = await self._read(name, from_seq)

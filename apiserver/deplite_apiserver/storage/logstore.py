@@ -86,6 +86,11 @@ class LogStore:
         tracked = self._tracked.get(name)
         return tracked is not None and self._monotonic() - tracked.read_at < FOLLOWED_SECONDS
 
+    def note_followed(self, name: LogName) -> None:
+        """Note that somebody reads the log through another replica; one that does not grow here is none of ours."""
+        if (tracked := self._tracked.get(name)) is not None:
+            tracked.read_at = self._monotonic()
+
     async def append(self, name: LogName, lines: Sequence[LogLine]) -> Taken:
         """Store lines; all that are not said to be dropped are stored when this returns.
 

@@ -70,6 +70,14 @@ def expired(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     return Reason.EXPIRED if over else None
 
 
+def may_be_unsent(job: LiveJob, now: datetime) -> bool:
+    """Whether it matters by now that a queued job was sent, or was not."""
+    if not job.queued or job.waits_for_group:
+        return False
+    waited = (now - max(job.created_at, job.turn_at or job.created_at)).total_seconds()
+    return waited >= min(job.queue_seconds, job.job_seconds)
+
+
 def timed_out(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """A job ends after its time: from the claim, or from the first sending where nobody claimed it."""
     if job.queued:

@@ -14,16 +14,18 @@ from typing import Any, Protocol
 from deplite.kube.cache import Cache
 from deplite.kube.errors import KubeError, UnavailableError
 from deplite.kube.lease import LeaseLostError
+from deplite.protocol.phases import Reason
 from deplite.resources.agent import Agent
 from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import Hearing
 from deplite_apiserver.dispatch.presence import AgentStore, Presence
 from deplite_apiserver.dispatch.sent import Sent
+from deplite_apiserver.errors import UnavailableError as ApiUnavailableError
 from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.sweeper.crowds import Crowds
-from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, unanswered, verdict
+from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, may_be_unsent, unanswered, verdict
 from deplite_apiserver.sweeper.files import Files
 from deplite_apiserver.sweeper.leftovers import Leftovers
 from deplite_apiserver.sweeper.retire import Retirement
@@ -164,8 +166,11 @@ class Sweeper:
     async def end_overdue(self) -> None:
         """End the jobs whose time is over, or whose agent is gone."""
         now = self._now()
+        unknown = await self._learn(now)
         async for job in unhurried(self._jobs.by("unfinished", True)):
             if isinstance(job, LiveJob) and (end := self._end(job, now)) is not None:
+                if end.reason is Reason.EXPIRED and job.uid in unknown:
+                    continue  # perhaps another replica has sent it
                 try:
                     ended = await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
                 except UnavailableError:
@@ -177,6 +182,22 @@ class Sweeper:
                     log.info(
                         "job %s ended: %s", job.name, end.reason, extra={"action": "job_ended", "reason": end.reason}
                     )
+
+    async def _learn(self, now: datetime) -> set[str]:
+        """Hear what only other replicas may know of jobs that are about to end; returns the uids of those unknown."""
+        unsent, untold = [], []
+        async for job in unhurried(self._jobs.by("unfinished", True)):
+            if isinstance(job, LiveJob):
+                if may_be_unsent(job, now) and self._sent.age(job) is None:
+                    unsent.append(job)
+                if not job.queued and job.cancel is not None and self._told.age(job) is None:
+                    untold.append(job)
+        try:
+            await self._sent.learn(unsent)
+            await self._told.learn(untold)
+        except ApiUnavailableError:
+            return {job.uid for job in unsent}
+        return set()
 
     def _end(self, job: LiveJob, now: datetime) -> Ended | None:
         facts = self._facts(job)

@@ -1,11 +1,13 @@
 """Settings from the environment; a wrong one is named."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deplite.local.authority import make_pair
 from deplite_apiserver.settings import Settings, SettingsError, load_settings
+from deplite_apiserver.shared.settings import RedisAddress
 
 S3 = {
     "DEPLITE_S3_ENDPOINT": "http://127.0.0.1:9000",
@@ -185,3 +187,78 @@ def test_settings_are_frozen() -> None:
     assert Settings.model_config["frozen"]
     with pytest.raises(ValueError, match="frozen"):
         settings.listen_port = 1
+
+
+REDIS = {
+    "DEPLITE_REDIS_URL": "rediss://cache.example.org:7000/2",
+    "DEPLITE_REDIS_USERNAME": "deplite",
+    "DEPLITE_REDIS_PASSWORD_FILE": __file__,
+}
+
+
+def test_without_an_address_of_redis_there_is_one_replica() -> None:
+    assert load_settings(S3).redis is None
+
+
+def test_everything_about_redis(tmp_path: Path) -> None:
+    make_pair(tmp_path, "redis")
+    ca = str(tmp_path / "authority.crt")
+    more = {"DEPLITE_REDIS_CA_FILE": ca, "DEPLITE_REDIS_SENTINEL_PASSWORD_FILE": __file__}
+    redis = load_settings(S3 | REDIS | more).redis
+    assert redis is not None
+    assert (redis.username, redis.password_file, redis.ca_file) == ("deplite", Path(__file__), Path(ca))
+    assert redis.sentinel_password_file == Path(__file__)
+    assert redis.address == RedisAddress(topology="single", hosts=(("cache.example.org", 7000),), tls=True, database=2)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://cache", {"topology": "single", "hosts": (("cache", 6379),), "tls": False}),
+        ("redis://[::1]:7/1", {"topology": "single", "hosts": (("::1", 7),), "tls": False, "database": 1}),
+        (
+            "redis+sentinel://a,b:7,[::1]/main%20one/3",
+            {
+                "topology": "sentinel",
+                "hosts": (("a", 26379), ("b", 7), ("::1", 26379)),
+                "tls": False,
+                "master": "main one",
+                "database": 3,
+            },
+        ),
+        ("rediss+cluster://a,b:7/", {"topology": "cluster", "hosts": (("a", 6379), ("b", 7)), "tls": True}),
+    ],
+)
+def test_addresses_of_redis(url: str, address: dict[str, Any]) -> None:
+    assert RedisAddress.parse(url) == RedisAddress.model_validate(address)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"DEPLITE_REDIS_URL": "http://cache"}, "DEPLITE_REDIS_URL is wrong: Value error, must be redis://"),
+        ({"DEPLITE_REDIS_URL": "redis+other://cache"}, "must be redis://"),
+        ({"DEPLITE_REDIS_URL": "redis://:hunter2@cache"}, "DEPLITE_REDIS_PASSWORD_FILE"),
+        ({"DEPLITE_REDIS_URL": "redis://hunter2@cache"}, "DEPLITE_REDIS_USERNAME"),
+        ({"DEPLITE_REDIS_URL": "redis://cache?password=hunter2"}, "must be redis://"),
+        ({"DEPLITE_REDIS_URL": "redis://"}, "names no host"),
+        ({"DEPLITE_REDIS_URL": "redis://a,b"}, "redis+sentinel or redis+cluster"),
+        ({"DEPLITE_REDIS_URL": "redis://cache/hunter2"}, "number of a database"),
+        ({"DEPLITE_REDIS_URL": "redis://cache:port"}, "DEPLITE_REDIS_URL is wrong"),
+        ({"DEPLITE_REDIS_URL": "redis+sentinel://a"}, "/mymaster"),
+        ({"DEPLITE_REDIS_URL": "redis+cluster://a/1"}, "no database"),
+        ({"DEPLITE_REDIS_PASSWORD_FILE": __file__}, "Set DEPLITE_REDIS_URL as well"),
+        ({"DEPLITE_REDIS_URL": "redis://a", "DEPLITE_REDIS_USERNAME": "u"}, "Set DEPLITE_REDIS_PASSWORD_FILE as well"),
+        (
+            {"DEPLITE_REDIS_URL": "redis://a", "DEPLITE_REDIS_PASSWORD_FILE": "/none"},
+            "DEPLITE_REDIS_PASSWORD_FILE cannot",
+        ),
+        ({"DEPLITE_REDIS_URL": "redis://a", "DEPLITE_REDIS_CA_FILE": __file__}, "must begin with rediss"),
+        ({"DEPLITE_REDIS_URL": "rediss://a", "DEPLITE_REDIS_CA_FILE": __file__}, "DEPLITE_REDIS_CA_FILE cannot"),
+    ],
+)
+def test_what_is_wrong_about_redis_is_said_without_its_secrets(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings(S3 | environment)
+    assert message in str(raised.value)
+    assert "hunter2" not in str(raised.value)

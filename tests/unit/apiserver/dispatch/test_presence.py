@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,16 @@ from deplite.kube.errors import NotFoundError, UnavailableError
 from deplite.resources import Agent
 from deplite.resources.resource import Resource, utc
 from deplite_apiserver.dispatch.hearing import Hearing
-from deplite_apiserver.dispatch.presence import DISCONNECTED_SECONDS, SILENT_SECONDS, Presence, state_of
-from deplite_apiserver.dispatch.streams import Streams
+from deplite_apiserver.dispatch.presence import (
+    DISCONNECTED_SECONDS,
+    MARGIN_SECONDS,
+    SILENT_SECONDS,
+    TOLD_SECONDS,
+    Presence,
+    state_of,
+)
+from deplite_apiserver.dispatch.streams import AgentKey, Streams
+from deplite_apiserver.shared.others import Known, Others
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, agent
 
@@ -160,3 +169,92 @@ async def test_a_stream_that_opens_is_written_at_once(scene: Scene) -> None:
             await asyncio.sleep(0)
     running.cancel()
     assert scene.store.written[0]["state"] == "Connected"
+
+
+class Told(Others):
+    """What another replica is made to say."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, float | None] = {"contact": None, "since": None, "streamed": None}
+        self.said: list[tuple[Any, ...]] = []
+
+    def contact(self, agent: AgentKey) -> float | None:
+        return self.at["contact"]
+
+    def stream_since(self, agent: AgentKey) -> float | None:
+        return self.at["since"]
+
+    def streamed_at(self, agent: AgentKey) -> float | None:
+        return self.at["streamed"]
+
+    def opened(self, agent: AgentKey, instance: str | None, *, again: bool) -> None:
+        self.said.append(("opened", agent, instance, again))
+
+    def closed(self, agent: AgentKey) -> None:
+        self.said.append(("closed", agent))
+
+
+@pytest.fixture
+def others(scene: Scene) -> Told:
+    scene.presence._others = told = Told()
+    return told
+
+
+async def test_a_stream_at_another_replica_is_one(scene: Scene, others: Told) -> None:
+    others.at = {"contact": 0.0, "since": 0.0, "streamed": 0.0}
+    scene.listen(100)
+    assert scene.presence.connected(KEY)
+    assert scene.presence.silence(KEY) == 100
+    await scene.settle()
+    assert scene.store.written == []
+    others.at = {"contact": 100.0, "since": None, "streamed": 100.0}  # it went there
+    scene.listen(int(DISCONNECTED_SECONDS) - 1)
+    await scene.settle()
+    assert scene.store.written == []
+    scene.listen(1)
+    await scene.settle()
+    assert scene.store.written == [
+        {"state": "Disconnected", "lastSeenAt": utc(scene.clock.now() - timedelta(seconds=30))}
+    ]
+
+
+async def test_the_last_contact_with_anybody_counts(scene: Scene, others: Told) -> None:
+    scene.presence.touch(KEY)
+    scene.listen(50)
+    others.at["contact"] = 20.0
+    assert scene.presence.silence(KEY) == 30
+    scene.presence.touch(KEY)
+    assert scene.presence.silence(KEY) == 0
+
+
+async def test_the_others_are_told_of_streams_and_contacts(scene: Scene, others: Told) -> None:
+    scene.presence.touch(("org-a", "db"))
+    scene.listen(10)
+    stream = scene.streams.open(KEY, "ag-x", "one")
+    scene.listen(5)
+    assert list(scene.presence.known()) == [
+        Known(agent=("org-a", "db"), contact_age=15, stream_age=None),
+        Known(agent=KEY, contact_age=5, stream_age=5),
+    ]
+    scene.streams.close(stream)
+    assert others.said == [("opened", KEY, "one", False), ("closed", KEY)]
+    scene.listen(int(TOLD_SECONDS))
+    assert list(scene.presence.known()) == []
+
+
+async def test_a_replica_that_is_about_to_end_takes_no_stream_from_another(scene: Scene, others: Told) -> None:
+    scene.streams.stop()
+    scene.streams.open(KEY, "ag-x", None)
+    assert others.said == []
+
+
+async def test_a_stream_yields_to_one_that_is_surely_newer(scene: Scene, others: Told) -> None:
+    scene.listen(10)
+    stream = scene.streams.open(KEY, "ag-x", None)
+    for since in (None, 5.0, 10.0, 10.0 + MARGIN_SECONDS):
+        others.at["since"] = since
+        scene.presence.yield_streams()
+        assert not stream.closed
+    others.at["since"] = 10.1 + MARGIN_SECONDS
+    scene.presence.yield_streams()
+    assert stream.closed

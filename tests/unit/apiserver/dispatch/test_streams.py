@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from deplite_apiserver.dispatch.streams import MAX_WAITING, Stream, StreamEvent, Streams
+from deplite_apiserver.dispatch.streams import MAX_WAITING, AgentKey, Stream, StreamEvent, Streams
 
 KEY = ("org-a", "web")
 
@@ -82,12 +82,13 @@ async def test_an_agent_that_does_not_read_loses_its_stream_and_gets_what_fitted
 def test_two_processes_that_displace_each_other_are_said(
     streams: Streams, caplog: pytest.LogCaptureFixture, instances: list[str | None], contests: int
 ) -> None:
-    told: list[Stream] = []
+    told: list[AgentKey] = []
     streams.subscribe(contested=told.append)
     with caplog.at_level(logging.WARNING):
-        opened = [streams.open(KEY, "ag-x", instance) for instance in instances]
+        for instance in instances:
+            streams.open(KEY, "ag-x", instance)
     assert caplog.text.count("two processes") == contests
-    assert told == opened[len(opened) - contests :]
+    assert told == [KEY] * contests
 
 
 async def test_who_is_displaced_by_one_whom_it_displaced_is_told_to_wait(streams: Streams) -> None:
@@ -101,12 +102,48 @@ async def test_who_is_displaced_by_one_whom_it_displaced_is_told_to_wait(streams
 
 
 def test_after_the_last_stream_nobody_is_remembered(streams: Streams) -> None:
-    told: list[Stream] = []
+    told: list[AgentKey] = []
     streams.subscribe(contested=told.append)
     streams.open(KEY, "ag-x", "one")
     streams.close(streams.open(KEY, "ag-x", "two"))
     streams.open(KEY, "ag-x", "one")
     assert told == []
+
+
+def test_a_newer_stream_elsewhere_ends_the_one_here_and_is_no_contest(streams: Streams) -> None:
+    told: list[AgentKey] = []
+    streams.subscribe(contested=told.append)
+    stream = streams.open(KEY, "ag-x", "one")
+    streams.supersede(KEY, "two")
+    assert (stream.closed, streams.of(KEY), told) == (True, None, [])
+    streams.supersede(KEY, "two")  # there is none any more
+    streams.supersede(("org-a", "db"), "two")
+    assert told == []
+
+
+async def test_a_process_that_comes_back_after_it_was_displaced_elsewhere_is_a_contest_there(streams: Streams) -> None:
+    elsewhere, told = Streams(), list[AgentKey]()
+    streams.subscribe(contested=told.append)
+    elsewhere.subscribe(contested=told.append)
+    first = streams.open(KEY, "ag-x", "one")
+    second = elsewhere.open(KEY, "ag-x", "two")
+    streams.supersede(KEY, "two", again=elsewhere.was_displaced(KEY, "two"))
+    streams.close(first)  # its connection ended, and who it was is remembered
+    streams.open(KEY, "ag-x", "one")
+    assert told == []
+    elsewhere.supersede(KEY, "one", again=streams.was_displaced(KEY, "one"))
+    assert told == [KEY]
+    assert [one.event async for one in second.events()] == ["displaced"]
+
+
+def test_processes_that_come_back_to_the_other_replica_each_are_found_too(streams: Streams) -> None:
+    elsewhere, told = Streams(), list[AgentKey]()
+    streams.subscribe(contested=told.append)
+    elsewhere.subscribe(contested=told.append)
+    for here, there, instance in ((streams, elsewhere, "one"), (elsewhere, streams, "two")) * 2:
+        here.open(KEY, "ag-x", instance)
+        there.supersede(KEY, instance, again=here.was_displaced(KEY, instance))
+    assert told == [KEY, KEY]
 
 
 async def test_when_the_process_ends_all_streams_do_and_later_ones_at_once(streams: Streams) -> None:

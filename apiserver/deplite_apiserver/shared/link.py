@@ -1,0 +1,148 @@
+"""The one door to Redis: bounded in time and number, and closed at once while Redis is away.
+
+Who asks gets the answer or `UnavailableError`: nothing here is guessed. One pulse a second (`shared/pulse.py`) looks
+whether Redis is back; until then nobody else waits for it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+
+from deplite.patience import patience
+from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.shared.connect import Client, disconnect
+
+log = logging.getLogger(__name__)
+
+USUAL_SECONDS = 5.0
+MAX_CALLS = 16
+"""At a time, and so connections; others wait their turn, within their patience. Redis does one thing at a time, too."""
+TRIES = 3
+_PAUSE = 0.05
+
+Found = TypeVar("Found")
+Argument = str | int | float | bytes
+
+
+class RedisAwayError(UnavailableError):
+    """Redis does not answer, or refuses us."""
+
+    default = "The store that the replicas share does not answer for the moment; try again."
+
+
+class Link:
+    """The connection of one replica.
+
+    Attributes:
+        refused: Redis answers, but does not let us in, and never has: wrong credentials.
+    """
+
+    def __init__(self, client: Client, installation: str) -> None:
+        """Make it; nothing is connected before the first call.
+
+        Args:
+            client: of `connect`.
+            installation: what tells this installation from all others on the same Redis.
+        """
+        self.client = client
+        self._prefix = f"deplite:{{{installation}}}"
+        self._places = asyncio.Semaphore(MAX_CALLS)
+        self._away_since: float | None = None
+        self._welcome = self.refused = False
+
+    @property
+    def away(self) -> bool:
+        """Whether the last call got no answer."""
+        return self._away_since is not None
+
+    def key(self, *parts: str) -> str:
+        """Return the name of a key; the braces put all of an installation's into one slot of a cluster."""
+        return ":".join((self._prefix, *parts))
+
+    async def run(
+        self, script: str, keys: Sequence[str], arguments: Sequence[Argument] = (), *, repeatable: bool = False
+    ) -> Any:
+        """Run a Lua script; as `ask`."""
+
+        async def run() -> Any:
+            return await self.client.eval(script, len(keys), *keys, *map(_text, arguments))
+
+        return await self.ask(run, repeatable=repeatable)
+
+    async def ask(
+        self,
+        call: Callable[[], Awaitable[Found]],
+        *,
+        repeatable: bool = False,
+        probing: bool = False,
+        seconds: float = USUAL_SECONDS,
+    ) -> Found:
+        """Make a call.
+
+        Args:
+            call: makes it, once each time that it is called.
+            repeatable: whether it may be made again after its answer was lost.
+            probing: make it also while Redis is away: this one finds out whether it is back.
+            seconds: to wait, by those who are in no hurry.
+
+        Raises:
+            RedisAwayError: no answer, or one that says no.
+        """
+        if self.away and not probing:
+            raise RedisAwayError(retry_after=1)
+        try:
+            async with asyncio.timeout(patience(seconds)), self._places:
+                found = await self._tried(call, TRIES if repeatable else 1)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note(error)
+            raise RedisAwayError(retry_after=1) from error
+        self._answered()
+        return found
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await disconnect(self.client)
+
+    async def _tried(self, call: Callable[[], Awaitable[Found]], tries: int) -> Found:
+        for attempt in range(1, tries + 1):
+            try:
+                return await call()
+            except (RedisError, OSError):
+                if attempt == tries:
+                    raise
+                await asyncio.sleep(_PAUSE)
+        raise AssertionError("unreachable")
+
+    def _answered(self) -> None:
+        if self._away_since is not None:
+            seconds = time.monotonic() - self._away_since
+            log.info("Redis is back after %.1f s", seconds, extra={"action": "redis_back"})
+        self._away_since, self._welcome, self.refused = None, True, False
+
+    def _note(self, error: Exception) -> None:
+        if self._away_since is not None:
+            return
+        self._away_since = time.monotonic()
+        if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+            self.refused = not self._welcome
+            log.error(
+                "Redis refuses us (%s): check DEPLITE_REDIS_PASSWORD_FILE and DEPLITE_REDIS_USERNAME; limited calls "
+                "get 503 until then",
+                error,
+                extra={"action": "redis_refused"},
+            )
+            return
+        log.warning(
+            "Redis is away (%s: %s): limited calls get 503, all else goes on",
+            type(error).__name__,
+            error,
+            extra={"action": "redis_away"},
+        )
+
+
+def _text(argument: Argument) -> str | bytes:
+    return argument if isinstance(argument, bytes) else str(argument)

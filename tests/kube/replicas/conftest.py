@@ -1,0 +1,87 @@
+"""Two replicas of the apiserver in this process, which share a real Valkey; an agent and callers may use either."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.resources import Agent, ApiToken, Organization, Trigger
+from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.settings import RedisSettings
+from deplite_apiserver.shared.state import OverRedis
+from tests.kube.edge.people import People
+from tests.kube.jobs.conftest import Bench, benched, people, settings  # noqa: F401 - fixtures
+from tests.kube.serving import Replica, served, told, until
+from tests.valkey import Valkey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two replicas, and a client of each."""
+
+    one: Replica
+    other: Replica
+    clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
+
+    @property
+    def both(self) -> tuple[Replica, Replica]:
+        return self.one, self.other
+
+    def leader_first(self) -> tuple[Replica, Replica]:
+        """Return the one that holds the sweeper's Lease, and the one that does not."""
+        return self.both if self.one.context.desk.leads else (self.other, self.one)
+
+
+@contextlib.asynccontextmanager
+async def paired(settings: Settings, redis: RedisSettings) -> AsyncIterator[Pair]:  # noqa: F811 - no fixture here
+    """Serve two replicas, each with its own memory, connections and caches."""
+    shared = settings.model_copy(update={"redis": redis})
+    async with served(shared) as one, served(shared) as other, one.client() as client, other.client() as second:
+        pair = Pair(one=one, other=other, clients=(client, second))
+        for replica in pair.both:
+            assert isinstance(replica.context.shared, OverRedis)
+            await replica.context.shared.bells.listening.wait()
+        yield pair
+
+
+@pytest_asyncio.fixture(scope="module")
+async def pair(settings: Settings, valkey: Valkey) -> AsyncIterator[Pair]:  # noqa: F811 - the fixture
+    async with paired(settings, valkey.settings) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def bench(kube: KubeClient, organization: str, pair: Pair, people: People) -> AsyncIterator[Bench]:  # noqa: F811
+    """An organization with an agent; what it asks goes to the first replica."""
+    async with benched(kube, organization, pair.one, people) as made:
+        await told(Agent, ApiToken, Organization, Trigger)
+        yield made
+
+
+@pytest_asyncio.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
+    """A Valkey of the test's own, to be broken."""
+    server = Valkey(tmp_path / "valkey")
+    await server.start()
+    yield server
+    await server.kill()
+
+
+async def ready(client: httpx.AsyncClient) -> tuple[int, Any]:
+    """Return what a replica says of itself."""
+    answer = await client.get("/readyz")
+    return answer.status_code, answer.json()["status"]
+
+
+async def leading(pair: Pair) -> None:
+    """Wait until one of them holds the Lease."""
+
+    async def held() -> bool:
+        return any(replica.context.desk.leads for replica in pair.both)
+
+    await until(held, True, seconds=60)

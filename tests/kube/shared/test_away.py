@@ -1,0 +1,263 @@
+"""Redis away, back, back empty, or wrong about us: what is refused, what goes on, and what is known afterwards."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deplite.kube.errors import UnavailableError as KubeUnavailableError
+from deplite.patience import PATIENCE
+from deplite.resources.limits import RateLimit
+from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.jobs.quota import workflow_key
+from deplite_apiserver.jobs.view import JobView, project
+from deplite_apiserver.limits.limiter import Reservation
+from deplite_apiserver.limits.windows import Exceeded, quotas
+from deplite_apiserver.shared.connect import connect
+from deplite_apiserver.shared.limiter import RedisLimiter, UnseededError
+from deplite_apiserver.shared.link import Link, RedisAwayError
+from deplite_apiserver.shared.nonces import RedisNonces
+from deplite_apiserver.shared.once import RedisOnce
+from deplite_apiserver.shared.pulse import Pulse
+from tests.kube.serving import until
+from tests.kube.shared.conftest import link_to
+from tests.unit.apiserver.jobs.builders import NAMESPACE, job_body
+from tests.valkey import Valkey
+
+TWO = quotas("k", "token", RateLimit(per_minute=2))
+
+
+class Jobs:
+    """The cache of jobs of one replica."""
+
+    def __init__(self, *jobs: JobView) -> None:
+        self.jobs, self.error = list(jobs), None
+        self.freshened = 0
+
+    error: Exception | None
+
+    def values(self) -> list[JobView]:
+        return self.jobs
+
+    async def wait_synced(self) -> None:
+        return
+
+    async def freshen(self, seconds: float) -> None:
+        self.freshened += 1
+        if self.error is not None:
+            raise self.error
+
+
+def of_now(name: str) -> JobView:
+    """A job that was made a moment ago, as the cluster stores it."""
+    body = job_body()
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body["spec"] |= {"workflow": "deploy-prod", "agent": "web"}
+    return project(body | {"metadata": body["metadata"] | {"name": name, "creationTimestamp": at}})
+
+
+@pytest_asyncio.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
+    """A Valkey of the test's own, to be broken."""
+    server = Valkey(tmp_path / "valkey")
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest_asyncio.fixture
+async def link(mortal: Valkey, installation: str) -> AsyncIterator[Link]:
+    made = link_to(mortal, installation)
+    yield made
+    await made.close()
+
+
+def pulse_of(link: Link, jobs: Jobs) -> tuple[RedisLimiter, Pulse]:
+    limiter = RedisLimiter(link)
+    return limiter, Pulse(link, limiter, jobs, settle_seconds=0)
+
+
+async def test_an_empty_redis_lets_nobody_through_before_the_jobs_are_counted(link: Link) -> None:
+    jobs = Jobs(of_now("j-1"), of_now("j-2"))
+    limiter, pulse = pulse_of(link, jobs)
+    limit = quotas(workflow_key(NAMESPACE, "web", "deploy-prod"), "workflow", RateLimit(per_day=3))
+    with pytest.raises(UnseededError) as refused:
+        await limiter.reserve(limit)
+    assert refused.value.retry_after == 1
+    assert isinstance(await limiter.reserve(()), Reservation)  # what nothing limits needs no windows
+    await pulse.look()
+    assert (pulse.seeded.is_set(), jobs.freshened) == (True, 1)
+    assert [type(await limiter.reserve(limit)) for _ in range(2)] == [Reservation, Exceeded]
+
+
+async def test_one_of_many_replicas_counts(mortal: Valkey, installation: str) -> None:
+    links = [link_to(mortal, installation) for _ in range(5)]
+    jobs = [Jobs(of_now("j-1")) for _ in links]
+    pulses = [pulse_of(link, cache) for link, cache in zip(links, jobs, strict=True)]
+    await asyncio.gather(*(pulse.look() for _, pulse in pulses))
+    await asyncio.gather(*(pulse.look() for _, pulse in pulses))
+    assert sum(cache.freshened for cache in jobs) == 1
+    assert all(pulse.seeded.is_set() for _, pulse in pulses)
+    for link in links:
+        await link.close()
+
+
+async def test_a_replica_that_cannot_know_the_jobs_seeds_nothing_and_lets_others_try(link: Link) -> None:
+    jobs = Jobs()
+    jobs.error = KubeUnavailableError("away", retry_after=1)
+    limiter, pulse = pulse_of(link, jobs)
+    with pytest.raises(KubeUnavailableError):
+        await pulse.look()
+    with pytest.raises(UnseededError):
+        await limiter.reserve(TWO)
+    jobs.error = None
+    await pulse.look()
+    assert isinstance(await limiter.reserve(TWO), Reservation)
+
+
+async def test_one_that_was_held_up_beyond_its_lock_does_not_say_that_it_counted(link: Link, mortal: Valkey) -> None:
+    jobs = Jobs()
+    limiter, pulse = pulse_of(link, jobs)
+    async with mortal.client() as client:
+        seeding = asyncio.create_task(Pulse(link, limiter, jobs, settle_seconds=0.5).look())
+
+        async def locked() -> int:
+            return int(await client.exists(link.key("seeding")))
+
+        await until(locked, 1)
+        await client.set(link.key("seeding"), "another replica")
+        await seeding
+        assert not await client.exists(link.key("seeded"))
+        await client.delete(link.key("seeding"))
+    await pulse.look()
+    assert pulse.seeded.is_set()
+
+
+async def test_redis_that_comes_back_empty_is_counted_anew(link: Link, mortal: Valkey) -> None:
+    jobs = Jobs()
+    limiter, pulse = pulse_of(link, jobs)
+    await pulse.look()
+    key = workflow_key(NAMESPACE, "web", "deploy-prod")
+    three = quotas(key, "workflow", RateLimit(per_hour=3, per_day=3))
+    reserved = await limiter.reserve(three)
+    assert isinstance(reserved, Reservation)
+    jobs.jobs = [of_now("j-1")]  # what became of it
+    await mortal.restart()
+    with pytest.raises(UnavailableError):
+        await limiter.reserve(three)
+    with pytest.raises(UnavailableError):  # whether it was noticed by a broken connection or by the missing marker
+        await limiter.reserve(three)
+    await pulse.look()
+    await limiter.give_back(reserved)  # of the Redis before: nothing that was counted here
+    assert [type(await limiter.reserve(three)) for _ in range(3)] == [Reservation, Reservation, Exceeded]
+
+
+async def test_while_redis_is_away_limited_calls_are_refused_at_once(
+    link: Link, mortal: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    limiter, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    await mortal.kill()
+    for _ in range(20):
+        with pytest.raises(RedisAwayError) as refused:
+            await limiter.reserve(TWO)
+        assert refused.value.retry_after == 1
+        with pytest.raises(RedisAwayError):
+            await RedisOnce(link).first("event", "Ev1", 60)
+    assert link.away
+    assert sum(record.levelno == logging.WARNING for record in caplog.records) == 1  # said once, not for each call
+    with pytest.raises(RedisAwayError):
+        await pulse.look()
+    await mortal.start()
+    await pulse.look()
+    assert not link.away
+    assert isinstance(await limiter.reserve(TWO), Reservation)
+
+
+async def test_a_redis_that_stands_still_is_waited_for_within_the_patience_of_the_caller(
+    link: Link, mortal: Valkey
+) -> None:
+    limiter, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    mortal.pause()
+    try:
+        token = PATIENCE.set(0.3)
+        with pytest.raises(RedisAwayError):
+            await limiter.reserve(TWO)
+        PATIENCE.reset(token)
+        begun = time.monotonic()
+        for _ in range(200):  # those who come next do not wait at all
+            with pytest.raises(RedisAwayError):
+                await limiter.reserve(TWO)
+        assert time.monotonic() - begun < 60  # 200 times the usual patience would be a quarter of an hour
+    finally:
+        mortal.resume()
+    await pulse.look()
+    assert isinstance(await limiter.reserve(TWO), Reservation)
+
+
+async def test_nonces_are_known_here_while_redis_is_away_and_everywhere_when_it_is_back(
+    link: Link, mortal: Valkey, installation: str
+) -> None:
+    other_link = link_to(mortal, installation)
+    here, there = RedisNonces(link), RedisNonces(other_link)
+    _, pulse = pulse_of(link, Jobs())
+    pulse.subscribe(here.tell)
+    await pulse.look()
+    assert await here.spend("ag-1", "before", 1000)
+    await mortal.kill()
+    assert await here.spend("ag-1", "meanwhile", 1000)  # an agent's call goes on
+    assert not await here.spend("ag-1", "meanwhile", 1000)
+    assert not await here.spend("ag-1", "before", 1000)
+    await mortal.start()
+    await pulse.look()  # empty: seeded
+    await pulse.look()
+    assert not await there.spend("ag-1", "meanwhile", 1000)
+    assert not await there.spend("ag-1", "before", 1000)
+    assert await there.spend("ag-1", "new", 1000)
+    await other_link.close()
+
+
+async def test_a_wrong_password_is_said_and_the_replica_is_not_ready(
+    mortal: Valkey, installation: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password")
+    link = Link(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation)
+    limiter, pulse = pulse_of(link, Jobs())
+    assert not link.refused
+    with pytest.raises(RedisAwayError):
+        await pulse.look()
+    assert link.refused
+    assert "DEPLITE_REDIS_PASSWORD_FILE" in caplog.text
+    assert "not-the-password" not in caplog.text
+    wrong.write_text(mortal.password_file.read_text())  # mended: read again at the next connection
+    await pulse.look()
+    assert not link.refused
+    assert isinstance(await limiter.reserve(TWO), Reservation)
+    await link.close()
+
+
+async def test_a_password_that_changes_later_does_not_make_it_unready(link: Link, mortal: Valkey) -> None:
+    _, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    async with mortal.client() as client:
+        await client.config_set("requirepass", "another")
+        await client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(RedisAwayError):
+        await pulse.look()
+    assert (link.away, link.refused) == (True, False)
+
+
+async def test_a_script_that_redis_refuses_is_no_crash(link: Link, mortal: Valkey) -> None:
+    limiter, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    async with mortal.client() as client:
+        await client.config_set("maxmemory", "1")  # full, and it may evict nothing
+    with pytest.raises(RedisAwayError):
+        await limiter.reserve(TWO)

@@ -1,0 +1,56 @@
+"""What happens once, and nonces: in memory and over Redis, where two replicas share them."""
+
+import asyncio
+
+from deplite_apiserver.shared.link import Link
+from deplite_apiserver.shared.nonces import KEPT_SECONDS, RedisNonces
+from deplite_apiserver.shared.once import MemoryOnce, RedisOnce
+from tests.kube.shared.conftest import Twins
+from tests.unit.apiserver.clocks import StillClock
+
+
+async def test_only_the_first_is_first(twins: Twins) -> None:
+    one, other = twins.once(StillClock().monotonic)
+    outcomes = await asyncio.gather(*((one, other)[number % 2].first("event", "Ev1", 60) for number in range(50)))
+    assert sum(outcomes) == 1
+    assert await other.first("event", "Ev2", 60)
+    assert await other.first("state", "Ev1", 60)
+    assert not await one.first("state", "Ev1", 1)
+
+
+async def test_memory_forgets_what_is_over_and_nothing_else() -> None:
+    clock = StillClock()
+    once = MemoryOnce(clock.monotonic)
+    assert await once.first("event", "long", 600)
+    for number in range(100):
+        assert await once.first("event", str(number), 60)
+        clock.advance(1)
+    assert len(once._until) == 61
+    assert not await once.first("event", "long", 600)
+    clock.advance(500)
+    assert await once.first("event", "long", 600)
+
+
+async def test_redis_forgets_what_is_over(links: tuple[Link, Link]) -> None:
+    assert await RedisOnce(links[0]).first("event", "Ev1", 60)
+    assert 0 < await links[1].client.ttl(links[1].key("once", "event", "Ev1")) <= 60
+
+
+async def test_a_nonce_is_spent_once_an_agent(twins: Twins) -> None:
+    one, other = twins.nonces
+    assert await one.spend("ag-1", "a", 1000)
+    assert not await one.spend("ag-1", "a", 1000)
+    assert not await other.spend("ag-1", "a", 1300)
+    assert await other.spend("ag-2", "a", 1000)
+    assert await other.spend("ag-1", "b", 1000)
+    assert not await one.spend("ag-1", "b", 1000)
+
+
+async def test_of_a_nonce_that_comes_a_hundred_times_at_once_one_passes(twins: Twins) -> None:
+    outcomes = await asyncio.gather(*(twins.nonces[number % 2].spend("ag-1", "a", 1000) for number in range(100)))
+    assert sum(outcomes) == 1
+
+
+async def test_redis_keeps_a_nonce_for_as_long_as_it_could_be_replayed(links: tuple[Link, Link]) -> None:
+    assert await RedisNonces(links[0]).spend("ag-1", "a", 1000)
+    assert KEPT_SECONDS - 60 < await links[0].client.ttl(links[0].key("nonce", "ag-1", "a")) <= KEPT_SECONDS
