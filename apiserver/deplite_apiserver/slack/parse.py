@@ -154,6 +154,8 @@ class _Reading:
     def _take_param(self, name: str, value: str) -> str | None:
         if not name:
             return "A param is written `name=value`, without spaces around the `=`."
+        if name == "ref":  # who writes this means no param, and would get the default ref without a word
+            return "The ref goes without a name: `run TRIGGER REF`."
         if name in self._params:
             return "A param is there twice."
         self._params[name] = value
