@@ -14,6 +14,7 @@ from rich.console import Console
 
 from deplite.cli.data import add_data_option, layout_of
 from deplite.cli.nextsteps import show
+from deplite.local.down import MOST_REPLICAS
 from deplite.local.layout import Layout
 from deplite.local.progress import Steps
 from deplite.local.up import Options, Summary, Up
@@ -35,6 +36,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--organization", metavar="NAME", help="the organization to make (default: org-demo)")
     parser.add_argument("--port", metavar="N", type=_port, help="the apiserver's port (default: a free one, kept)")
+    parser.add_argument(
+        "--replicas",
+        metavar="N",
+        type=_replicas,
+        default=1,
+        help=f"apiservers behind the one port, sharing a Valkey (1 to {MOST_REPLICAS}; default: 1, without Valkey)",
+    )
     # The detached process writes to this descriptor once it is ready.
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -45,6 +53,12 @@ def _port(text: str) -> int:
     if not 1 <= port <= 65535:
         raise ValueError(text)
     return port
+
+
+def _replicas(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_REPLICAS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"choose a number from 1 to {MOST_REPLICAS}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,6 +76,7 @@ async def _stay(options: argparse.Namespace, layout: Layout) -> int:
         organization=options.organization,
         kubeconfig=options.kubeconfig.expanduser().resolve() if options.kubeconfig else None,
         port=options.port,
+        replicas=options.replicas,
     )
     up = Up(wanted, steps)
     ready = False
@@ -113,7 +128,7 @@ def _detach(options: argparse.Namespace, layout: Layout) -> int:
     """Start the same command in a session of its own and wait until it says that it is ready."""
     told, tell = os.pipe()
     command = [sys.executable, "-P", "-m", "deplite.cli.main", "up", "--data", str(layout.root)]
-    for name in ("kubeconfig", "organization", "port"):
+    for name in ("kubeconfig", "organization", "port", "replicas"):
         if (value := getattr(options, name)) is not None:
             command += [f"--{name}", str(value)]
     child = subprocess.Popen(  # noqa: S603 (our own command and checked arguments)

@@ -9,9 +9,13 @@ from deplite.local.layout import Layout
 from deplite.local.progress import Steps
 from deplite.local.state import PartState, State, read_state, write_state
 
+MOST_REPLICAS = 8
+"""Apiservers on one machine."""
 STOP_ORDER = (
     "agent",
     "apiserver",
+    *(f"apiserver-{number}" for number in range(1, MOST_REPLICAS + 1)),
+    "valkey",
     "operator",
     "seaweedfs",
     "kube-controller-manager",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from deplite.local.progress import Steps
 from deplite.local.session import Session
 from deplite.local.supervisor import Supervisor
 from deplite.local.together import together
+from deplite.local.valkey import PURPOSE as VALKEY_PURPOSE
+from deplite.local.valkey import Valkey
 from deplite.rights import PARTS, account_name
 
 KUBE_PURPOSE = "kube-apiserver"
@@ -44,6 +47,8 @@ class Options:
     """A cluster to use in place of one of our own."""
     port: int | None = None
     """Of the apiserver; None: that of the last run, else a free one."""
+    replicas: int = 1
+    """How many apiservers; more than one share a Valkey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,13 @@ class Up:
 
     def _purposes(self) -> tuple[str, ...]:
         own = () if self._options.kubeconfig else (KUBE_PURPOSE,)
-        return (API_PURPOSE, OPERATOR_PURPOSE, *own, *STORE_PURPOSES)
+        several = (VALKEY_PURPOSE, *(f"{API_PURPOSE}-{number}" for number in self._numbers)) if self._numbers else ()
+        return (API_PURPOSE, OPERATOR_PURPOSE, *own, *STORE_PURPOSES, *several)
+
+    @property
+    def _numbers(self) -> range:
+        """The replicas' numbers; none where there is one apiserver."""
+        return range(1, self._options.replicas + 1) if self._options.replicas > 1 else range(0)
 
     async def _start(self, api: Api) -> Summary:
         copy_examples(self._layout)
@@ -150,7 +161,7 @@ class Up:
             await installation.install(self._cluster)
             for part in PARTS:
                 self._issued[part] = await self._accounts.issue(account_name(part))
-        await together(self._install_organization(admin), self._start_operator(), self._start_apiserver())
+        await together(self._install_organization(admin), self._start_operator(), self._start_apiservers())
 
     async def _start_control_plane(self) -> Path:
         with self._steps.step("Programs of the control plane") as step:
@@ -179,18 +190,39 @@ class Up:
         with self._steps.step("Operator"):
             await self._supervisor.start(program)
 
-    async def _start_apiserver(self) -> None:
+    async def _start_apiservers(self) -> None:
+        replicas = await self._start_valkey() if self._numbers else [None]
         storage = await self._storage
+        await together(*(self._start_apiserver(storage, replica) for replica in replicas))
+
+    async def _start_apiserver(self, storage: parts.Storage, replica: parts.Replica | None) -> None:
         program = parts.apiserver(
             self._layout,
             self._port(API_PURPOSE),
             self._issued["apiserver"].kubeconfig,
             self._issuer.issuers_file,
             storage,
+            replica,
         )
-        with self._steps.step("Apiserver") as step:
+        with self._steps.step("Apiserver" if replica is None else f"Apiserver {replica.number}") as step:
             await self._supervisor.start(program)
             step.note = program.address or ""
+
+    async def _start_valkey(self) -> list[parts.Replica | None]:
+        """Start what replicas share, and return them."""
+        valkey = Valkey(self._layout.valkey, self._port(VALKEY_PURPOSE), self._layout.log(VALKEY_PURPOSE))
+        with self._steps.step("Valkey"):
+            valkey.prepare()
+            await self._supervisor.start(valkey.program())
+        if sys.platform != "linux":
+            self._steps.say(
+                f"This system does not spread connections to {self._url} over the apiservers: one of them gets all, "
+                "until it ends. `deplite status` shows the address of each."
+            )
+        return [
+            parts.Replica(number, self._port(f"{API_PURPOSE}-{number}"), valkey.url, valkey.password_file)
+            for number in self._numbers
+        ]
 
     async def _start_agent(self, api: Api) -> str:
         with self._steps.step("Agent") as step:

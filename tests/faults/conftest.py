@@ -13,6 +13,7 @@ from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger
+from tests.faults.pair import Pair
 from tests.faults.site import WENT_OFF, Site
 from tests.faults.stage import Stage
 from tests.slackfake import FakeSlack, serving
@@ -44,6 +45,23 @@ async def slack(site: Site, fake_slack: FakeSlack) -> AsyncIterator[FakeSlack]:
     fake_slack.heal()
     if not fake_slack.accepting:
         fake_slack.up()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def pair(session_folder: Path) -> AsyncIterator[Pair]:
+    """An installation with two apiservers."""
+    running = await Pair.start(session_folder / "pair", replicas=2)
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture
+async def pack(pair: Pair, tmp_path: Path, ledger: Ledger) -> AsyncIterator[Fleet]:
+    """Agents of the pair."""
+    await pair.ready()
+    made = Fleet(pair, tmp_path / "pack", ledger)
+    yield made
+    await made.close()
 
 
 @pytest_asyncio.fixture(scope="package")

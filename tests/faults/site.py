@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -39,8 +39,12 @@ class Site:
 
     @classmethod
     async def start(
-        cls, folder: Path, lost_seconds: int = LOST_SECONDS, more: Mapping[str, str] = MappingProxyType({})
-    ) -> "Site":
+        cls,
+        folder: Path,
+        lost_seconds: int = LOST_SECONDS,
+        more: Mapping[str, str] = MappingProxyType({}),
+        replicas: int = 1,
+    ) -> Self:
         """Start everything in a folder, with failpoints that nobody has armed yet, and more variables."""
         data, failpoints = folder / "data", folder / "failpoints"
         failpoints.mkdir(parents=True)
@@ -48,7 +52,7 @@ class Site:
         environment = {**os.environ, **ours, **more}
         process = await asyncio.create_subprocess_exec(
             DEPLITE,
-            *("up", "--detach", "--data", str(data)),
+            *("up", "--detach", "--data", str(data), "--replicas", str(replicas)),
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -100,12 +104,21 @@ class Site:
             while self.pid(part) in (gone, None):
                 await asyncio.sleep(0.05)
 
+    @property
+    def doors(self) -> list[str]:
+        """Where each apiserver answers by itself."""
+        return [self.url]
+
     async def ready(self) -> None:
-        """Wait until the apiserver is ready."""
+        """Wait until the apiserver is ready, or all of them are."""
+        for door in self.doors:
+            await self._ready(door)
+
+    async def _ready(self, door: str) -> None:
         async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(90):
             while True:
                 try:
-                    if (await client.get(f"{self.url}/readyz", timeout=5)).status_code == 200:
+                    if (await client.get(f"{door}/readyz", timeout=5)).status_code == 200:
                         return
                 except httpx.TransportError:
                     pass

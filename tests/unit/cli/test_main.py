@@ -28,6 +28,16 @@ def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["0", "9", "two", "-1"])
+def test_so_many_replicas_are_refused_and_that_says_how_many_there_may_be(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["up", "--replicas", number])
+    assert ended.value.code == 2
+    assert "--replicas: choose a number from 1 to 8" in capsys.readouterr().err
+
+
 def test_status_of_nothing_is_an_empty_list_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--data", str(tmp_path), "--output", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"parts": []}
