@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.jobs.view import JobView
 
 MOST = 4096
@@ -72,6 +73,6 @@ class Steps:
         self._steps.pop(key, None)
 
 
-def key_of(job: JobView) -> JobKey:
+def key_of(job: JobView | DeployJob) -> JobKey:
     """Return what tells one very job."""
-    return job.namespace, job.name, job.uid8
+    return job.namespace, job.name, job.metadata.uid[:8] if isinstance(job, DeployJob) else job.uid8

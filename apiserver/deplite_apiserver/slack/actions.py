@@ -21,10 +21,12 @@ from deplite_apiserver.jobs.calling import call_of
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.run import Asked
 from deplite_apiserver.jobs.run import Run as Ran
+from deplite_apiserver.jobs.steps import key_of
 from deplite_apiserver.lookup import trigger_id_of, trigger_of
 from deplite_apiserver.slack import texts
 from deplite_apiserver.slack.finding import find_job, find_trigger, triggers_of
 from deplite_apiserver.slack.links import BadCodeError, FullError
+from deplite_apiserver.slack.names import agent_names, job_url, title_of
 from deplite_apiserver.slack.parse import Cancel, Link, Logs, Rerun, Run, Status, Triggers, Unlink
 from deplite_apiserver.slack.speaker import (
     Member,
@@ -104,7 +106,7 @@ async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -
             return texts.log_end(job, await context.desk.logs.tail(name, LOG_LINES))
         case Triggers():
             found = triggers_of(context, member.organization)
-            return texts.triggers(found, agent_names(context, member.organization), speaker.says.command)
+            return texts.triggers(found, agent_names(context.caches, member.organization), speaker.says.command)
 
 
 async def _run(context: Context, member: Member, asked: Run, entry: Entry) -> str:
@@ -184,9 +186,10 @@ async def _status(context: Context, member: Member, asked: Status) -> str:
     job = await find_job(context, member, asked.job)
     return texts.status(
         job,
-        label=_label(context, job),
+        label=title_of(context.caches, job),
         waiting=context.desk.waiting_for(job),
-        url=f"{context.settings.public_url}/api/jobs/{job.name}",
+        step=context.desk.steps.of(key_of(job)),
+        url=job_url(context.settings.public_url, job),
     )
 
 
@@ -213,20 +216,4 @@ async def _link(context: Context, speaker: Speaker, code: str, entry: Entry) -> 
 
 
 def _started(context: Context, ran: Ran) -> str:
-    return texts.started(ran.job, _label(context, ran.job), again=ran.idempotent)
-
-
-def _label(context: Context, job: DeployJob) -> str:
-    trigger = context.caches.triggers.get(job.namespace, job.spec.trigger) if job.spec.trigger else None
-    return label_of(trigger) if trigger else job.spec.trigger or job.spec.workflow
-
-
-def label_of(trigger: Trigger) -> str:
-    """Return what people call a trigger."""
-    return trigger.spec.display_name or trigger.name
-
-
-def agent_names(context: Context, organization: str) -> dict[str, str]:
-    """Return what people call the agents of an organization, by object name."""
-    found = context.caches.agents.by("namespace", organization)
-    return {one.name: one.spec.display_name or one.name for one in found}
+    return texts.started(ran.job, title_of(context.caches, ran.job), again=ran.idempotent)

@@ -19,6 +19,7 @@ from deplite_apiserver.edge.body import absent
 from deplite_apiserver.errors import ValidationFailedError
 from deplite_apiserver.slack.actions import Asking, Pressed
 from deplite_apiserver.slack.answering import in_time
+from deplite_apiserver.slack.card import CANCEL, RERUN
 from deplite_apiserver.slack.parse import Cancel, parse
 from deplite_apiserver.slack.signature import SignedBody, SlackRequest
 from deplite_apiserver.slack.speaker import Speaker
@@ -26,8 +27,6 @@ from deplite_apiserver.slack.speaker import Speaker
 router = APIRouter(tags=["Slack"])
 
 MAX_FIELDS = 100
-CANCEL, RERUN = "deplite_cancel", "deplite_rerun"
-"""`action_id` of the buttons; their value is the id of a job."""
 TEAM, USER = re.compile(r"T[A-Z0-9]{1,20}"), re.compile(r"[UW][A-Z0-9]{1,20}")
 _KEY = re.compile(r"[!-~]{1,200}")
 

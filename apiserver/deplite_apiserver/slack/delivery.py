@@ -18,7 +18,7 @@ from deplite.resources.notify import SlackNotice
 from deplite.resources.resource import Resource
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.jobs.recent import Recent
-from deplite_apiserver.jobs.steps import JobKey
+from deplite_apiserver.jobs.steps import JobKey, key_of
 from deplite_apiserver.jobs.view import notice_of
 from deplite_apiserver.slack.card import Around, Card, card
 from deplite_apiserver.slack.errors import SlackRefusedError, SlackTokenError
@@ -138,9 +138,9 @@ class Delivery:
             message = await self._post(installation, job, notice, made)
             if message is None:
                 return None
-        elif self._shown.get(_key(job)) != shown:
+        elif self._shown.get(key_of(job)) != shown:
             await self._edit(installation, job, message, made)
-        self._shown[_key(job)] = shown
+        self._shown[key_of(job)] = shown
         return message.model_copy(update={"phase": job.status.phase})
 
     async def _post(
@@ -176,7 +176,7 @@ class Delivery:
                 ts=str(answer["ts"])[:32],
                 phase=job.status.phase,
             )
-            self._posted[_key(job)] = message
+            self._posted[key_of(job)] = message
             return message
         await self._undelivered.tell(job, code or "", notice.channel)
         return None
@@ -194,7 +194,7 @@ class Delivery:
 
     async def _write_down(self, job: DeployJob, message: SlackMessage) -> None:
         """Write where the card is, once it is there and once it shows the end."""
-        key = _key(job)
+        key = key_of(job)
         for _ in range(MAX_TRIES):
             if job.status.slack_message is None or message.phase.finished:
                 body = {"slackMessage": message.wire()}
@@ -235,7 +235,3 @@ class Delivery:
 def is_stale(ended: datetime | None, now: datetime) -> bool:
     """Whether a job ended so long ago that no card is owed any more."""
     return ended is not None and now - ended > STALE_AFTER
-
-
-def _key(job: DeployJob) -> JobKey:
-    return job.namespace, job.name, job.metadata.uid[:8]

@@ -9,10 +9,11 @@ from deplite_apiserver.context import Context
 from deplite_apiserver.errors import ApiError
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.slack import texts
-from deplite_apiserver.slack.actions import agent_names
+from deplite_apiserver.slack.blocks import section
 from deplite_apiserver.slack.errors import SlackTokenError
 from deplite_apiserver.slack.finding import triggers_of
 from deplite_apiserver.slack.mrkdwn import code, units
+from deplite_apiserver.slack.names import agent_names
 from deplite_apiserver.slack.speaker import Speaker, ToldError, member_of, workspace_of
 
 MAX_JOBS, MAX_TRIGGERS = 10, 25
@@ -58,7 +59,7 @@ def view_of(context: Context, speaker: Speaker, organization: str, hindrance: st
     """Return the view; a stranger sees nothing of the organization."""
     if hindrance is not None:
         return home([hindrance, speaker.says.help()])
-    names = agent_names(context, organization)
+    names = agent_names(context.caches, organization)
     mine = [one for one in context.caches.jobs.values() if one.namespace == organization]
     recent = heapq.nlargest(MAX_JOBS, mine, key=lambda one: (one.created_at, one.name))
     return home(
@@ -73,10 +74,7 @@ def view_of(context: Context, speaker: Speaker, organization: str, hindrance: st
 
 def home(sections: Sequence[str]) -> dict[str, Any]:
     """Return a home tab of sections of mrkdwn."""
-    return {
-        "type": "home",
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in sections],
-    }
+    return {"type": "home", "blocks": [section(text) for text in sections]}
 
 
 def _triggers(found: Sequence[Trigger], names: Mapping[str, str]) -> str:

@@ -84,6 +84,11 @@ def code_block(text: str, limit: int) -> str:
     return f"```\n{_cut(inner, limit - 8, escaped) or '-'}\n```"
 
 
+def link(url: str, label: str) -> str:
+    """Return a link to an address of ours; the label is ours, too."""
+    return f"<{escaped(url).replace('|', '%7C')}|{label}>"
+
+
 def escaped(text: str) -> str:
     """Return text with the three characters that Slack gives a meaning as entities."""
     return "".join(_ENTITIES.get(character, character) for character in text)

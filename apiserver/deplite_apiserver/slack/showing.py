@@ -7,11 +7,12 @@ from deplite.resources import DeployJob
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.jobs.desk import Desk
+from deplite_apiserver.jobs.steps import key_of
 from deplite_apiserver.slack.card import Around
 from deplite_apiserver.slack.cards import Cards
 from deplite_apiserver.slack.delivery import Delivery
 from deplite_apiserver.slack.desk import Slack
-from deplite_apiserver.slack.mrkdwn import escaped
+from deplite_apiserver.slack.names import agent_of, job_url, title_of
 from deplite_apiserver.slack.undelivered import Undelivered
 
 
@@ -42,15 +43,12 @@ def cards_of(slack: Slack, desk: Desk, *, kube: KubeClient, caches: Caches, cloc
 
 def _around(desk: Desk, caches: Caches, public_url: str) -> Callable[[DeployJob], Around]:
     def around(job: DeployJob) -> Around:
-        namespace, spec = job.namespace, job.spec
-        trigger = caches.triggers.get(namespace, spec.trigger) if spec.trigger else None
-        agent = caches.agents.get(namespace, spec.agent)
         return Around(
-            title=(trigger.spec.display_name if trigger else None) or spec.trigger or spec.workflow,
-            agent=(agent.spec.display_name if agent else None) or spec.agent,
-            url=escaped(f"{public_url}/api/jobs/{job.name}"),
+            title=title_of(caches, job),
+            agent=agent_of(caches, job),
+            url=job_url(public_url, job),
             waiting=desk.waiting_for(job),
-            step=desk.steps.of((namespace, job.name, job.metadata.uid[:8])),
+            step=desk.steps.of(key_of(job)),
         )
 
     return around

@@ -5,35 +5,26 @@ Every text says what is true now and, where something went wrong, what to do nex
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from deplite.protocol.phases import Phase
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.errors import ApiError
-from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.jobs.steps import Step
+from deplite_apiserver.jobs.view import FinishedJob, JobView
 from deplite_apiserver.jobs.waiting import Waiting
 from deplite_apiserver.logs.lines import LogLine
-from deplite_apiserver.slack.mrkdwn import code, code_block, sentence, units
+from deplite_apiserver.slack.mrkdwn import code, code_block, link, sentence, units
+from deplite_apiserver.slack.wording import complaint, last_event, moment, state, story
 
 NAME_LIMIT, MESSAGE_LIMIT, LOG_LIMIT = 130, 600, 2800
 """UTF-16 units."""
 LINE_LIMIT = 400
 MAX_TRIGGERS = 30
-_ICONS = {
-    Phase.QUEUED: ":hourglass_flowing_sand:",
-    Phase.RUNNING: ":arrow_forward:",
-    Phase.SUCCEEDED: ":white_check_mark:",
-    Phase.FAILED: ":x:",
-}
-_WAITS = {
-    Waiting.CONCURRENCY_GROUP: "it waits for older jobs of its concurrency group",
-    Waiting.AGENT_OFFLINE: "its agent is not connected",
-    Waiting.AGENT_CLAIM: "its agent has it and has not begun",
-}
+
 UNKNOWN_TEAM = (
-    "This workspace is not connected to an organization of Deplite. An owner connects it with the address that "
-    "`GET /orgs/:orgId/slack/install-url` gives."
+    "This workspace is not connected to an organization of Deplite. A member of one connects it with the "
+    "address that `GET /orgs/:orgId/slack/install-url` gives."
 )
 NO_MEMBER = (
     "You are linked to somebody who is no member of the organization any more. Nothing has been done; ask an owner of "
@@ -176,7 +167,7 @@ def cancelled(job: DeployJob, *, before: bool) -> str:
 
 def already_ended(job: DeployJob) -> str:
     """Say that there is nothing to stop."""
-    return f"{code(job.name, NAME_LIMIT)} has ended ({job.status.phase.wire}); there is nothing to stop."
+    return f"{code(job.name, NAME_LIMIT)} has ended ({_word(job)}); there is nothing to stop."
 
 
 def unlinked(*, was: bool) -> str:
@@ -184,35 +175,28 @@ def unlinked(*, was: bool) -> str:
     return "You are not linked any more." if was else "You were not linked; nothing has changed."
 
 
-def status(job: DeployJob, *, label: str, waiting: Waiting | None, url: str) -> str:
+def status(job: DeployJob, *, label: str, waiting: Waiting | None, step: Step | None, url: str) -> str:
     """Return how a job stands.
 
     Args:
         job: the job.
         label: what people call its trigger or workflow.
         waiting: what it waits for.
+        step: what it was last heard doing.
         url: where REST shows it.
     """
-    phase = job.status.phase
-    reason = f" ({job.status.reason.value})" if job.status.reason else ""
-    exit_code = f", exit code {job.status.exit_code}" if job.status.exit_code is not None else ""
-    lines = [f"{_ICONS[phase]} {code(label, NAME_LIMIT)} {phase.wire}{reason}{exit_code}"]
-    if waiting is not None:
-        lines.append(f"It has not begun: {_WAITS[waiting]}.")
-    elif job.spec.cancel is not None and not phase.finished:
-        lines.append("It has been asked to stop.")
-    if job.spec.ref:
-        lines.append(f"ref {code(job.spec.ref, NAME_LIMIT)}")
-    lines.append(_times(job))
-    if job.status.message:
-        lines.append(sentence(job.status.message, MESSAGE_LIMIT))
-    lines.append(f"{code(job.name, NAME_LIMIT)}  <{url}|details>")
+    ref = f" at {code(job.spec.ref, NAME_LIMIT)}" if job.spec.ref else ""
+    icon, word = state(job.status.phase, job.status.reason)
+    lines = [f"{icon} {code(label, NAME_LIMIT)}{ref}: {word}", story(job, waiting, step)]
+    if told := complaint(job):
+        lines.append(sentence(told, MESSAGE_LIMIT))
+    lines.append(f"{code(job.name, NAME_LIMIT)}  {link(url, 'details')}  {last_event(job)}".rstrip())
     return "\n".join(lines)
 
 
 def log_end(job: DeployJob, lines: Sequence[LogLine]) -> str:
     """Return the end of a log, as much as fits."""
-    head = f"{code(job.name, NAME_LIMIT)} ({job.status.phase.wire})"
+    head = f"{code(job.name, NAME_LIMIT)} ({_word(job)})"
     if not lines:
         return f"{head} has no lines in its log yet."
     kept: list[str] = []
@@ -252,7 +236,7 @@ def trigger_line(trigger: Trigger, names: Mapping[str, str]) -> str:
     suspended = ", suspended" if spec.suspended else ""
     ran = ""
     if last.last_job_phase is not None and last.last_job_at is not None:
-        ran = f", last {Phase(last.last_job_phase).wire} {moment(last.last_job_at)}"
+        ran = f", last {state(Phase(last.last_job_phase))[1]} {moment(last.last_job_at)}"
     return f"• {code(trigger.name, NAME_LIMIT)}{label}: {workflow} on {agent}{suspended}{ran}"
 
 
@@ -260,31 +244,12 @@ def job_line(job: JobView) -> str:
     """Return one line about a job."""
     ref = f" at {code(job.ref, NAME_LIMIT)}" if job.ref else ""
     name = code(job.trigger or job.workflow, NAME_LIMIT)
-    return f"{_ICONS[job.phase]} {name}{ref} {job.phase.wire} {moment(job.created_at)} {code(job.name, NAME_LIMIT)}"
+    icon, word = state(job.phase, job.reason if isinstance(job, FinishedJob) else None)
+    return f"{icon} {name}{ref} {word} {moment(job.created_at)} {code(job.name, NAME_LIMIT)}"
 
 
-def moment(at: datetime) -> str:
-    """Return a moment that each reader sees in their own time zone."""
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
-
-
-def duration(seconds: float) -> str:
-    """Return how long something took, as people say it."""
-    whole = max(0, int(seconds))
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _times(job: DeployJob) -> str:
-    begun, ended = job.status.started_at, job.status.finished_at
-    if begun and ended:
-        return f"took {duration((ended - begun).total_seconds())}, ended {moment(ended)}"
-    if ended:
-        return f"ended {moment(ended)}"
-    if begun:
-        return f"running since {moment(begun)}"
-    queued = job.metadata.creation_timestamp
-    return f"queued {moment(queued)}" if queued else "queued"
+def _word(job: DeployJob) -> str:
+    return state(job.status.phase, job.status.reason)[1]
 
 
 def _jobs(jobs: Sequence[JobView]) -> str:

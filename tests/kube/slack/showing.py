@@ -15,7 +15,7 @@ from deplite.resources.deployjob import DeployJobStatus
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.jobs.recent import Recent
-from deplite_apiserver.jobs.steps import Steps
+from deplite_apiserver.jobs.steps import Steps, key_of
 from deplite_apiserver.jobs.transition import Claimed, Ended, Reported, Transitions, Verdict
 from deplite_apiserver.slack.app import SCOPES, SlackApp
 from deplite_apiserver.slack.card import Around
@@ -155,7 +155,7 @@ class Stage:
         assert task.cancelled(), task.exception()
 
     def _around(self, job: DeployJob) -> Around:
-        step = self.steps.of((job.namespace, job.name, job.metadata.uid[:8]))
+        step = self.steps.of(key_of(job))
         return Around(title="Deploy", agent="web", url=f"https://deplite.example.com/api/jobs/{job.name}", step=step)
 
     async def _mark(self, installation: SlackInstallation, code: str) -> None:

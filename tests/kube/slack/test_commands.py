@@ -135,7 +135,7 @@ async def test_what_has_ended_is_not_stopped_but_can_be_run_again(shop: Shop) ->
     await shop.report(job.name, "running")
     await shop.report(job.name, "failed", exitCode=3)
     assert "has ended (failed); there is nothing to stop" in await shop.say("cancel")
-    assert "exit code 3" in await shop.say("status")
+    assert "Exit code 3." in await shop.say("status")
     again = await shop.ran("rerun")
     assert (again.spec.ref, again.spec.params) == ("main", {"replicas": 4})
 

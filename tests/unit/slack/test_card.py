@@ -100,6 +100,11 @@ def mrkdwn(made: Card) -> list[str]:
     return found
 
 
+def test_who_does_not_see_the_blocks_hears_what_matters() -> None:
+    made = card(job(spec={"ref": "main"}, phase="Failed", reason="exit_code", exitCode=3, **END), around())
+    assert made.text == "Deploy Prod at `main`: failed. A step failed. Exit code 3. It ended after 2 min 34 s."
+
+
 def test_a_queued_job_says_what_it_waits_for_and_can_be_cancelled() -> None:
     made = card(job(), around(waiting=Waiting.AGENT_OFFLINE))
     assert made.blocks[0]["text"]["text"] == ":hourglass_flowing_sand: Deploy Prod: queued"
