@@ -10,21 +10,36 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.controlplane import ControlPlane
+from deplite.local.controlplane import ControlPlane, find_or_build
 from deplite.local.objectstore import ObjectStore
+from deplite.local.ports import choose
 from deplite.resources import DeployJob
 from deplite.resources.resource import utc
 from deplite_apiserver.logs.lines import encode, line
 from deplite_apiserver.storage.pieces import LogName, part_key
 from deplite_apiserver.storage.s3 import S3Store
+from tests.definitions import apply_definitions
 from tests.faults.twins import Twins
 from tests.kube.serving import until
 from tests.kube.storing import place_of
 
 
 @pytest_asyncio.fixture
-async def twins(tmp_path: Path, control_plane: ControlPlane, object_store: ObjectStore) -> AsyncIterator[Twins]:
-    async with Twins.running(tmp_path, control_plane, object_store) as running:
+async def own_plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
+    """A control plane without another apiserver of ours, which would hold the Lease."""
+    ports = choose(["kube-apiserver"], {})
+    plane = ControlPlane(tmp_path / "cp", await find_or_build(), ports["kube-apiserver"], fsync=False)
+    await plane.start()
+    try:
+        await apply_definitions(plane)
+        yield plane
+    finally:
+        await plane.stop()
+
+
+@pytest_asyncio.fixture
+async def twins(tmp_path: Path, own_plane: ControlPlane, object_store: ObjectStore) -> AsyncIterator[Twins]:
+    async with Twins.running(tmp_path, own_plane, object_store) as running:
         yield running
 
 
