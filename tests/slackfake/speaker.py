@@ -117,7 +117,7 @@ class Speaker:
             "api_app_id": self.slack.app.id,
             "is_enterprise_install": "false",
             "response_url": self.hook(team, user, channel),
-            "trigger_id": trigger_id or self._trigger_id(),
+            "trigger_id": trigger_id or self.fresh_trigger_id(),
         }
 
     def press(
@@ -160,7 +160,7 @@ class Speaker:
                 "channel_id": message.channel,
                 "is_ephemeral": False,
             },
-            "trigger_id": trigger_id or self._trigger_id(),
+            "trigger_id": trigger_id or self.fresh_trigger_id(),
             "team": {"id": team.id, "domain": team.name.lower()},
             "enterprise": None,
             "is_enterprise_install": False,
@@ -264,7 +264,8 @@ class Speaker:
                 whisper = Whisper(user=user, channel=channel, text=reply.text, blocks=blocks, how="command")
                 team.whispers.append(whisper)
 
-    def _trigger_id(self) -> str:
+    def fresh_trigger_id(self) -> str:
+        """An id that Slack gives each command and press."""
         return f"{next(self._triggers)}.{secrets.randbelow(10**9)}.{secrets.token_hex(16)}"
 
 

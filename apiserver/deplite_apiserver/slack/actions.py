@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deplite.resources.deployjob import Cancel as Wish
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import JOB_ID_PATTERN
-from deplite.resources.slackinstallation import LinkCode, SlackLink
+from deplite.resources.slackinstallation import LinkCode, SlackInstallation, SlackLink
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.audit.acts import OF_SLACK
 from deplite_apiserver.audit.entry import Entry
@@ -51,7 +51,8 @@ class Pressed:
     """The message that shows it."""
 
 
-Asking = Run | Status | Logs | Cancel | Rerun | Triggers | Link | Unlink | Pressed
+OfMembers = Run | Status | Logs | Cancel | Rerun | Triggers | Pressed
+Asking = OfMembers | Link | Unlink
 
 
 async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -> str:
@@ -74,26 +75,24 @@ async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -
     installation = await workspace_of(context, speaker)
     entry.within(installation.namespace)
     entry.who = {"kind": "slack", "id": speaker.id}
-    door = context.slack.door
     match asked:
         case Link():
-            return await _link(context, speaker, asked.code, entry)
+            return await _link(context, speaker, installation, asked.code, entry)
         case Unlink():
-            entry.begin(OF_SLACK["unlink"])
-            # A replay must not undo a newer link.
-            new = door.seen.first(f"unlink {speaker.id} {speaker.key}")
-            was = new and await door.links.remove(installation, speaker.user_id)
-            entry.made(installation.spec.team_id, changed=was)
-            return texts.unlinked(was=was)
+            return await _unlink(context, speaker, installation, entry)
     member = member_of(context, speaker, installation)
     entry.who["member"] = member.caller.id
+    return await _act_as(context, member, asked, entry)
+
+
+async def _act_as(context: Context, member: Member, asked: OfMembers, entry: Entry) -> str:
     match asked:
         case Run():
             return await _run(context, member, asked, entry)
         case Rerun():
-            _refuse_repeat(context, speaker, "rerun", asked.job)
+            _refuse_repeat(context, member.speaker, "rerun", asked.job)
             job = await find_job(context, member, asked.job)
-            return _started(context, await _again(context, member, job, f"slack {speaker.key}", entry))
+            return _started(context, await _again(context, member, job, f"slack {member.speaker.key}", entry))
         case Pressed():
             return await _press(context, member, asked, entry)
         case Cancel():
@@ -106,7 +105,7 @@ async def act(context: Context, speaker: Speaker, asked: Asking, entry: Entry) -
             return texts.log_end(job, await context.desk.logs.tail(name, LOG_LINES))
         case Triggers():
             found = triggers_of(context, member.organization)
-            return texts.triggers(found, agent_names(context.caches, member.organization), speaker.says.command)
+            return texts.triggers(found, agent_names(context.caches, member.organization), member.speaker.says.command)
 
 
 async def _run(context: Context, member: Member, asked: Run, entry: Entry) -> str:
@@ -193,9 +192,7 @@ async def _status(context: Context, member: Member, asked: Status) -> str:
     )
 
 
-async def _link(context: Context, speaker: Speaker, code: str, entry: Entry) -> str:
-    installation = await workspace_of(context, speaker)
-
+async def _link(context: Context, speaker: Speaker, installation: SlackInstallation, code: str, entry: Entry) -> str:
     def admit(found: LinkCode) -> None:
         caller = UserCaller(issuer=found.issuer, subject=found.subject)
         require_member(context, caller, installation.namespace)
@@ -213,6 +210,15 @@ async def _link(context: Context, speaker: Speaker, code: str, entry: Entry) -> 
         raise ToldError(speaker.says.full()) from None
     entry.made(installation.spec.team_id)
     return speaker.says.linked(installation.namespace)
+
+
+async def _unlink(context: Context, speaker: Speaker, installation: SlackInstallation, entry: Entry) -> str:
+    door = context.slack.door
+    entry.begin(OF_SLACK["unlink"])
+    new = door.seen.first(f"unlink {speaker.id} {speaker.key}")  # a replay must not undo a newer link
+    was = new and await door.links.remove(installation, speaker.user_id)
+    entry.made(installation.spec.team_id, changed=was)
+    return texts.unlinked(was=was)
 
 
 def _started(context: Context, ran: Ran) -> str:

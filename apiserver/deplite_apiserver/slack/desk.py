@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from deplite.kube.client import KubeClient
+from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.errors import ConflictError
@@ -14,6 +16,7 @@ from deplite_apiserver.slack.app import SlackApp
 from deplite_apiserver.slack.checks import Checks
 from deplite_apiserver.slack.connections import Connections
 from deplite_apiserver.slack.door import Door
+from deplite_apiserver.slack.errors import SlackTokenError
 from deplite_apiserver.slack.installations import Installations
 from deplite_apiserver.slack.state import PURPOSE, States
 from deplite_apiserver.slack.tokens import BotTokens
@@ -88,6 +91,19 @@ class Slack:
                 code="slack_not_configured",
             )
         return self._app
+
+    async def say(self, installation: SlackInstallation, method: str, **payload: Any) -> None:
+        """Call a method of the Web API; where Slack refuses the token, that is noted before the error goes on.
+
+        Raises:
+            SlackError: Slack did not do it.
+            KubeError: the bot token cannot be read.
+        """
+        try:
+            await self.app.call(installation, method, **payload)
+        except SlackTokenError as error:
+            await self.connections.mark(installation, error.code)
+            raise
 
     async def run(self) -> None:
         """Do all that goes on beside requests; for ever, unless Slack is off."""

@@ -20,7 +20,6 @@ from deplite_apiserver.edge.body import json_value, validated
 from deplite_apiserver.errors import ValidationFailedError
 from deplite_apiserver.slack.answering import in_time
 from deplite_apiserver.slack.commands import TEAM, USER
-from deplite_apiserver.slack.errors import SlackTokenError
 from deplite_apiserver.slack.home import publish
 from deplite_apiserver.slack.parse import parse
 from deplite_apiserver.slack.signature import SignedBody, SlackRequest
@@ -130,13 +129,8 @@ async def _mentioned(context: Context, team_id: str, event_id: str, event: Mappi
 
 async def _say(context: Context, speaker: Speaker, message: Mapping[str, Any]) -> None:
     installation = context.slack.installations.connected(speaker.team_id)
-    if installation is None:
-        return  # there is no token to say it with
-    try:
-        await context.slack.app.call(installation, "chat.postEphemeral", **message)
-    except SlackTokenError as error:
-        await context.slack.connections.mark(installation, error.code)
-        raise
+    if installation is not None:  # else there is no token to say it with
+        await context.slack.say(installation, "chat.postEphemeral", **message)
 
 
 def after_mention(text: str, bot: str | None) -> str:

@@ -10,7 +10,6 @@ from deplite_apiserver.errors import ApiError
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.slack import texts
 from deplite_apiserver.slack.blocks import section
-from deplite_apiserver.slack.errors import SlackTokenError
 from deplite_apiserver.slack.finding import triggers_of
 from deplite_apiserver.slack.mrkdwn import code, units
 from deplite_apiserver.slack.names import agent_names
@@ -34,11 +33,7 @@ async def publish(context: Context, speaker: Speaker) -> None:
     except ToldError:
         return  # there is no token to say it with
     view = view_of(context, speaker, installation.namespace, _hindrance(context, speaker))
-    try:
-        await context.slack.app.call(installation, "views.publish", user_id=speaker.user_id, view=view)
-    except SlackTokenError as error:
-        await context.slack.connections.mark(installation, error.code)
-        raise
+    await context.slack.say(installation, "views.publish", user_id=speaker.user_id, view=view)
 
 
 def _hindrance(context: Context, speaker: Speaker) -> str | None:

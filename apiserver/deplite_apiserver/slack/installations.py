@@ -17,11 +17,6 @@ class Installations:
     def __init__(self, cache: Cache[SlackInstallation]) -> None:
         self._cache = cache
 
-    @property
-    def synced(self) -> bool:
-        """Whether what is not here is nowhere."""
-        return self._cache.synced
-
     def connected(self, team_id: str) -> SlackInstallation | None:
         """Return the one through which a workspace is served, whatever organization it belongs to."""
         found = [one for one in self._cache.by("team", team_id) if serves(one)]

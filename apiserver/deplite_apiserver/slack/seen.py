@@ -28,10 +28,6 @@ class Seen:
         self._at[one] = now
         return True
 
-    def forget(self, one: str) -> None:
-        """Take an id as new the next time: what it stands for was not done."""
-        self._at.pop(one, None)
-
     def _prune(self, now: float) -> None:
         # In the order of arrival: what is old is at the front.
         while self._at:

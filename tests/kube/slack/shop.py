@@ -78,7 +78,7 @@ class Shop:
             "type": "block_actions",
             "user": {"id": user, "username": user.lower(), "team_id": team.id},
             "container": {"type": "message", "message_ts": card, "channel_id": CHANNEL},
-            "trigger_id": slack._trigger_id(),
+            "trigger_id": slack.fresh_trigger_id(),
             "team": {"id": team.id, "domain": "acme"},
             "channel": {"id": CHANNEL, "name": "general"},
             "response_url": slack.hook(team, user, CHANNEL),

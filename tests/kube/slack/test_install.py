@@ -10,6 +10,7 @@ import pytest
 from deplite.kube.errors import NotFoundError
 from deplite.resources import Organization
 from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.slack.state import PURPOSE, States
 from tests.kube.edge.answers import refused
 from tests.kube.serving import MovableClock, until
 from tests.kube.slack.conftest import Office
@@ -79,7 +80,8 @@ async def test_a_link_connects_once(office: Office) -> None:
 async def test_a_link_connects_once_also_after_a_restart(office: Office) -> None:
     back = await office.approved()
     assert (await office.http.get(back)).status_code == 200
-    office.replica.context.slack.states._spent.clear()  # what a new process knows
+    context = office.replica.context
+    context.slack.states = States(context.server_keys.derived(PURPOSE), context.clock.now)  # what a new process knows
     refused(await office.http.get(back), 400, "invalid_state")
 
 

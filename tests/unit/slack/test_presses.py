@@ -37,4 +37,5 @@ def test_they_are_bounded() -> None:
     found = Presses(Moving().now)
     for number in range(presses.MOST + 5):
         assert found.earlier(str(number)) is None
-    assert len(found._known) == presses.MOST
+    assert found.earlier(str(presses.MOST + 4)) is not None
+    assert found.earlier("0") is None, "the oldest went first"

@@ -21,18 +21,9 @@ def test_an_id_is_new_once_an_hour() -> None:
     assert found.first("a")
 
 
-def test_what_was_not_done_is_new_again() -> None:
-    found = Seen(Moving().now)
-    assert found.first("a")
-    found.forget("a")
-    found.forget("never seen")
-    assert found.first("a")
-
-
 def test_no_more_than_ten_thousand_are_remembered() -> None:
     found = Seen(Moving().now)
     for number in range(seen.MOST + 2):
         assert found.first(str(number))
-    assert len(found._at) <= seen.MOST + 1
     assert not found.first(str(seen.MOST + 1))
     assert found.first("0")
