@@ -95,6 +95,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("killed-up") / "data"
     (folder / "workflows").mkdir(parents=True)
     ledger = folder.parent / "ledger"
+    ledger.touch()
     (folder / "workflows" / "count.yaml").write_text(WORKFLOW.replace("LEDGER_PATH", str(ledger)))
     up(folder)
     yield folder
