@@ -72,7 +72,7 @@ async def test_a_run_whose_answer_is_lost_is_told_as_unknown_and_found_by_status
         await healed_again(shop, proxy)
 
     async def shown() -> bool:
-        return "`Deploy Production` queued" in await shop.say("status")
+        return "`Deploy Production` at `main`: queued" in await shop.say("status")
 
     await until(shown, True, seconds=60)
     (job,) = await shop.jobs()
