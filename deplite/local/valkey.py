@@ -69,7 +69,7 @@ class Valkey:
         return Program(
             name=PURPOSE,
             argv=(
-                str(_binary()),
+                str(binary()),
                 str(self.folder / "valkey.conf"),
             ),  # the password is in the file: arguments are public
             cwd=self.folder,
@@ -93,7 +93,12 @@ class Valkey:
             return False
 
 
-def _binary() -> Path:
+def binary() -> Path:
+    """Return the program.
+
+    Raises:
+        StartError: there is none for this machine.
+    """
     try:
         path: Path = get_binary_path()
     except ValkeyBinaryNotFoundError as error:

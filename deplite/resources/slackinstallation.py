@@ -1,5 +1,6 @@
 """SlackInstallation: a Slack workspace that an organization connected."""
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -8,7 +9,10 @@ from deplite.resources.limits import ObjectName
 from deplite.resources.notify import TeamId
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 
+TOKEN_KEY = "token"  # noqa: S105 - the name of a key
+"""Where in its Secret the bot token is."""
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class SlackInstallationSpec(Spec):
@@ -18,7 +22,7 @@ class SlackInstallationSpec(Spec):
     team_name: str | None = Field(default=None, max_length=255)
     scopes: tuple[str, ...] = Field(default=(), max_length=64)
     secret_name: ObjectName
-    """Its key `token` holds the bot token."""
+    """Its key `TOKEN_KEY` holds the bot token."""
     installed_by: str | None = Field(default=None, max_length=768)
     """The member who connected it, as `issuer#subject`; None: it was declared with kubectl or in Git."""
 
@@ -64,3 +68,18 @@ class SlackInstallation(Resource):
 
     spec: SlackInstallationSpec
     status: SlackInstallationStatus = Field(default_factory=SlackInstallationStatus)
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is being deleted."""
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def serves(self) -> bool:
+        """Whether Slack accepted its token, and it is not being deleted."""
+        return self.status.connected and not self.ending
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What sorts the oldest first: of those that serve a workspace, that one does."""
+        return self.metadata.creation_timestamp or _LAST, self.metadata.uid

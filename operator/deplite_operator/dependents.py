@@ -42,9 +42,7 @@ def _of_workspace(world: World, change: Change[SlackInstallation]) -> Iterator[I
 
 def _served(installation: SlackInstallation | None) -> str | None:
     """Return the workspace that one has connected."""
-    if installation is None or installation.metadata.deletion_timestamp is not None:
-        return None
-    return installation.spec.team_id if installation.status.connected else None
+    return installation.spec.team_id if installation is not None and installation.serves else None
 
 
 def _tokens(world: World, change: Change[Any], field: str) -> Iterator[Item]:

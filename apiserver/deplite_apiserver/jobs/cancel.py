@@ -5,16 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from deplite.failpoints import failpoint
-from deplite.kube.errors import ConflictError as StaleError
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
+from deplite.kube.swap import swap
 from deplite.resources.deployjob import Cancel, DeployJob
 from deplite.resources.resource import Resource
 from deplite_apiserver.errors import ConflictError, NotFoundError
 
 log = logging.getLogger(__name__)
-
-MAX_TRIES = 5
-"""How often it is decided anew when somebody else wrote in between."""
 
 
 class JobStore(Protocol):
@@ -55,16 +52,11 @@ class Cancels:
             ConflictError: `job_finished`: it has ended.
             KubeError: nothing was stored.
         """
-        for attempt in range(1, MAX_TRIES + 1):
-            job = await self._present(namespace, name, uid)
-            if job.spec.cancel is not None:
-                return job
-            try:
-                return await self._write(job, cancel)
-            except StaleError:
-                if attempt == MAX_TRIES:
-                    raise
-        raise AssertionError("the loop above returns or raises")
+
+        async def wish(job: DeployJob) -> DeployJob:
+            return job if job.spec.cancel is not None else await self._write(job, cancel)
+
+        return await swap(lambda: self._present(namespace, name, uid), wish)
 
     async def _present(self, namespace: str, name: str, uid: str) -> DeployJob:
         try:

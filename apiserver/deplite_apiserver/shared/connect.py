@@ -1,6 +1,5 @@
 """From settings to a client of Redis: one server, the master that Sentinels name, or a cluster."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.maint_notifications import MaintNotificationsConfig
 
+from deplite_apiserver.secretfiles import SecretFiles
 from deplite_apiserver.shared.settings import RedisSettings
-from deplite_apiserver.storage.credentials import read_key
-
-log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 """As those wait who are in no hurry; callers of ours give up before."""
@@ -31,21 +28,14 @@ class PasswordFile(CredentialProvider):
     """The password as its file says it when a connection is made: a rotated one needs no restart."""
 
     def __init__(self, file: Path, username: str | None) -> None:
-        """Read it for the first time.
-
-        Raises:
-            OSError: it cannot be read.
-            ValueError: it is empty, or no text.
-        """
-        self._file, self._username, self._last = file, username, read_key(file)
+        """Read it for the first time; errors as `SecretFiles`."""
+        self._username = username
+        self._file = SecretFiles(file, what="the password of Redis", action="redis_unread")
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return the present credential; while the file cannot be read, the last one that could."""
-        try:
-            self._last = read_key(self._file)
-        except (OSError, ValueError) as error:
-            log.warning("the password of Redis not read: %s", type(error).__name__, extra={"action": "redis_unread"})
-        return (self._last,) if self._username is None else (self._username, self._last)
+        (password,) = self._file.read()
+        return (password,) if self._username is None else (self._username, password)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
         """As `get_credentials`: a small file needs no thread."""

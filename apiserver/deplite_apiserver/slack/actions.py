@@ -17,6 +17,7 @@ from deplite_apiserver.auth.callers import UserCaller
 from deplite_apiserver.context import Context
 from deplite_apiserver.edge.body import validated
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID
+from deplite_apiserver.jobs.callers import is_member
 from deplite_apiserver.jobs.calling import call_of
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.run import Asked
@@ -32,7 +33,6 @@ from deplite_apiserver.slack.speaker import (
     Member,
     Speaker,
     ToldError,
-    is_member,
     member_of,
     require_member,
     workspace_of,

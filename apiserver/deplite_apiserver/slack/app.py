@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from deplite.patience import patience
 from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.secretfiles import SecretFiles
 from deplite_apiserver.slack.errors import (
     TOKEN_CODES,
     SlackError,
@@ -23,7 +24,6 @@ from deplite_apiserver.slack.errors import (
     SlackTokenError,
     SlackUnavailableError,
 )
-from deplite_apiserver.slack.secretfile import SecretFile
 from deplite_apiserver.slack.settings import SLACK_URL, SlackSettings
 from deplite_apiserver.slack.tokens import BotTokens
 
@@ -70,14 +70,16 @@ class SlackApp:
             ValueError: one is empty.
         """
         self.settings, self.tokens = settings, tokens
-        self._client_secret = SecretFile(settings.client_secret_file)
-        self._signing_secret = SecretFile(settings.signing_secret_file)
+        self._client_secret, self._signing_secret = (
+            SecretFiles(file, what="Slack's secret", action="slack_secret_unread")
+            for file in (settings.client_secret_file, settings.signing_secret_file)
+        )
         self._made: aiohttp.ClientSession | None = None
 
     @property
     def signing_secret(self) -> str:
         """What Slack signs its requests with."""
-        return self._signing_secret.read()
+        return self._signing_secret.read()[0]
 
     def install_url(self, *, state: str, redirect_uri: str) -> str:
         """Return the address at which a person installs the app into a workspace."""
@@ -165,7 +167,7 @@ class SlackApp:
             await self._made.close()
 
     def _credentials(self) -> dict[str, str]:
-        return {"client_id": self.settings.client_id, "client_secret": self._client_secret.read()}
+        return {"client_id": self.settings.client_id, "client_secret": self._client_secret.read()[0]}
 
     def _is_hook(self, url: str) -> bool:
         parts = urlsplit(url)

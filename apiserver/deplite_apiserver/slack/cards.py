@@ -21,7 +21,7 @@ from deplite_apiserver.jobs.steps import JobKey, Steps, key_of
 from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
 from deplite_apiserver.slack.delivery import Delivery, is_stale
 from deplite_apiserver.slack.errors import SlackError, SlackLimitedError, SlackUnavailableError
-from deplite_apiserver.slack.installations import Installations, serves
+from deplite_apiserver.slack.installations import Installations
 from deplite_apiserver.slack.outbox import Item, Outbox, Tempo, Urgency
 
 log = logging.getLogger(__name__)
@@ -136,8 +136,8 @@ class Cards:
             self._put(job, Urgency.STEP)
 
     def _workspace_changed(self, change: Change[SlackInstallation]) -> None:
-        connected = change.new is not None and serves(change.new)
-        if self._group is not None and connected and not (change.old is not None and serves(change.old)):
+        connected = change.new is not None and change.new.serves
+        if self._group is not None and connected and not (change.old is not None and change.old.serves):
             self._scan()
 
     def _forget(self, key: JobKey) -> None:

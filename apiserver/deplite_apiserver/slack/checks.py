@@ -25,7 +25,6 @@ from deplite_apiserver.slack.errors import (
     SlackTokenError,
     SlackUnavailableError,
 )
-from deplite_apiserver.slack.installations import ending
 from deplite_apiserver.slack.tokens import BotTokens
 
 log = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ class Checks:
     async def round(self, app: SlackApp) -> None:
         """Look at all that are due; one that cannot be looked at now waits by itself and holds up no other."""
         self._rounds += 1
-        present = {one.key: one for one in self._cache.values() if not ending(one)}
+        present = {one.key: one for one in self._cache.values() if not one.ending}
         kept = present.keys() if self._holds_lease() else frozenset()
         self._seen = {key: seen for key, seen in self._seen.items() if key in kept}
         self._troubles = {key: trouble for key, trouble in self._troubles.items() if key in kept}

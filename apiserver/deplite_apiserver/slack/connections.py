@@ -18,7 +18,7 @@ from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.errors import ConflictError, UnavailableError
 from deplite_apiserver.slack.app import Granted, SlackApp
 from deplite_apiserver.slack.errors import SlackError, SlackLimitedError, SlackTokenError
-from deplite_apiserver.slack.installations import Installations, ending
+from deplite_apiserver.slack.installations import Installations
 from deplite_apiserver.slack.keeping import declare, keep, spec_of
 from deplite_apiserver.slack.state import used
 from deplite_apiserver.slack.tokens import BotTokens
@@ -97,7 +97,7 @@ class Connections:
             KubeError: the cluster did not take it.
         """
         await self._refuse_taken(organization, team_id)
-        here = [one for one in self._cache.by("team", team_id) if one.namespace == organization and not ending(one)]
+        here = [one for one in self._cache.by("team", team_id) if one.namespace == organization and not one.ending]
         made = await declare(self._kube, organization, spec_of(granted, team_id, by), here, self._room)
         failpoint("apiserver.slack.declared")
         made = await keep(self._kube, made, granted.token)
@@ -166,7 +166,7 @@ class Connections:
             KubeError: the cluster cannot be asked.
         """
         for installation in self._cache.by("team", team_id):
-            if self._app is None or ending(installation):
+            if self._app is None or installation.ending:
                 continue
             self._tokens.forget(installation)
             try:

@@ -195,30 +195,31 @@ class Delivery:
     async def _write_down(self, job: DeployJob, message: SlackMessage) -> None:
         """Write where the card is, once it is there and once it shows the end."""
         key = key_of(job)
-        for _ in range(MAX_TRIES):
-            if job.status.slack_message is None or message.phase.finished:
-                body = {"slackMessage": message.wire()}
-                try:
-                    written = await self._store.patch_status(
-                        DeployJob, job.namespace, job.name, body, version=job.metadata.resource_version
-                    )
-                except NotFoundError:
+        tries = 0
+        while job.status.slack_message is None or message.phase.finished:
+            body = {"slackMessage": message.wire()}
+            try:
+                written = await self._store.patch_status(
+                    DeployJob, job.namespace, job.name, body, version=job.metadata.resource_version
+                )
+            except NotFoundError:
+                self.forget(key)
+                return
+            except ConflictError:
+                again, tries = await self._read(key), tries + 1
+                if again is None:
                     self.forget(key)
                     return
-                except ConflictError:
-                    again = await self._read(key)
-                    if again is None:
-                        self.forget(key)
-                        return
-                    job = again
-                    continue
-                self._recent.put(written)
-                self._note(written)
-            self._posted.pop(key, None)
-            if message.phase.finished:
-                self.forget(key)
-            return
-        raise ConflictError(f"The card of job {job.name} is not written down: others wrote each time.")
+                if tries == MAX_TRIES:
+                    raise
+                job = again
+                continue
+            self._recent.put(written)
+            self._note(written)
+            break
+        self._posted.pop(key, None)
+        if message.phase.finished:
+            self.forget(key)
 
     async def _read(self, key: JobKey) -> DeployJob | None:
         namespace, name, uid8 = key

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deplite.resources.slackinstallation import SlackInstallation
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import ApiError
@@ -32,15 +33,12 @@ async def publish(context: Context, speaker: Speaker) -> None:
         installation = await workspace_of(context, speaker)
     except ToldError:
         return  # there is no token to say it with
-    view = view_of(context, speaker, installation.namespace, _hindrance(context, speaker))
+    view = view_of(context, speaker, installation.namespace, _hindrance(context, speaker, installation))
     await context.slack.say(installation, "views.publish", user_id=speaker.user_id, view=view)
 
 
-def _hindrance(context: Context, speaker: Speaker) -> str | None:
+def _hindrance(context: Context, speaker: Speaker, installation: SlackInstallation) -> str | None:
     """Return why somebody may see nothing, if they may not."""
-    installation = context.slack.installations.connected(speaker.team_id)
-    if installation is None:
-        return texts.UNKNOWN_TEAM
     try:
         member_of(context, speaker, installation)
     except ToldError as told:

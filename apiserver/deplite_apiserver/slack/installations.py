@@ -3,12 +3,8 @@
 A workspace belongs to one organization: that of its oldest connected SlackInstallation.
 """
 
-from datetime import UTC, datetime
-
 from deplite.kube.cache import Cache
 from deplite.resources.slackinstallation import SlackInstallation
-
-_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class Installations:
@@ -19,17 +15,19 @@ class Installations:
 
     def connected(self, team_id: str) -> SlackInstallation | None:
         """Return the one through which a workspace is served, whatever organization it belongs to."""
-        found = [one for one in self._cache.by("team", team_id) if serves(one)]
-        return min(found, key=age_of, default=None)
+        found = [one for one in self._cache.by("team", team_id) if one.serves]
+        return min(found, key=lambda one: one.age, default=None)
 
     def of(self, organization: str) -> list[SlackInstallation]:
         """Return an organization's, the oldest first."""
-        return sorted((one for one in self._cache.by("namespace", organization) if not ending(one)), key=age_of)
+        return sorted(
+            (one for one in self._cache.by("namespace", organization) if not one.ending), key=lambda one: one.age
+        )
 
     def named(self, organization: str, team_id: str) -> SlackInstallation | None:
         """Return an organization's for a workspace, connected or not; of several, one that is connected."""
         found = [one for one in self.of(organization) if one.spec.team_id == team_id]
-        return next((one for one in found if serves(one)), found[0] if found else None)
+        return next((one for one in found if one.serves), found[0] if found else None)
 
     def the_one(self, organization: str, team_id: str | None) -> SlackInstallation | None:
         """Return the one through which an organization speaks to a workspace.
@@ -41,21 +39,6 @@ class Installations:
         Returns:
             None where there is none, or more than one and `team_id` does not say which.
         """
-        teams = {one.spec.team_id for one in self.of(organization) if serves(one)} if team_id is None else {team_id}
+        teams = {one.spec.team_id for one in self.of(organization) if one.serves} if team_id is None else {team_id}
         found = self.connected(next(iter(teams))) if len(teams) == 1 else None
         return found if found is not None and found.namespace == organization else None
-
-
-def serves(installation: SlackInstallation) -> bool:
-    """Whether Slack accepted its token, and it is not being deleted."""
-    return installation.status.connected and not ending(installation)
-
-
-def ending(installation: SlackInstallation) -> bool:
-    """Whether it is being deleted."""
-    return installation.metadata.deletion_timestamp is not None
-
-
-def age_of(installation: SlackInstallation) -> tuple[datetime, str]:
-    """Return what sorts the oldest first."""
-    return installation.metadata.creation_timestamp or _LAST, installation.metadata.uid

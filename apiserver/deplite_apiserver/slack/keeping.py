@@ -11,12 +11,10 @@ from deplite.kube.errors import AlreadyExistsError, InvalidError, NotFoundError
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.kube.secret import Secret
 from deplite.resources.resource import CREATED_BY_LABEL, Meta
-from deplite.resources.slackinstallation import SlackInstallation, SlackInstallationSpec
+from deplite.resources.slackinstallation import TOKEN_KEY, SlackInstallation, SlackInstallationSpec
 from deplite_apiserver.errors import ConflictError
 from deplite_apiserver.ownership import refuse_managed_in_git
 from deplite_apiserver.slack.app import Granted
-from deplite_apiserver.slack.installations import age_of
-from deplite_apiserver.slack.tokens import TOKEN_KEY
 
 _TRIES = 5
 _RACED = "Somebody else connects or disconnects this workspace at the same moment; begin again."
@@ -52,7 +50,7 @@ async def declare(
         ConflictError: `managed_in_git`, or `conflict` where somebody else makes or deletes it at this moment.
     """
     if here:
-        found = min(here, key=age_of)
+        found = min(here, key=lambda one: one.age)
         refuse_managed_in_git(found, advice="put the bot token into its Secret there")
         fields = spec.wire() | {"teamName": spec.team_name}
         del fields["secretName"], fields["teamId"]

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from deplite.failpoints import failpoint
-from deplite.kube.errors import ConflictError as StaleError
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
+from deplite.kube.swap import swap
 from deplite.resources.credentials import describe, mint, well_formed
 from deplite.resources.resource import Resource
 from deplite.resources.slackinstallation import LinkCode, SlackInstallation, SlackLink
@@ -20,7 +20,6 @@ from deplite_apiserver.errors import NotFoundError, QuotaExceededError
 
 CODE_LIFE = timedelta(minutes=10)
 MAX_CODES, MAX_LINKS = 50, 500
-MAX_TRIES = 5
 
 
 class FullError(Exception):
@@ -154,23 +153,19 @@ class Links:
 
     async def _swap(self, installation: SlackInstallation, change: _Change) -> bool:
         """Write what `change` makes of the newest state; false where it wants nothing written."""
-        for attempt in range(1, MAX_TRIES + 1):
-            found = await self._present(installation)
-            body = change(found)
-            if body is None:
+
+        async def write(found: SlackInstallation) -> bool:
+            if (body := change(found)) is None:
                 return False
+            failpoint("apiserver.slack.linking")
+            version = found.metadata.resource_version
             try:
-                failpoint("apiserver.slack.linking")
-                version = found.metadata.resource_version
                 self._note(await self._store.patch_status(SlackInstallation, *found.key, body, version=version))
-            except StaleError:
-                if attempt == MAX_TRIES:
-                    raise
             except KubeNotFoundError:
                 raise NotFoundError from None
-            else:
-                return True
-        raise AssertionError("the loop above returns or raises")
+            return True
+
+        return await swap(lambda: self._present(installation), write)
 
     async def _present(self, installation: SlackInstallation) -> SlackInstallation:
         try:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from deplite_apiserver.slack.remembered import Remembered
+
 KEEP_SECONDS = 3600.0
 """Slack's last repeat of an event comes some minutes after the first."""
 MOST = 10_000
@@ -16,22 +18,11 @@ class Seen:
         Args:
             monotonic: seconds of a clock that never goes back.
         """
-        self._monotonic = monotonic
-        self._at: dict[str, float] = {}
+        self._ids: Remembered[bool] = Remembered(monotonic, KEEP_SECONDS, MOST)
 
     def first(self, one: str) -> bool:
         """Note an id; whether it is new."""
-        now = self._monotonic()
-        self._prune(now)
-        if one in self._at:
+        if self._ids.get(one):
             return False
-        self._at[one] = now
+        self._ids.put(one, True)
         return True
-
-    def _prune(self, now: float) -> None:
-        # In the order of arrival: what is old is at the front.
-        while self._at:
-            oldest = next(iter(self._at))
-            if len(self._at) <= MOST and now - self._at[oldest] < KEEP_SECONDS:
-                return
-            del self._at[oldest]

@@ -7,9 +7,8 @@ from deplite.resources.deployjob import Requester
 from deplite.resources.notify import CHANNEL_PATTERN, Notify, SlackNotice
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.auth.callers import UserCaller
-from deplite_apiserver.auth.dependencies import require_role
 from deplite_apiserver.context import Context
-from deplite_apiserver.errors import NotFoundError
+from deplite_apiserver.jobs.callers import is_member
 from deplite_apiserver.slack.links import link_of
 from deplite_apiserver.slack.texts import NO_MEMBER, UNKNOWN_TEAM, Says
 
@@ -110,16 +109,3 @@ def require_member(context: Context, caller: UserCaller, organization: str) -> N
     """Check that somebody is a member; errors as `member_of`."""
     if not is_member(context, caller, organization):
         raise ToldError(NO_MEMBER)
-
-
-def is_member(context: Context, caller: UserCaller, organization: str) -> bool:
-    """Return whether somebody is a member.
-
-    Raises:
-        UnavailableError: members are not known yet.
-    """
-    try:
-        require_role(context, caller, organization, "member")
-    except NotFoundError:
-        return False
-    return True

@@ -5,7 +5,6 @@ It names the member by a hash, so that no address in a browser's history says wh
 
 import hashlib
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import jwt
 
 from deplite.resources.organization import Member
 from deplite_apiserver.errors import InvalidStateError
+from deplite_apiserver.slack.remembered import Remembered
 
 PURPOSE = "slack oauth state"
 """What the key is derived for."""
@@ -49,7 +49,9 @@ class States:
             now: the present moment, UTC.
         """
         self._key, self._now = key, now
-        self._spent: OrderedDict[str, datetime] = OrderedDict()
+        self._spent: Remembered[bool] = Remembered(
+            lambda: now().timestamp(), LIFETIME.total_seconds(), _REMEMBERED_AT_MOST
+        )
 
     def issue(self, organization: str, issuer: str, subject: str) -> tuple[str, datetime]:
         """Return a state for a member, and when it ends."""
@@ -88,22 +90,13 @@ class States:
         Raises:
             InvalidStateError: it was used before.
         """
-        self._prune()
-        if claim.sha256 in self._spent:
+        if self._spent.get(claim.sha256):
             raise used()
-        self._spent[claim.sha256] = self._now()
+        self._spent.put(claim.sha256, True)
 
     def give_back(self, claim: Claim) -> None:
         """Let a state be used after all: nothing came of it."""
-        self._spent.pop(claim.sha256, None)
-
-    def _prune(self) -> None:
-        horizon = self._now() - LIFETIME
-        while self._spent:
-            first = next(iter(self._spent))
-            if self._spent[first] > horizon and len(self._spent) < _REMEMBERED_AT_MOST:
-                return
-            del self._spent[first]
+        self._spent.drop(claim.sha256)
 
 
 def member_hash(issuer: str, subject: str) -> str:

@@ -6,10 +6,9 @@ from typing import Protocol
 
 from deplite.kube.errors import ForbiddenError, NotFoundError
 from deplite.kube.secret import Secret
-from deplite.resources.slackinstallation import SlackInstallation
+from deplite.resources.slackinstallation import TOKEN_KEY, SlackInstallation
 from deplite_apiserver.slack.errors import SlackTokenError
 
-TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 KEEP_SECONDS = 60.0
 
 

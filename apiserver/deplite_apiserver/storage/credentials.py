@@ -1,10 +1,9 @@
-"""The credential of the object store, as its two files say it at this moment: a rotated one needs no restart."""
+"""The credential of the object store, as its two files say it at this moment."""
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from deplite_apiserver.secretfiles import SecretFiles
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,38 +18,13 @@ class Keys:
 
 
 class KeyFiles:
-    """As `minio.credentials.Provider`. Reads both files at each use; that takes some microseconds."""
+    """As `minio.credentials.Provider`."""
 
     def __init__(self, access_key_file: Path, secret_key_file: Path) -> None:
-        """Read them for the first time.
-
-        Raises:
-            OSError: one cannot be read.
-            ValueError: one is empty, or no text.
-        """
-        self._files = access_key_file, secret_key_file
-        self._last = self._read()
+        """Read both files for the first time; errors as `SecretFiles`."""
+        self._files = SecretFiles(access_key_file, secret_key_file, what="storage keys", action="storage_keys_unread")
 
     def retrieve(self) -> Keys:
         """Return the present credential; while a file cannot be read, the last one that could."""
-        try:
-            self._last = self._read()
-        except (OSError, ValueError) as error:
-            log.warning("storage keys not read: %s", type(error).__name__, extra={"action": "storage_keys_unread"})
-        return self._last
-
-    def _read(self) -> Keys:
-        access, secret = map(read_key, self._files)
+        access, secret = self._files.read()
         return Keys(access_key=access, secret_key=secret)
-
-
-def read_key(file: Path) -> str:
-    """Return what a file of a credential says.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is empty, or no text.
-    """
-    if not (key := file.read_text().strip()):
-        raise ValueError("it is empty")
-    return key

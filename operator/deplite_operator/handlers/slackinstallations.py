@@ -2,10 +2,11 @@
 
 from deplite.kube.errors import ForbiddenError, NotFoundError
 from deplite.resources import SlackInstallation
+from deplite.resources.slackinstallation import TOKEN_KEY
 from deplite_operator.conditions import Finding
 from deplite_operator.context import Context
 from deplite_operator.policies.secrets import secret_lacks_token, secret_with_token, secrets_forbidden
-from deplite_operator.policies.slackinstallation import TOKEN_KEY, judge_slack_installation, yields_to
+from deplite_operator.policies.slackinstallation import judge_slack_installation, yields_to
 from deplite_operator.verdict import Verdict
 
 

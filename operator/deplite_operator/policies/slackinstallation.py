@@ -1,15 +1,12 @@
 """What is true of a SlackInstallation: whether the workspace is served through it, and if not, what to do."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from deplite.resources import SlackInstallation
 from deplite.resources.reasons import CONNECTED, NOT_CONNECTED, TEAM_TAKEN
 from deplite_operator.conditions import Finding, not_ready, ready
 from deplite_operator.verdict import Verdict
 
-TOKEN_KEY = "token"  # noqa: S105 - the name of a key
-_LAST = datetime.max.replace(tzinfo=UTC)
 _SECRET = "put the bot token of the workspace into Secret {secret} under the key `token`"  # noqa: S105 - advice
 _ADVICE: Mapping[str, str] = {
     "secret_missing": f"There is no Secret {{secret}}; create it: {_SECRET}.",
@@ -33,13 +30,7 @@ def judge_slack_installation(installation: SlackInstallation, secret: Finding, *
 
 def yields_to(installation: SlackInstallation, other: SlackInstallation) -> bool:
     """Whether another one of the same workspace is connected and older, so that it is served through that one."""
-    if not other.status.connected or other.metadata.deletion_timestamp is not None:
-        return False
-    return other.key != installation.key and _age(other) < _age(installation)
-
-
-def _age(installation: SlackInstallation) -> tuple[datetime, str]:
-    return installation.metadata.creation_timestamp or _LAST, installation.metadata.uid
+    return other.serves and other.key != installation.key and other.age < installation.age
 
 
 def _ready(installation: SlackInstallation, *, taken: bool) -> Finding:

@@ -7,10 +7,11 @@ import pytest
 
 from deplite.kube.errors import ConflictError as StaleError
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
+from deplite.kube.swap import TRIES
 from deplite.resources import DeployJob
 from deplite.resources.deployjob import Cancel
 from deplite_apiserver.errors import ConflictError, NotFoundError
-from deplite_apiserver.jobs.cancel import MAX_TRIES, Cancels
+from deplite_apiserver.jobs.cancel import Cancels
 from tests.unit.apiserver.jobs.builders import NAMESPACE, UID, job
 
 WISH = Cancel(by="olga")
@@ -70,7 +71,7 @@ async def test_whoever_is_faster_is_looked_at_again() -> None:
 
 async def test_after_five_tries_the_caller_tries_again() -> None:
     with pytest.raises(StaleError):
-        await asked(Store(job(), faster=[job()] * MAX_TRIES))
+        await asked(Store(job(), faster=[job()] * TRIES))
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
