@@ -43,18 +43,10 @@ def session_folder() -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="session")
 async def control_plane(session_folder: Path) -> "AsyncIterator[ControlPlane]":
     """The real control plane with our CustomResourceDefinitions, served."""
-    from deplite.local.controlplane import ControlPlane, find_or_build
-    from deplite.local.ports import choose
-    from tests.definitions import apply_definitions
+    from tests.planes import plane_in
 
-    ports = choose(["kube-apiserver"], {})
-    plane = ControlPlane(session_folder / "cp", await find_or_build(), ports["kube-apiserver"], fsync=False)
-    await plane.start()
-    try:
-        await apply_definitions(plane)
+    async with plane_in(session_folder / "cp") as plane:
         yield plane
-    finally:
-        await plane.stop()
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -88,6 +80,17 @@ async def object_store(session_folder: Path) -> "AsyncIterator[ObjectStore]":
     await store.start()
     yield store
     await store.kill()  # a clean stop takes 15 s and more
+
+
+@pytest_asyncio.fixture
+async def mortal(tmp_path: Path) -> "AsyncIterator[Valkey]":
+    """A Valkey of the test's own, to be broken."""
+    from tests.valkey import Valkey
+
+    server = Valkey(tmp_path / "valkey")
+    await server.start()
+    yield server
+    await server.kill()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
-from tests.faults.fleet import FleetAgent
+from tests.faults.fleet import Fleet, FleetAgent
 from tests.faults.ledger import Counters, Ledger, Seen
 from tests.faults.site import Site
 
@@ -185,3 +185,25 @@ class Caller:
     async def close(self) -> None:
         """Close the connections."""
         await self.http.aclose()
+
+
+async def two_with_jobs_in_flight(at: Site, crew: Fleet, ledger: Ledger) -> list[Caller]:
+    """Return two callers, each with an agent of its own and ten jobs that stay in flight until the gates open."""
+    callers = [await Caller.for_agent(at, await crew.add()) for _ in range(2)]
+    await asyncio.gather(*(caller.run_many(10, gated=True) for caller in callers))
+    await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))
+    return callers
+
+
+async def all_settle(callers: Sequence[Caller], ledger: Ledger, runs: int) -> None:
+    """Let callers fire what is left of so many runs, open the gates, and see that all of it came out right."""
+    each = runs // len(callers)
+    for caller in callers:
+        await caller.run_many(each - len(caller.acknowledged))
+    ledger.open("print")
+    ledger.open("end")
+    for caller in callers:
+        assert await caller.settle(ledger) == Counters()
+        assert len(caller.acknowledged) == each
+        await caller.close()
+    assert len(ledger.starts()) == runs

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.faults.caller import Caller
+from tests.faults.caller import Caller, all_settle, two_with_jobs_in_flight
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.stage import Stage
@@ -18,9 +18,7 @@ async def test_f1_killed_at_random_moments(
     runs: int, kills: int, stage: Stage, crew: Fleet, ledger: Ledger, seed: int
 ) -> None:
     chance = random.Random(seed)
-    callers = [await Caller.for_agent(stage, await crew.add()) for _ in range(2)]
-    await asyncio.gather(*(caller.run_many(10, gated=True) for caller in callers))
-    await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))  # through all kills
+    callers = await two_with_jobs_in_flight(stage, crew, ledger)  # through all kills
     each = (runs // 2 - 10) // kills
     calling: list[asyncio.Task[list[str]]] = []
     for done in range(kills):
@@ -31,15 +29,7 @@ async def test_f1_killed_at_random_moments(
         await asyncio.sleep(chance.uniform(0, 1))
         await stage.kill("apiserver")
     await asyncio.gather(*calling)
-    for caller in callers:
-        await caller.run_many(runs // 2 - len(caller.acknowledged))
-    ledger.open("print")
-    ledger.open("end")
-    for caller in callers:
-        assert await caller.settle(ledger) == Counters()
-        assert len(caller.acknowledged) == runs // 2
-        await caller.close()
-    assert len(ledger.starts()) == runs
+    await all_settle(callers, ledger, runs)
 
 
 @pytest.mark.parametrize("place", ["apiserver.run.reserved", "apiserver.run.created"])

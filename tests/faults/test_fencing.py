@@ -10,31 +10,24 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.controlplane import ControlPlane, find_or_build
+from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
-from deplite.local.ports import choose
 from deplite.resources import DeployJob
 from deplite.resources.resource import utc
 from deplite_apiserver.logs.lines import encode, line
 from deplite_apiserver.storage.pieces import LogName, part_key
 from deplite_apiserver.storage.s3 import S3Store
-from tests.definitions import apply_definitions
 from tests.faults.twins import Twins
 from tests.kube.serving import until
 from tests.kube.storing import place_of
+from tests.planes import plane_in
 
 
 @pytest_asyncio.fixture
 async def own_plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
     """A control plane without another apiserver of ours, which would hold the Lease."""
-    ports = choose(["kube-apiserver"], {})
-    plane = ControlPlane(tmp_path / "cp", await find_or_build(), ports["kube-apiserver"], fsync=False)
-    await plane.start()
-    try:
-        await apply_definitions(plane)
+    async with plane_in(tmp_path / "cp") as plane:
         yield plane
-    finally:
-        await plane.stop()
 
 
 @pytest_asyncio.fixture

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.faults import test_agent_network, test_races
-from tests.faults.caller import Caller
+from tests.faults.caller import Caller, all_settle, two_with_jobs_in_flight
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.pair import REPLICAS, Pair
@@ -30,24 +30,14 @@ async def test_f1_one_of_two_killed_at_random_moments(
     runs: int, kills: int, pair: Pair, pack: Fleet, ledger: Ledger, seed: int
 ) -> None:
     chance = random.Random(seed)
-    callers = [await Caller.for_agent(pair, await pack.add()) for _ in range(2)]
-    await asyncio.gather(*(caller.run_many(10, gated=True) for caller in callers))
-    await asyncio.gather(*(caller.in_flight(ledger, 10) for caller in callers))  # through all kills
+    callers = await two_with_jobs_in_flight(pair, pack, ledger)  # through all kills
     each = (runs // 2 - 10) // kills
     for _ in range(kills):
         calling = [asyncio.create_task(caller.run_many(each, lines=5, pause="0.05")) for caller in callers]
         await asyncio.sleep(chance.uniform(0, 1))
         await pair.kill(chance.choice(REPLICAS))
         await asyncio.gather(*calling)
-    for caller in callers:
-        await caller.run_many(runs // 2 - len(caller.acknowledged))
-    ledger.open("print")
-    ledger.open("end")
-    for caller in callers:
-        assert await caller.settle(ledger) == Counters()
-        assert len(caller.acknowledged) == runs // 2
-        await caller.close()
-    assert len(ledger.starts()) == runs
+    await all_settle(callers, ledger, runs)
 
 
 async def test_f2_one_dies_between_the_create_and_the_answer_and_the_other_knows(

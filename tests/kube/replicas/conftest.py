@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -61,15 +60,6 @@ async def bench(kube: KubeClient, organization: str, pair: Pair, people: People)
     async with benched(kube, organization, pair.one, people) as made:
         await told(Agent, ApiToken, Organization, Trigger)
         yield made
-
-
-@pytest_asyncio.fixture
-async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
-    """A Valkey of the test's own, to be broken."""
-    server = Valkey(tmp_path / "valkey")
-    await server.start()
-    yield server
-    await server.kill()
 
 
 async def ready(client: httpx.AsyncClient) -> tuple[int, Any]:

@@ -62,15 +62,6 @@ def of_now(name: str) -> JobView:
 
 
 @pytest_asyncio.fixture
-async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
-    """A Valkey of the test's own, to be broken."""
-    server = Valkey(tmp_path / "valkey")
-    await server.start()
-    yield server
-    await server.kill()
-
-
-@pytest_asyncio.fixture
 async def link(mortal: Valkey, installation: str) -> AsyncIterator[Link]:
     made = link_to(mortal, installation)
     yield made

@@ -1,27 +1,13 @@
 """How the fake misbehaves, and what its ledger says of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.slackfake import FakeSlack, serving
-from tests.unit.slackfake.test_methods import installed, web
-
-
-@pytest.fixture
-def slack() -> Iterator[FakeSlack]:
-    with serving() as fake:
-        yield fake
-
-
-@pytest_asyncio.fixture
-async def client(slack: FakeSlack) -> AsyncIterator[AsyncWebClient]:
-    yield web(slack, await installed(slack))
+from tests.slackfake import FakeSlack
 
 
 def outcomes(slack: FakeSlack) -> list[str]:
