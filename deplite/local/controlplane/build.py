@@ -1,4 +1,4 @@
-"""Builds the programs of the control plane from their published sources, once, into our cache.
+"""Builds programs (those of the control plane, unless another recipe is given) from their published sources, once.
 
 `go.mod` and `go.sum` beside this file pin every source by its hash. Everything happens in one folder in the cache,
 under a lock: what an interrupted build left there is removed by the next one, and programs are renamed into place
@@ -16,36 +16,34 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from deplite.local.controlplane.estimate import Estimate, is_package
-from deplite.local.controlplane.find import VERSION, Report, search_folder
+from deplite.local.controlplane.find import Report, search_folder
 from deplite.local.controlplane.golang import environment_for, find_go
+from deplite.local.controlplane.recipe import CONTROL_PLANE, Recipe
 from deplite.local.errors import BuildError, MissingError, StartError
 from deplite.local.process import Process, Program, tail
 
 DISK_BYTES = 5 * 10**9
 """What a build takes at its peak; 228 MB of it stay."""
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-}
-_OUTPUT = {"etcd": "server"}
-"""Go names a program by its package; `v3` is a version and does not count."""
-# Without the version stamp kubectl cannot parse the server's version.
-_LINKER = f"-s -w -X k8s.io/component-base/version.gitVersion=v{VERSION}"
 _COMPILER = "all=-dwarf=false"
 """The linker drops what debuggers read: not making it saves a fifteenth of the time."""
-_SOURCES = Path(__file__).parent
 _POLL = 0.25
 
 
-async def build(names: Sequence[str], target: Path, environment: Mapping[str, str], report: Report) -> dict[str, Path]:
+async def build(
+    names: Sequence[str],
+    target: Path,
+    environment: Mapping[str, str],
+    report: Report,
+    recipe: Recipe = CONTROL_PLANE,
+) -> dict[str, Path]:
     """Build programs and return their paths by name; waits for another build of the same cache first.
 
     Args:
-        names: which, of `PACKAGES`.
+        names: which, of the recipe's.
         target: where they go.
         environment: decides how Go fetches modules (GOPROXY and the like) and where `go` is.
         report: told how far it is.
+        recipe: what is pinned and how it is built.
 
     Raises:
         MissingError: no usable Go, or too little disk.
@@ -56,16 +54,17 @@ async def build(names: Sequence[str], target: Path, environment: Mapping[str, st
         found = search_folder(target, names)  # by the one that we waited for
         missing = [name for name in names if name not in found]
         if missing:
-            found |= await _build_in(target.with_name(target.name + ".build"), missing, target, environment, report)
+            folder = target.with_name(target.name + ".build")
+            found |= await _build_in(folder, missing, target, environment, report, recipe)
     return found
 
 
-def list_command(go: Path, names: Sequence[str]) -> tuple[str, ...]:
+def list_command(go: Path, names: Sequence[str], recipe: Recipe = CONTROL_PLANE) -> tuple[str, ...]:
     """Return the command that downloads the modules and prints each package to compile."""
-    return (str(go), "list", "-deps", "-modcacherw", *(PACKAGES[name] for name in names))
+    return (str(go), "list", "-deps", "-modcacherw", *(recipe.packages[name] for name in names))
 
 
-def build_command(go: Path, names: Sequence[str], output: Path) -> tuple[str, ...]:
+def build_command(go: Path, names: Sequence[str], output: Path, recipe: Recipe = CONTROL_PLANE) -> tuple[str, ...]:
     """Return the command that builds programs into a folder and prints each package that it begins."""
     flags = (
         "-v",
@@ -76,31 +75,36 @@ def build_command(go: Path, names: Sequence[str], output: Path) -> tuple[str, ..
         "-gcflags",
         _COMPILER,
         "-ldflags",
-        _LINKER,
+        recipe.linker,
     )
-    return (str(go), "build", *flags, "-o", f"{output}{os.sep}", *(PACKAGES[name] for name in names))
+    return (str(go), "build", *flags, "-o", f"{output}{os.sep}", *(recipe.packages[name] for name in names))
 
 
 async def _build_in(
-    folder: Path, names: Sequence[str], target: Path, environment: Mapping[str, str], report: Report
+    folder: Path,
+    names: Sequence[str],
+    target: Path,
+    environment: Mapping[str, str],
+    report: Report,
+    recipe: Recipe,
 ) -> dict[str, Path]:
     await asyncio.to_thread(_remove, folder)
     go = await find_go(environment)
-    _check_disk(target.parent)
+    _check_disk(target.parent, recipe.title)
     (folder / "out").mkdir(parents=True)
     for name in ("go.mod", "go.sum"):
-        shutil.copy(_SOURCES / name, folder)
+        shutil.copy(recipe.sources / name, folder)
     try:
-        await _compile(go, names, folder, environment_for(folder, environment), report)
-        await _check(names, folder / "out")
-        return await asyncio.to_thread(_install, names, folder / "out", target)
+        await _compile(go, names, folder, environment_for(folder, environment), report, recipe)
+        await _check(names, folder / "out", recipe)
+        return await asyncio.to_thread(_install, names, folder / "out", target, recipe)
     finally:
         report(100, 100, "removing the build's caches")
         await asyncio.to_thread(_remove, folder)
 
 
 async def _compile(
-    go: Path, names: Sequence[str], folder: Path, environment: Mapping[str, str], report: Report
+    go: Path, names: Sequence[str], folder: Path, environment: Mapping[str, str], report: Report, recipe: Recipe
 ) -> None:
     estimate = Estimate()
 
@@ -113,9 +117,10 @@ async def _compile(
 
     packages: set[str] = set()
     show()
-    await _run("list", list_command(go, names), folder, environment, read_list, show)
+    await _run("list", list_command(go, names, recipe), folder, environment, read_list, show)
     estimate.begin(len(packages - {"unsafe"}), time.monotonic())  # unsafe has no code
-    await _run("build", build_command(go, names, folder / "out"), folder, environment, estimate.read_build, show)
+    command = build_command(go, names, folder / "out", recipe)
+    await _run("build", command, folder, environment, estimate.read_build, show)
 
 
 async def _run(
@@ -147,15 +152,15 @@ async def _run(
         code = await process.wait()
     if code != 0:
         said = "\n".join(line for line in tail(program.log, 40) if not is_package(line)) or f"it ended with {code}"
-        raise BuildError(f"the control plane could not be built; try again after what `{program.name}` says:\n{said}")
+        raise BuildError(f"the programs could not be built; try again after what `{program.name}` says:\n{said}")
 
 
-async def _check(names: Sequence[str], output: Path) -> None:
+async def _check(names: Sequence[str], output: Path, recipe: Recipe) -> None:
     """Make sure that each program runs: a file that is there may still be half of one."""
     for name in names:
         child = await asyncio.create_subprocess_exec(
-            output / _OUTPUT.get(name, name),
-            "--version",
+            output / recipe.output(name),
+            recipe.trial,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -163,22 +168,22 @@ async def _check(names: Sequence[str], output: Path) -> None:
             raise BuildError(f"the {name} that was built does not run on this machine; report this as a bug")
 
 
-def _install(names: Sequence[str], output: Path, target: Path) -> dict[str, Path]:
+def _install(names: Sequence[str], output: Path, target: Path, recipe: Recipe) -> dict[str, Path]:
     target.mkdir(mode=0o755, exist_ok=True)
     installed = {}
     for name in names:
-        built = output / _OUTPUT.get(name, name)
+        built = output / recipe.output(name)
         with built.open("rb") as file:
             os.fsync(file.fileno())  # or a power cut could leave the name without its content
         installed[name] = built.replace(target / name)
     return installed
 
 
-def _check_disk(folder: Path) -> None:
+def _check_disk(folder: Path, title: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < DISK_BYTES:
         raise MissingError(
-            f"building the control plane needs {DISK_BYTES / 1e9:.0f} GB of disk for some minutes and {folder} has "
+            f"building {title} needs {DISK_BYTES / 1e9:.0f} GB of disk for some minutes and {folder} has "
             f"{free / 1e9:.1f} GB: free some, or set XDG_CACHE_HOME to a folder on a larger disk"
         )
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from deplite.local.controlplane import build as building
 from deplite.local.controlplane.build import build, build_command, list_command
-from deplite.local.controlplane.find import NAMES
+from deplite.local.controlplane.find import NAMES, VERSION
 from deplite.local.errors import BuildError, MissingError
 
 GO = r"""#!/bin/sh
@@ -81,7 +81,7 @@ def test_the_command_is_the_documented_one() -> None:
 
 def test_the_pinned_sources_are_of_the_version_that_is_stamped() -> None:
     module = (Path(building.__file__).parent / "go.mod").read_text()
-    assert f"k8s.io/kubernetes v{building.VERSION} " in module
+    assert f"k8s.io/kubernetes v{VERSION} " in module
 
 
 async def test_the_programs_come_into_the_cache_and_nothing_else_stays(
