@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
@@ -34,6 +34,10 @@ class IssuerSettings(BaseModel):
     audience: str
     jwks: str
     """A file's path, or an https URL."""
+    ca_file: Path | None = None
+    """Certificates (PEM) of the authorities that vouch for that URL, instead of the machine's."""
+    token_file: Path | None = None
+    """Holds what that URL wants as a bearer token, read at each use: a cluster shows its keys to accounts only."""
 
     @field_validator("jwks")
     @classmethod
@@ -42,6 +46,12 @@ class IssuerSettings(BaseModel):
         if scheme not in ("", "https"):
             raise ValueError("must be a path or an https URL")
         return value
+
+    @model_validator(mode="after")
+    def _files_are_for_a_url(self) -> Self:
+        if (self.ca_file or self.token_file) and not self.jwks.startswith("https:"):
+            raise ValueError("caFile and tokenFile are for an https URL")
+        return self
 
 
 class Issuers(BaseModel):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import httpx
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
+
+from deplite_apiserver.secretfiles import read_secret
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +26,24 @@ _MAX_DOCUMENT = 256 * 1024
 class KeySet:
     """The JWKS of one issuer."""
 
-    def __init__(self, source: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        ca_file: Path | None = None,
+        token_file: Path | None = None,
+    ) -> None:
         """Make a set that is fetched when first needed.
 
         Args:
             source: a path or an https URL.
             monotonic: seconds of a clock that never goes back.
+            ca_file: the only authorities believed about the URL; None: those of the machine.
+            token_file: holds a bearer token for the URL; None: it asks for none.
         """
         self._source, self._monotonic = source, monotonic
+        self._ca_file, self._token_file = ca_file, token_file
         self._keys: Mapping[str, PyJWK] = {}
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -60,7 +73,10 @@ class KeySet:
     async def _read(self) -> bytes:
         if not self._source.startswith("https://"):
             return await asyncio.to_thread(Path(self._source).read_bytes)
-        async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
+        # Both files are read anew each time: whoever put them there may have renewed them.
+        verify = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
+        headers = {"Authorization": f"Bearer {read_secret(self._token_file)}"} if self._token_file else {}
+        async with httpx.AsyncClient(timeout=5, follow_redirects=False, verify=verify, headers=headers) as client:
             answer = await client.get(self._source)
             answer.raise_for_status()
             return answer.content

@@ -23,7 +23,7 @@ class JwtVerifier:
     """Believes the issuers of the settings, and nobody else."""
 
     def __init__(self, issuers: Sequence[IssuerSettings]) -> None:
-        self._issuers = {settings.issuer: (settings, KeySet(settings.jwks)) for settings in issuers}
+        self._issuers = {settings.issuer: (settings, _keys_of(settings)) for settings in issuers}
 
     async def verify(self, token: str) -> UserCaller:
         """Return the person that a JWT speaks for.
@@ -46,6 +46,10 @@ class JwtVerifier:
         if key is None or key.algorithm_name != header["alg"]:
             raise InvalidTokenError
         return _caller(_claims(token, key, settings))
+
+
+def _keys_of(settings: IssuerSettings) -> KeySet:
+    return KeySet(settings.jwks, ca_file=settings.ca_file, token_file=settings.token_file)
 
 
 def _issuer(token: str) -> str:

@@ -136,6 +136,8 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], named: str) -> No
         '[{"issuer": "a", "audience": "b", "jwks": "http://a/keys"}]',
         '[{"issuer": "a", "audience": "b", "jwks": "file:///etc/passwd"}]',
         '[{"issuer": "a", "audience": "b", "jwks": "keys", "algorithms": ["none"]}]',
+        '[{"issuer": "a", "audience": "b", "jwks": "keys", "tokenFile": "/token"}]',
+        '[{"issuer": "a", "audience": "b", "jwks": "keys", "caFile": "/ca.crt"}]',
     ],
 )
 def test_issuers_that_nobody_should_believe_are_refused(tmp_path: Path, content: str) -> None:
