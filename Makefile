@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults fuzz bench lint format api-docs unit lock clean
+.PHONY: help setup up down status test faults fuzz bench chart chart-files lint format api-docs unit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,16 @@ unit: $(VENV)/.dev ## only the tests that need no process
 
 test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the walkthrough
 	@$(BIN)/deplite setup
+	@$(BIN)/python -m tests.chart.helm
 	@$(BIN)/pytest $(ARGS)
+
+chart: $(VENV)/.dev ## the Helm chart: lint, rendered, judged and installed by the real Helm and kube-apiserver
+	@$(BIN)/deplite setup
+	@$(BIN)/python -m tests.chart.helm
+	@$(BIN)/pytest tests/chart $(ARGS)
+
+chart-files: $(VENV)/.local ## write what the chart has from crds/, deplite/rights and its schema
+	@$(BIN)/python charts/generated.py
 
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about an hour)
 	@$(BIN)/deplite setup

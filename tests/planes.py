@@ -10,13 +10,14 @@ from tests.definitions import apply_definitions
 
 
 @asynccontextmanager
-async def plane_in(folder: Path) -> AsyncIterator[ControlPlane]:
-    """Run one in a folder."""
+async def plane_in(folder: Path, *, definitions: bool = True) -> AsyncIterator[ControlPlane]:
+    """Run one in a folder; without our CustomResourceDefinitions where somebody else is to bring them."""
     ports = choose(["kube-apiserver"], {})
     plane = ControlPlane(folder, await find_or_build(), ports["kube-apiserver"], fsync=False)
     await plane.start()
     try:
-        await apply_definitions(plane)
+        if definitions:
+            await apply_definitions(plane)
         yield plane
     finally:
         await plane.stop()

@@ -1,0 +1,50 @@
+{{/*
+Rules that several NetworkPolicies have in common. Link-local addresses are never reached: that is where clouds hand
+out a machine's credentials.
+*/}}
+{{- define "deplite.network.ports" -}}
+{{- range . }}
+- {port: {{ int . }}, protocol: TCP}
+{{- end }}
+{{- end }}
+
+{{/* Everywhere but link-local, or the networks given. */}}
+{{- define "deplite.network.blocks" -}}
+{{- if . -}}
+{{- range . }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- else }}
+- ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
+- ipBlock: {cidr: "::/0", except: ["fe80::/10"]}
+{{- end }}
+{{- end }}
+
+{{/* What every part of ours needs: names, and the Kubernetes API. */}}
+{{- define "deplite.network.egress" -}}
+{{- with .Values.networkPolicies -}}
+# Names. The address may be a link-local one: a cache on the node.
+- ports:
+    {{- range .dnsPorts }}
+    - {port: {{ int . }}, protocol: UDP}
+    - {port: {{ int . }}, protocol: TCP}
+    {{- end }}
+# The Kubernetes API. A policy cannot name it; narrow it to your control plane with kubernetesApi.cidrs.
+- to:
+    {{- include "deplite.network.blocks" .kubernetesApi.cidrs | trim | nindent 4 }}
+  ports:
+    {{- include "deplite.network.ports" .kubernetesApi.ports | trim | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* Ports of an address like http://host:9000, or of several; "deplite.network.urlPorts" takes (list url port …). */}}
+{{- define "deplite.network.urlPorts" -}}
+{{- $ports := list -}}
+{{- range regexFindAll ":[0-9]+" (index . 0) -1 -}}
+{{- $ports = append $ports (trimPrefix ":" . | int) -}}
+{{- end -}}
+{{- if not $ports -}}
+{{- $ports = slice . 1 -}}
+{{- end -}}
+{{ uniq $ports | toJson }}
+{{- end }}

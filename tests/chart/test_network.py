@@ -1,0 +1,68 @@
+"""NetworkPolicies: one a pod, and none reaches the addresses where clouds hand out credentials."""
+
+import ipaddress
+from typing import Any
+
+import pytest
+
+from tests.chart.chart import FILES, Object, of_kind, pods
+
+METADATA = ipaddress.ip_address("169.254.169.254")
+PRIVATE = ipaddress.ip_address("10.0.0.7")
+
+
+def reaches(rule: dict[str, Any], address: Any) -> bool:
+    """Whether an egress rule (without a selector) reaches an address."""
+    if "to" not in rule:
+        return True
+    return any(
+        address in ipaddress.ip_network(peer["ipBlock"]["cidr"])
+        and not any(address in ipaddress.ip_network(hole) for hole in peer["ipBlock"].get("except", []))
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    )
+
+
+def ports(rule: dict[str, Any]) -> set[Any]:
+    return {entry["port"] for entry in rule["ports"]}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "gateway"])
+def test_each_pod_has_a_policy_for_both_directions(rendered: dict[str, list[Object]], name: str) -> None:
+    policies = of_kind(rendered[name], "NetworkPolicy")
+    assert set(policies) == {f"deplite-system/{owner}" for owner in pods(rendered[name])}
+    for owner, template in pods(rendered[name]).items():
+        spec = policies[f"deplite-system/{owner}"]["spec"]
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert spec["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "gateway"])
+def test_link_local_addresses_are_for_names_only(rendered: dict[str, list[Object]], name: str) -> None:
+    for policy in of_kind(rendered[name], "NetworkPolicy").values():
+        reached = [rule for rule in policy["spec"]["egress"] if reaches(rule, METADATA)]
+        assert all(ports(rule) <= {53, 5353} for rule in reached)
+
+
+def test_private_networks_are_reached_at_the_named_places_only(rendered: dict[str, list[Object]]) -> None:
+    spec = of_kind(rendered["production"], "NetworkPolicy")["deplite-system/deplite-apiserver"]["spec"]
+    assert [ports(rule) for rule in spec["egress"] if reaches(rule, PRIVATE)] == [{53, 5353}]
+    assert [ports(rule) for rule in spec["egress"] if reaches(rule, ipaddress.ip_address("10.1.0.9"))][1:] == [{9000}]
+    assert [ports(rule) for rule in spec["egress"] if reaches(rule, ipaddress.ip_address("10.2.0.9"))][1:] == [
+        {26380, 6379}
+    ]
+    assert spec["ingress"][0]["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}
+    ]
+
+
+def test_bundled_stores_are_called_by_the_apiserver_alone_and_call_nobody(rendered: dict[str, list[Object]]) -> None:
+    policies = of_kind(rendered["trial"], "NetworkPolicy")
+    caller = pods(rendered["trial"])["deplite-apiserver"]["metadata"]["labels"]
+    for store in ("valkey", "seaweedfs"):
+        spec = policies[f"deplite-system/deplite-{store}"]["spec"]
+        assert spec["egress"] == []
+        ((peer,),) = (rule["from"] for rule in spec["ingress"])
+        assert peer["podSelector"]["matchLabels"].items() <= caller.items()
+    uploads = of_kind(rendered["ephemeral"], "NetworkPolicy")["deplite-system/deplite-seaweedfs"]["spec"]["ingress"]
+    assert "from" not in uploads[0]  # a public endpoint is for those who upload as well
