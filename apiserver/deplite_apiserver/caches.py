@@ -20,11 +20,8 @@ from deplite_apiserver.files.view import FileView
 from deplite_apiserver.files.view import project as project_file
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
-from deplite_apiserver.limits.pace import Pace
+from deplite_apiserver.rounds import Rounds
 
-FRESH_WAITS_PER_SECOND = 5
-"""How often a miss may ask the API server how far behind the caches are."""
-FRESH_SECONDS = 1.0
 PULSE_SECONDS = 2.0
 """How often the API server is asked for a sign of life that only etcd can give; its watches go on without etcd."""
 
@@ -37,7 +34,7 @@ class Caches:
 
     def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
-        self._waits = Pace(FRESH_WAITS_PER_SECOND)
+        self._rounds = Rounds()
         self._answered_at = time.monotonic()
         self.organizations: Cache[Organization] = Cache(kube, Organization, Organization.model_validate)
         self.agents: Cache[Agent] = Cache(
@@ -139,7 +136,7 @@ class Caches:
         """Look something up; on a miss, once more when the cache has caught up with the API server.
 
         Objects made a moment ago through another replica or kubectl are found so. Misses of junk cannot flood the API
-        server: a few such waits a second are all that is asked of it.
+        server: look-ups at the same time share what is asked of it, and beyond a few dozen a second it is not asked.
 
         Raises:
             UnavailableError: the cache is still being filled, or its watch failed: what it lacks may well exist.
@@ -148,12 +145,8 @@ class Caches:
         found = look()
         if found is not None:
             return found
-        may_wait = cache.synced and self._waits.allows()
-        if not cache.synced or (cache.failing and not may_wait):
+        if not cache.synced or (not await self._rounds.reach(cache) and cache.failing):
             raise UnavailableError(retry_after=1)
-        if not may_wait:
-            return None
-        await cache.freshen(FRESH_SECONDS)
         return look()
 
     def _note_hashes(self, change: Change[ApiToken]) -> None:

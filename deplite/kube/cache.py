@@ -186,8 +186,11 @@ class Cache(Generic[Value]):
     async def freshen(self, seconds: float) -> None:
         """See what was written before this call, or wait as long for it.
 
+        A large kind that nobody writes to never hears how far the others have come: where its watch is open, and that
+        time has passed, it is taken to have all.
+
         Raises:
-            UnavailableError: the API server does not tell how far it is.
+            UnavailableError: the API server does not tell how far it is, or the watch is not open.
             KubeError: it refuses to.
         """
         deadline = asyncio.get_running_loop().time() + seconds
@@ -196,9 +199,12 @@ class Cache(Generic[Value]):
                 version = await self._kube.version(self.kind)
         except TimeoutError:
             raise UnavailableError("The Kubernetes API does not say how far it is.") from None
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout_at(deadline):
                 await self._reach(version)
+        except TimeoutError:
+            if self.failing or len(self._values) <= _FEW:
+                raise UnavailableError(f"The cache of {self.kind.PLURAL} is behind the Kubernetes API.") from None
 
     async def _reach(self, version: int) -> None:
         """Wait for a version; of a small kind, which may be quiet for long, fetch what is newer than what we have."""

@@ -11,7 +11,7 @@ from deplite_apiserver.auth.dependencies import require_role
 from deplite_apiserver.auth.token import still_good
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.context import Context
-from deplite_apiserver.errors import NotFoundError
+from deplite_apiserver.errors import NotFoundError, UnavailableError
 from deplite_apiserver.jobs.lookup import Reader
 from deplite_apiserver.limits.limiter import Limiter, refusal
 from deplite_apiserver.limits.windows import Exceeded, Quota
@@ -61,7 +61,13 @@ def is_member(context: Context, caller: UserCaller, namespace: str) -> bool:
 
 
 def organizations(caches: Caches) -> list[str]:
-    """Return the ids of all organizations."""
+    """Return the ids of all organizations.
+
+    Raises:
+        UnavailableError: they are not known yet.
+    """
+    if not caches.organizations.synced:
+        raise UnavailableError(retry_after=1)
     return [one.namespace for one in caches.organizations.values() if one.name == ORGANIZATION_NAME]
 
 

@@ -121,7 +121,7 @@ class Desk:
         self.steps = Steps(clock.now)
         self.followers = Followers(self.logs, jobs, distant=DistantFollowers(shared.bells, self.logs))
         self.waiters, self.streams = Waiters(jobs), Streams()
-        self.lookup = Lookup(store=kube, jobs=jobs, find=caches.find, archive=Archive(store))
+        self.lookup = Lookup(store=kube, jobs=jobs, archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
         self.runs = self._accepting(kube, settings.sync_seconds)
         self._scheduled = self._accepting(self.swept, settings.sync_seconds)

@@ -1,29 +1,24 @@
-"""Finding a job for whoever asks: absent and foreign alike are not found."""
+"""Finding a job for whoever asks: absent and foreign alike are not found.
+
+What the cache does not hold is asked for by its name: another replica may have made it a moment ago, and an agent that
+is told "not found" of a job never runs it.
+"""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from deplite.kube.cache import Cache
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.errors import GoneError, NotFoundError
-from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.tokens.grants import reaches
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-
-Found = TypeVar("Found")
-
-
-class Find(Protocol):
-    """Looks something up in a cache; on a miss, once more when the cache has caught up."""
-
-    async def __call__(self, cache: Cache[Any], look: Callable[[], Found | None]) -> Found | None:
-        """Return what was found."""
 
 
 class JobReader(Protocol):
@@ -36,21 +31,8 @@ class JobReader(Protocol):
 class Lookup:
     """Reads jobs: cached, whole, or from the archive."""
 
-    def __init__(self, *, store: JobReader, jobs: Cache[JobView], find: Find, archive: Archive) -> None:
-        self._store, self._jobs, self._find, self._archive = store, jobs, find, archive
-
-    async def view(self, namespace: str, job_id: str) -> JobView:
-        """Return what is cached of a job.
-
-        Raises:
-            NotFoundError: there is none in the organization.
-        """
-        if not _NAME.fullmatch(job_id):
-            raise NotFoundError
-        found: JobView | None = await self._find(self._jobs, lambda: self._jobs.get(namespace, job_id))
-        if found is None:
-            raise NotFoundError
-        return found
+    def __init__(self, *, store: JobReader, jobs: Cache[JobView], archive: Archive) -> None:
+        self._store, self._jobs, self._archive = store, jobs, archive
 
     async def of_agent(self, namespace: str, agent: str, job_id: str, uid: str | None) -> JobView:
         """Return a job of an agent.
@@ -64,11 +46,14 @@ class Lookup:
         Raises:
             NotFoundError: there is none, or it is another agent's.
             GoneError: the id belongs to a newer job.
+            KubeError: the cluster cannot be asked.
         """
-        job = await self.view(namespace, job_id)
-        if job.agent != agent:
+        job = self._jobs.get(namespace, job_id)
+        if job is None or not _meant(job, uid):
+            job = await self._asked(namespace, job_id)
+        if job is None or job.agent != agent:
             raise NotFoundError
-        if uid is not None and not uid.startswith(job.uid8):
+        if not _meant(job, uid):
             raise GoneError
         return job
 
@@ -86,14 +71,19 @@ class Lookup:
         return job
 
     async def _in_cluster(self, reader: "Reader", job_id: str) -> DeployJob | None:
-        def look() -> JobView | None:
-            return next((job for job in self._jobs.by("id", job_id) if reader.belongs_to(job.namespace)), None)
+        known = [job.namespace for job in self._jobs.by("id", job_id) if reader.belongs_to(job.namespace)]
+        for namespace in known or reader.organizations():
+            if (job := await self._get(namespace, job_id)) is not None:
+                return job
+        return None
 
-        found: JobView | None = await self._find(self._jobs, look)
-        if found is None:
-            return None
+    async def _asked(self, namespace: str, job_id: str) -> JobView | None:
+        job = await self._get(namespace, job_id) if _NAME.fullmatch(job_id) else None
+        return None if job is None else project(job)
+
+    async def _get(self, namespace: str, job_id: str) -> DeployJob | None:
         try:
-            return await self._store.get(DeployJob, found.namespace, found.name)
+            return await self._store.get(DeployJob, namespace, job_id)
         except KubeNotFoundError:
             return None
 
@@ -102,6 +92,10 @@ class Lookup:
             if (job := await self._archive.get(namespace, job_id)) is not None:
                 return job
         return None
+
+
+def _meant(job: JobView, uid: str | None) -> bool:
+    return uid is None or uid.startswith(job.uid8)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,28 +1,39 @@
 """Looking up what a cache does not hold."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
 
-from deplite.kube.client import KubeClient
-from deplite_apiserver.caches import FRESH_WAITS_PER_SECOND, Caches
+from deplite.kube.client import KubeClient, Page
+from deplite.resources import Trigger
+from deplite_apiserver.caches import Caches
 from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.rounds import IN_TROUBLE_PER_SECOND, ROUNDS_PER_SECOND
 from tests.unit.apiserver.jobs.builders import NAMESPACE, trigger
 
 
 class Asked:
-    """An API server that holds nothing, and counts how often it is asked."""
+    """An API server that counts how often it is asked, and answers while its gate is open."""
 
     def __init__(self) -> None:
         self.times = 0
+        self.there: list[Trigger] = []
+        self.reached, self.gate = asyncio.Event(), asyncio.Event()
+        self.gate.set()
 
     async def version(self, *_: Any) -> int:
-        return 1
+        return 10
 
     async def pages(self, *_: Any, **__: Any) -> Any:
         self.times += 1
-        for page in ():
-            yield page
+        there = list(self.there)
+        self.reached.set()
+        await self.gate.wait()
+        yield Page(items=[one.wire() for one in there], version=10)
+
+    async def get(self, kind: type[Trigger], namespace: str, name: str) -> Trigger:
+        return next(one for one in self.there if one.key == (namespace, name))
 
 
 @pytest.fixture
@@ -46,6 +57,40 @@ async def test_a_cache_that_is_still_filling_knows_no_absence(caches: Caches, as
 
 async def test_a_miss_asks_the_api_server_and_many_do_not_flood_it(caches: Caches, asked: Asked) -> None:
     caches.triggers.synced = True
-    for _ in range(20):
+    for _ in range(100):
         assert await caches.find(caches.triggers, lambda: caches.triggers.get(NAMESPACE, "absent")) is None
-    assert 1 <= asked.times <= FRESH_WAITS_PER_SECOND
+    assert 1 <= asked.times <= ROUNDS_PER_SECOND
+
+
+async def test_while_its_watch_has_failed_it_is_asked_less_and_nothing_counts_as_absent(
+    caches: Caches, asked: Asked
+) -> None:
+    caches.triggers.synced = caches.triggers.failing = True
+    refused = 0
+    for _ in range(100):
+        try:
+            await caches.find(caches.triggers, lambda: caches.triggers.get(NAMESPACE, "absent"))
+        except UnavailableError:
+            refused += 1
+    assert 1 <= asked.times <= IN_TROUBLE_PER_SECOND
+    assert refused >= 100 - IN_TROUBLE_PER_SECOND
+
+
+async def test_misses_at_once_share_what_is_asked_and_each_sees_what_was_there_before_it(
+    caches: Caches, asked: Asked
+) -> None:
+    caches.triggers.synced = True
+
+    async def find() -> Trigger | None:
+        return await caches.find(caches.triggers, lambda: caches.triggers.get(NAMESPACE, "deploy"))
+
+    asked.gate.clear()
+    first = [asyncio.create_task(find()) for _ in range(50)]
+    await asked.reached.wait()
+    asked.there = [trigger()]  # by another replica, while the first ones are being answered
+    later = [asyncio.create_task(find()) for _ in range(50)]
+    await asyncio.sleep(0)
+    asked.gate.set()
+    await asyncio.gather(*first)
+    assert await asyncio.gather(*later) == [trigger()] * 50
+    assert asked.times == 2

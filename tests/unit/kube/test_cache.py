@@ -122,6 +122,7 @@ class Ahead:
 
     def __init__(self, version: int | None) -> None:
         self.at, self.listed = version, 0
+        self.stands_still = False
 
     async def version(self, kind: object) -> int:
         if self.at is None:
@@ -130,6 +131,8 @@ class Ahead:
 
     async def pages(self, kind: object, **_: object) -> AsyncIterator[Page]:
         self.listed += 1
+        if self.stands_still:
+            await asyncio.Event().wait()
         yield Page(items=[], version=self.at or 0)
 
 
@@ -162,6 +165,20 @@ async def test_a_large_kind_is_waited_for_and_never_listed() -> None:
     kept._advance(1001)
     await waiting
     assert ahead.listed == 0
+
+
+async def test_a_large_kind_whose_watch_has_failed_knows_no_absence() -> None:
+    kept = filled(Ahead(1001), objects=501)
+    kept.failing = True
+    with pytest.raises(UnavailableError):
+        await kept.freshen(0.01)
+
+
+async def test_a_small_kind_whose_news_do_not_come_in_time_knows_no_absence() -> None:
+    ahead = Ahead(1001)
+    ahead.stands_still = True
+    with pytest.raises(UnavailableError):
+        await filled(ahead).freshen(0.01)
 
 
 async def test_an_api_server_that_does_not_say_how_far_it_is_is_no_answer() -> None:
