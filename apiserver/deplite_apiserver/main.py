@@ -45,6 +45,7 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         http=protocol_class(settings.read_seconds),
         ws="none",
+        loop="asyncio",  # under uvloop a connect that is given up may leave its file descriptor to two connections
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
