@@ -27,6 +27,7 @@ from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
 from deplite_apiserver.jobs.steps import Steps
 from deplite_apiserver.jobs.transition import Transitions
+from deplite_apiserver.jobs.unsettled import Unsettled
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.jobs.waiting import Waiting, waiting_for
 from deplite_apiserver.limits.room import Room
@@ -123,6 +124,8 @@ class Desk:
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
+        give_back = shared.limiter.give_back
+        self._unsettled = Unsettled(store=kube, give_back=give_back, monotonic=clock.monotonic)
         self.runs = self._accepting(kube, settings.sync_seconds)
         self._scheduled = self._accepting(self.swept, settings.sync_seconds)
         self.presence = self._presence(settings.lost_seconds)
@@ -138,6 +141,7 @@ class Desk:
             store=kube,
             jobs=self._caches.jobs,
             limiter=self._shared.limiter,
+            unsettled=self._unsettled,
             waiters=self.waiters,
             recent=self.recent,
             room=self._room.for_job,
@@ -292,6 +296,7 @@ class Desk:
         self._scheduled.admit()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
+            group.create_task(self._unsettled.run())
             group.create_task(self.presence.run(self._caches.agents.get))
             group.create_task(self._duplicates.run())
             group.create_task(self.dispatcher.run())

@@ -25,6 +25,7 @@ from deplite_apiserver.jobs.idempotency import fingerprint_of
 from deplite_apiserver.jobs.quota import run_quotas
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
+from deplite_apiserver.jobs.unsettled import Unsettled
 from deplite_apiserver.jobs.waiters import JobChanges, Waiters
 from deplite_apiserver.limits.limiter import Limiter, refusal
 from deplite_apiserver.limits.pace import Pace
@@ -116,6 +117,7 @@ class Runs:
         store: JobStore,
         jobs: NotedJobs,
         limiter: Limiter,
+        unsettled: Unsettled,
         waiters: Waiters,
         recent: Recent,
         room: Callable[[str], None],
@@ -128,6 +130,7 @@ class Runs:
             store: where jobs are written.
             jobs: the cache of jobs.
             limiter: the rate windows.
+            unsettled: looks after runs of which it is not known whether they were stored.
             waiters: wakes sync callers.
             recent: is told each job that was created, for the claim that soon follows.
             room: raises `QuotaExceededError` where an organization may have no further job.
@@ -135,7 +138,7 @@ class Runs:
             monotonic: seconds of a clock that never goes back.
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
-        self._recent, self._room = recent, room
+        self._unsettled, self._recent, self._room = unsettled, recent, room
         self._sync_seconds, self._lookups = sync_seconds, Pace(LOOKUPS_PER_SECOND, monotonic)
         self._admits = asyncio.Event()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -262,11 +265,14 @@ class Runs:
             await self._limiter.give_back(reserved)
             return await self._replay(job.namespace, naming)
         except KubeError as error:
-            # Without any answer it may have been stored, and then it counts.
-            if error.status:
+            # Without an answer, and after one that tells of trouble, it may have been stored, and then it counts.
+            if 400 <= error.status < 500:
                 await self._limiter.give_back(reserved)
+            else:
+                self._unsettled.hold(job.key, reserved)
             raise
         failpoint("apiserver.run.created")
+        await self._unsettled.created(job.key)
         self._recent.put(created)
         self._jobs.note(created)
         log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})

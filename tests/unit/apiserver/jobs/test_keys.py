@@ -23,6 +23,7 @@ from deplite_apiserver.jobs.idempotency import fingerprint_of, usable_key
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.request import RunRequest
 from deplite_apiserver.jobs.run import LOOKUPS_PER_SECOND, Asked, Call, Run, Runs
+from deplite_apiserver.jobs.unsettled import Unsettled
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.limits.memory import MemoryLimiter
@@ -106,10 +107,12 @@ class Keys(RuleBasedStateMachine):
     def starts(self, *, admits: bool = True, monotonic: Callable[[], float] | None = None) -> None:
         """Begin with a process that knows no job yet; between any two looks at its clock a second passes."""
         self.known = Known()
+        self.unsettled = Unsettled(store=self.cluster, give_back=self.limiter.give_back, monotonic=self.clock.monotonic)
         self.runs = Runs(
             store=self.cluster,
             jobs=self.known,
             limiter=self.limiter,
+            unsettled=self.unsettled,
             waiters=Waiters(self.known),
             recent=Recent(),
             room=lambda organization: None,
