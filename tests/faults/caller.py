@@ -26,24 +26,25 @@ class Caller:
     """The params of every job that a 2xx named."""
 
     @classmethod
-    async def for_agent(cls, site: Site, agent: FleetAgent, **trigger: Any) -> "Caller":
-        """Make a trigger on an agent's ledger workflow, and a token for it."""
-        made = await cls.for_id(site, agent.agent_id, **trigger)
+    async def for_agent(cls, site: Site, agent: FleetAgent, per_minute: int | None = None, **trigger: Any) -> "Caller":
+        """Make a trigger on an agent's ledger workflow, and a token for it, which may have a limit."""
+        made = await cls.for_id(site, agent.agent_id, per_minute, **trigger)
         agent.clients.append(made.http)
         return made
 
-    def at(self, door: str) -> "Caller":
+    def at(self, door: str, timeout: httpx.Timeout | float = 20) -> "Caller":
         """Return the same caller, with the same memory, who knocks at one replica's own door."""
-        http = httpx.AsyncClient(base_url=door, headers=self.http.headers, timeout=20, trust_env=False)
+        http = httpx.AsyncClient(base_url=door, headers=self.http.headers, timeout=timeout, trust_env=False)
         return replace(self, http=http)
 
     @classmethod
-    async def for_id(cls, site: Site, agent_id: str, **trigger: Any) -> "Caller":
+    async def for_id(cls, site: Site, agent_id: str, per_minute: int | None = None, **trigger: Any) -> "Caller":
         """Make a trigger on the ledger workflow of whatever agent has that id."""
         body = {"agentId": agent_id, "name": f"t{next(_numbers)}", "workflowName": "ledger"}
         body |= {"scopeType": "workflow", "type": "webhook", "responseMode": "async"} | trigger
         made = (await site.ask("POST", "/triggers", body))["id"]
-        token = await site.ask("POST", "/api-tokens", {"name": "ci", "scopeType": "trigger", "triggerIds": [made]})
+        wish = {"name": "ci", "scopeType": "trigger", "triggerIds": [made], "rateLimitPerMinute": per_minute}
+        token = await site.ask("POST", "/api-tokens", wish)
         http = httpx.AsyncClient(
             base_url=site.url,
             headers={"Authorization": f"Bearer {token['plainToken']}"},

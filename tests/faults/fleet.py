@@ -46,6 +46,11 @@ class FleetAgent:
         """What it printed."""
         return self.folder / "agent.log"
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self.process is not None and self.process.returncode is None
+
     async def start(self, code: str | None = None, **more: str) -> None:
         """Start the process, and wait until the server knows what it offers."""
         offset = self.log.stat().st_size if self.log.exists() else 0
@@ -98,12 +103,12 @@ class FleetAgent:
 
     async def close(self) -> None:
         """Leave nothing behind."""
-        if self.process is not None and self.process.returncode is None:
+        if self.process is not None and self.running:
             self.process.send_signal(signal.SIGCONT)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(15):
                     await self.end()
-            if self.process.returncode is None:
+            if self.running:
                 await self.kill()
         await self.proxy.refuse()
         for client in self.clients:

@@ -89,6 +89,22 @@ MUTATIONS = (
         test="tests/unit/kube/test_cache.py::test_an_answer_that_comes_after_the_end_of_its_object_brings_nothing_back",
     ),
     Mutation(
+        defence="a job that a replica has not heard of is asked for",
+        file="apiserver/deplite_apiserver/jobs/lookup.py",
+        old="            job = await self._asked(namespace, job_id)\n",
+        new="            job = None\n",
+        test="tests/unit/apiserver/jobs/test_lookup.py"
+        "::test_an_agents_job_that_another_replica_made_a_moment_ago_is_found",
+    ),
+    Mutation(
+        defence="a run that may have been stored keeps its place",
+        file="apiserver/deplite_apiserver/jobs/run.py",
+        old="if 400 <= error.status < 500:",
+        new="if error.status:",
+        test="tests/unit/apiserver/jobs/test_unsettled.py"
+        "::test_a_run_that_was_stored_without_a_good_answer_keeps_its_place",
+    ),
+    Mutation(
         defence="a file is completed once",
         file="apiserver/deplite_apiserver/files/completion.py",
         old="_status(context, file, head), version=version",

@@ -7,49 +7,42 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.faults.caller import Caller
-from tests.faults.fleet import Fleet, FleetAgent
+from tests.faults.credentials import Credentials
+from tests.faults.fleet import Fleet
+from tests.faults.killing import Killing
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 
-PARTS = {
-    "apiserver": 5,
-    "etcd": 3,
-    "kube-apiserver": 3,
-    "seaweedfs": 3,
-    "operator": 2,
-    "kube-controller-manager": 1,
-}
-"""How often each part is chosen, against 3 of each agent."""
-AGENT_WEIGHT = 3
-IN_FLIGHT = 20
-"""Fewer jobs that were started and have not ended make a kill void: it is not done."""
+PER_MINUTE = 100_000
+"""The limit of callers that have one: they are counted, and never refused for it."""
 REPORT_SECONDS = 30.0
+STUCK_SECONDS = 600.0
+_CALL_SECONDS = httpx.Timeout(70.0, connect=5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How large a soak is: DEPLITE_SOAK_JOBS, _KILLS, _AGENTS and _WORKERS (callers at work at a time)."""
 
-    jobs: int
-    kills: int
-    agents: int
-    workers: int
+    jobs: int = 10_000
+    kills: int = 500
+    agents: int = 4
+    workers: int = 96
     seed: int
 
     @classmethod
     def of_environment(cls, seed: int) -> "Plan":
         """Return the plan that the environment asks for; the whole soak unless it says otherwise."""
-        sizes = {"jobs": 10_000, "kills": 500, "agents": 4, "workers": 96}
-        chosen = {name: int(os.environ.get(f"DEPLITE_SOAK_{name.upper()}") or size) for name, size in sizes.items()}
-        return cls(seed=seed, **chosen)
+        names = [one.name for one in fields(cls) if one.name != "seed"]
+        asked = {name: os.environ.get(f"DEPLITE_SOAK_{name.upper()}") for name in names}
+        return cls(seed=seed, **{name: int(size) for name, size in asked.items() if size})
 
 
 @dataclass(kw_only=True)
@@ -61,11 +54,15 @@ class Soak:
     fleet: Fleet
     ledger: Ledger
     callers: list[Caller] = field(default_factory=list)
-    killed: Counter[str] = field(default_factory=Counter)
+    killing: Killing = field(init=False)
+    credentials: Credentials = field(init=False)
     reasons: Counter[str] = field(default_factory=Counter)
     finished: set[str] = field(default_factory=set)
     """Jobs that the server says have ended."""
-    retries: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+    """Calls that were repeated, by what came of the one before."""
+    unknown: int = 0
+    """Times that an acknowledged job was said not to exist."""
     seconds: float = 0.0
     settled: float = 0.0
     counters: Counters = field(default_factory=Counters)
@@ -75,114 +72,134 @@ class Soak:
         """How many jobs have ended."""
         return sum(self.reasons.values())
 
+    @property
+    def acknowledged(self) -> int:
+        """How many jobs the callers got a 2xx for."""
+        return sum(len(caller.acknowledged) for caller in self.callers)
+
+    @property
+    def in_flight(self) -> int:
+        """How many jobs were started and have not ended."""
+        return len(self.ledger.starts().keys() - self.ledger.ends().keys() - self.finished)
+
     async def run(self) -> None:
         """Run every job, kill as planned, and compare both ends."""
         chance = random.Random(self.plan.seed)
-        agents = [await self.fleet.add() for _ in range(self.plan.agents)]
-        for agent in agents:
-            # Half of the callers wait for the end in the call itself, half look for it.
-            for mode in ("async", "sync"):
-                caller = await Caller.for_agent(self.site, agent, responseMode=mode)
-                caller.http.timeout = httpx.Timeout(70.0, connect=5.0)
-                self.callers.append(caller)
+        await self._prepare(chance)
         began = time.monotonic()
-        jobs = self._jobs(random.Random(chance.random()))
-        seeds = [chance.random() for _ in range(self.plan.workers)]
-        background = [asyncio.create_task(self._tell(began)), asyncio.create_task(self._kill(chance, agents))]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number, seed in enumerate(seeds):
-                    caller = self.callers[number % len(self.callers)]
-                    group.create_task(self._work(caller, jobs, random.Random(seed), f"w{number}"))
-                group.create_task(_unless_failed(background))
-        finally:
-            for task in background:
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(one) for one in (self._tell(began), self.credentials.run())]
+            async with asyncio.TaskGroup() as work:
+                work.create_task(self.killing.run())
+                self._set_to_work(work, chance)
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
         self.seconds = time.monotonic() - began
-        await self._revive(agents)
+        await self._revive()
+        await self.credentials.look_back()
         self.counters = await self._settle()
         self.settled = time.monotonic() - began - self.seconds
+
+    async def _prepare(self, chance: random.Random) -> None:
+        agents = [await self.fleet.add() for _ in range(self.plan.agents)]
+        for number, agent in enumerate(agents):
+            # Half of the callers wait for the end in the call itself, half look for it; half have a limit.
+            for mode in ("async", "sync"):
+                per_minute = PER_MINUTE if number % 2 else None
+                caller = await Caller.for_agent(self.site, agent, per_minute, responseMode=mode)
+                caller.http.timeout = _CALL_SECONDS
+                self.callers.append(caller)
+        self.credentials = await Credentials.beside(self.site, agents[0], random.Random(chance.random()))
+        self.killing = Killing(
+            site=self.site,
+            agents=agents,
+            kills=self.plan.kills,
+            jobs=self.plan.jobs,
+            acknowledged=lambda: self.acknowledged,
+            in_flight=lambda: self.in_flight,
+            chance=random.Random(chance.random()),
+        )
+
+    def _set_to_work(self, group: asyncio.TaskGroup, chance: random.Random) -> None:
+        """Give every worker a caller and a way in: half call at the common address, half at each replica's own door."""
+        ways = [(caller, self._doors(caller, number)) for number, caller in enumerate(self.callers)]
+        jobs = self._jobs(random.Random(chance.random()))
+        for number in range(self.plan.workers):
+            caller, doors = ways[number % len(ways)]
+            turn = number // len(ways)
+            mine = [*doors[turn % len(doors) :], *doors[: turn % len(doors)]]
+            group.create_task(self._work(caller, mine, jobs, random.Random(chance.random()), f"w{number}"))
+
+    def _doors(self, caller: Caller, number: int) -> list[Caller]:
+        """Return a caller as it knocks, or once for each own door, where it is one of those who know them."""
+        if number.bit_count() % 2 == 0 or len(self.site.doors) == 1:  # not always the same ones of sync and limited
+            return [caller]
+        there = [caller.at(door, _CALL_SECONDS) for door in self.site.doors]
+        self.fleet.agents[0].clients += [one.http for one in there]
+        return there
 
     def _jobs(self, chance: random.Random) -> Iterator[dict[str, Any]]:
         """Yield jobs until there were enough of them, and of kills."""
         for number in itertools.count():
-            if number >= self.plan.jobs and self.killed.total() >= self.plan.kills:
+            if number >= self.plan.jobs and self.killing.over:
                 return
             yield _job(chance)
 
-    async def _work(self, caller: Caller, jobs: Iterator[dict[str, Any]], chance: random.Random, name: str) -> None:
+    async def _work(
+        self, caller: Caller, doors: Sequence[Caller], jobs: Iterator[dict[str, Any]], chance: random.Random, name: str
+    ) -> None:
         """Fire one job after the other, each once the one before has ended."""
         sync = self.callers.index(caller) % 2 == 1
         for number, params in enumerate(jobs):
-            job_id = await self._fire(caller, f"{name}-{number}", params)
-            detail = await self._end_of(caller, job_id, 0.0 if sync else chance.uniform(0.5, 1.5))
+            job_id = await self._fire(doors, f"{name}-{number}", params)
+            detail = await self._end_of(doors, job_id, 0.0 if sync else chance.uniform(0.5, 1.5))
             self.finished.add(job_id)
             self.reasons["success" if detail["status"] == "success" else detail["reason"]] += 1
 
-    async def _fire(self, caller: Caller, key: str, params: dict[str, Any]) -> str:
-        """Call with one key until there is a 2xx."""
-        path, body = f"/triggers/{caller.trigger}/run", {"ref": "main", "params": params}
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                answer = await caller.http.post(path, json=body, headers={"Idempotency-Key": key})
+    async def _fire(self, doors: Sequence[Caller], key: str, params: dict[str, Any]) -> str:
+        """Call with one key until there is a 2xx, at the next door each time."""
+        body = {"ref": "main", "params": params}
+        for caller in itertools.cycle(doors):
+            path, headers = f"/triggers/{caller.trigger}/run", {"Idempotency-Key": key}
+            try:
+                answer = await caller.http.post(path, json=body, headers=headers)
+            except httpx.TransportError:
+                self.retries["no answer"] += 1
+            else:
                 if answer.status_code in (200, 202):
                     job_id = str(answer.json()["jobId"])
                     caller.acknowledged[job_id] = params
                     return job_id
-                assert answer.status_code in (429, 500, 502, 503), answer.text
-            self.retries += 1
+                assert answer.status_code == 503, f"{answer.status_code} {answer.text}"
+                assert "Retry-After" in answer.headers, answer.text
+                self.retries["503"] += 1
             await asyncio.sleep(0.5)
+        raise AssertionError("unreachable")
 
-    async def _end_of(self, caller: Caller, job_id: str, pause: float) -> dict[str, Any]:
+    async def _end_of(self, doors: Sequence[Caller], job_id: str, pause: float) -> dict[str, Any]:
         """Look until the job has ended; one that does not in ten minutes is stuck, and shows in the counters."""
-        async with asyncio.timeout(600):
-            while True:
-                await asyncio.sleep(pause)
-                with contextlib.suppress(TimeoutError):
-                    detail = await caller.job(job_id)
-                    if detail is not None and detail["status"] in ("success", "failed"):
-                        return detail
-                pause = max(pause, 0.5)
+        deadline = time.monotonic() + STUCK_SECONDS
+        for caller in itertools.cycle(doors):
+            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                detail = await caller.job(job_id)
+                self.unknown += detail is None
+                if detail is not None and detail["status"] in ("success", "failed"):
+                    return detail
+            if time.monotonic() > deadline:
+                break
+            pause = max(pause, 0.5)
+        return {"status": "failed", "reason": "(not in time)"}
 
-    async def _kill(self, chance: random.Random, agents: list[FleetAgent]) -> None:
-        """Kill somebody each time that so many more jobs were acknowledged, while enough are under way."""
-        victims = [*PARTS, *(f"agent-{number}" for number in range(len(agents)))]
-        weights = [*PARTS.values(), *(AGENT_WEIGHT for _ in agents)]
-        restarts: set[asyncio.Task[None]] = set()
-        while (total := self.killed.total()) < self.plan.kills:
-            await asyncio.sleep(0.2)
-            due = total * self.plan.jobs / self.plan.kills
-            acknowledged = sum(len(caller.acknowledged) for caller in self.callers)
-            if acknowledged < due or self._in_flight() < IN_FLIGHT:
-                continue
-            victim = chance.choices(victims, weights)[0]
-            if victim in PARTS:
-                if self.site.pid(victim) is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        self.site.kill_now(victim)
-                        self.killed[victim] += 1
-                continue
-            agent = agents[int(victim.removeprefix("agent-"))]
-            if agent.process is not None and agent.process.returncode is None:
-                await agent.kill()
-                self.killed["agents"] += 1
-                restart = asyncio.create_task(_restart(agent, chance.uniform(0, 2)))
-                restarts.add(restart)
-                restart.add_done_callback(restarts.discard)
-        await asyncio.gather(*restarts)
-
-    def _in_flight(self) -> int:
-        return len(self.ledger.starts().keys() - self.ledger.ends().keys() - self.finished)
-
-    async def _revive(self, agents: list[FleetAgent]) -> None:
-        for agent in agents:
-            if agent.process is not None and agent.process.returncode is not None:
+    async def _revive(self) -> None:
+        for agent in self.killing.agents:
+            if not agent.running:
                 await agent.launch()
         await self.site.ready()
 
     async def _settle(self) -> Counters:
-        found = [await caller.settle(self.ledger, may_crash=True, seconds=300) for caller in self.callers]
+        callers = [*self.callers, self.credentials.caller]
+        found = [await caller.settle(self.ledger, may_crash=True, seconds=300) for caller in callers]
         names = [one.name for one in fields(Counters) if one.name != "details"]
         sums = {name: sum(getattr(one, name) for one in found) for name in names}
         return Counters(**sums, details=[line for one in found for line in one.details])
@@ -194,55 +211,14 @@ class Soak:
             seconds = time.monotonic() - began
             print(
                 f"{seconds:5.0f} s: {self.ended} of {self.plan.jobs} jobs ended ({self.ended / seconds:.1f}/s), "
-                f"{self._in_flight()} in flight, {self.killed.total()} of {self.plan.kills} kills, "
-                f"{self.retries} calls repeated; {dict(self.reasons)}",
+                f"{self.in_flight} in flight, {self.killing.done.total()} of {self.plan.kills} kills, "
+                f"calls repeated: {dict(self.retries)}; {dict(self.reasons)}; beside: {dict(self.credentials.done)} "
+                f"{self.credentials.wrong}; {self.unknown} times unknown",
                 flush=True,
             )
-
-    def report(self) -> str:
-        """Return the run as a table for docs/reliability.md."""
-        killed = ", ".join(f"{name} {times}" for name, times in sorted(self.killed.items()))
-        ends = ", ".join(f"{name} {times}" for name, times in sorted(self.reasons.items()))
-        names = {"lost": "LOST", "doubled": "DUP", "lines_lost": "LL", "lines_doubled": "LD", "wrong": "WR"}
-        names["stuck"] = "STUCK"
-        counted = ", ".join(f"{short} = {getattr(self.counters, name)}" for name, short in names.items())
-        lines = sum(int(params["lines"]) for caller in self.callers for params in caller.acknowledged.values())
-        rows = {
-            "seed": f"`DEPLITE_SEED={self.plan.seed}`",
-            "jobs acknowledged": sum(len(caller.acknowledged) for caller in self.callers),
-            "of": f"{len(self.callers)} callers, {self.plan.workers} runs at a time, {self.plan.agents} agents",
-            "log lines at stake": lines,
-            "kill -9": f"{self.killed.total()} ({killed}), each with at least {IN_FLIGHT} jobs in flight",
-            "calls repeated by callers": self.retries,
-            "how jobs ended": ends,
-            "counters": f"**{counted}**",
-            "time": f"{self.seconds:.0f} s at work ({self.ended / self.seconds:.1f} jobs/s), "
-            f"{self.settled:.0f} s comparing",
-        }
-        return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
 def _job(chance: random.Random) -> dict[str, Any]:
     """Return a short job, most of whose time is sleep: the machine is to be busy with ours."""
     code = chance.choice([0] * 9 + [3])
     return {"lines": chance.randint(2, 6), "pause": f"{chance.uniform(0.5, 2.5):.2f}", "code": code}
-
-
-async def _restart(agent: FleetAgent, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    await agent.launch()
-
-
-async def _unless_failed(background: list["asyncio.Task[None]"]) -> None:
-    """Fail as soon as a task that goes on beside the work does."""
-    done, _ = await asyncio.wait(background[1:])
-    for task in done:
-        task.result()
-
-
-def save(report: str, folder: Path = Path("build")) -> Path:
-    """Write the report where `make clean` finds it."""
-    folder.mkdir(exist_ok=True)
-    path = folder / "soak.md"
-    path.write_text(report + "\n")
-    return path
