@@ -68,7 +68,7 @@ fuzz: $(VENV)/.dev ## 500 examples of every operation of the API, with every kin
 	@$(BIN)/deplite setup
 	@$(BIN)/pytest -m full $(or $(ARGS),tests/kube/edge/test_fuzz.py)
 
-bench: $(VENV)/.local ## dispatch latency and accepted runs, beside the floor of the same machine
+bench: $(VENV)/.local ## dispatch, accepted runs, replicas and open streams, beside the floor of the same machine
 	@$(BIN)/deplite setup
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -1,1 +1,1 @@
-"""Measures dispatch and acceptance against a floor from the same run on the same server; see docs/performance.md."""
+"""Measures dispatch, acceptance and open streams, beside a floor from the same run; see docs/performance.md."""

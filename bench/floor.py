@@ -67,13 +67,25 @@ class Bare:
         body = {"status": {"phase": "Running", "startedAt": "2026-01-01T00:00:00Z", "instance": "0" * 16}}
         await self._send("PATCH", f"{self._path}/{name}/status", body, content_type="application/merge-patch+json")
 
-    async def watch(self, created: "asyncio.Queue[str]") -> None:
-        """Put the name of each object that appears into a queue, for ever."""
-        async with self._http.get(f"{self._path}?watch=1", timeout=aiohttp.ClientTimeout(total=None)) as answer:
+    @asynccontextmanager
+    async def created(self) -> AsyncIterator["asyncio.Queue[str]"]:
+        """Offer the names of the objects that appear from now on, as a watch tells them."""
+        async with self._http.get(f"{self._path}?limit=1") as answer:
+            version = (await answer.json())["metadata"]["resourceVersion"]
+        names: asyncio.Queue[str] = asyncio.Queue()
+        watching = asyncio.create_task(self._watch(names, version))
+        try:
+            yield names
+        finally:
+            watching.cancel()
+
+    async def _watch(self, names: "asyncio.Queue[str]", version: str) -> None:
+        path = f"{self._path}?watch=1&resourceVersion={version}"
+        async with self._http.get(path, timeout=aiohttp.ClientTimeout(total=None)) as answer:
             async for line in answer.content:
                 event = json.loads(line)
                 if event["type"] == "ADDED":
-                    created.put_nowait(event["object"]["metadata"]["name"])
+                    names.put_nowait(event["object"]["metadata"]["name"])
 
     async def _send(self, method: str, url: str, body: Any, content_type: str = "application/json") -> None:
         headers = {"Content-Type": content_type}

@@ -31,17 +31,13 @@ class Rate:
 async def latency(site: Site, client: Bare, samples: int) -> Latency:
     """Measure one dispatch at a time, ours and the floor's in turn, so that noise meets both."""
     url, token = await site.webhook(site.online)
-    created: asyncio.Queue[str] = asyncio.Queue()
-    watching = asyncio.create_task(client.watch(created))
     floor, ours = [], []
-    try:
+    async with client.created() as created:
         for number in range(-10, samples):
             bare, whole = await dispatch(client, created, site.starts), await _webhook(site, url, token)
             if number >= 0:  # the first ones warm both up
                 floor.append(bare)
                 ours.append(whole)
-    finally:
-        watching.cancel()
     return Latency(floor=sorted(floor), ours=sorted(ours))
 
 

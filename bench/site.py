@@ -25,12 +25,15 @@ steps:
     run: echo "$DEPLITE_JOB_ID" > {fifo}
 """
 """All that its one step does is to say that it runs."""
+_ROOM = {"DEPLITE_MAX_OBJECTS": "100000", "DEPLITE_MAX_UNFINISHED_JOBS": "1000000"}
+"""The bounds of an organization are not what is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """A running installation, and the HTTP session that calls it."""
 
+    data: Path
     url: str
     organization: str
     jwt: str
@@ -60,19 +63,20 @@ class Site:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Site]:
-    """Start everything in an empty folder, and leave nothing behind."""
+async def running(replicas: int = 1) -> AsyncIterator[Site]:
+    """Start everything, with so many apiservers, in an empty folder, and leave nothing behind."""
     folder = Path(tempfile.mkdtemp(prefix="deplite-bench-"))
     data = folder / "data"
     (data / "workflows").mkdir(parents=True)
     starts = Starts(folder / "starts")
     (data / "workflows" / "started.yaml").write_text(WORKFLOW.format(fifo=starts.path))
     try:
-        await _run(str(_BIN / "deplite"), "up", "--detach", "--data", str(data))
+        await _run(str(_BIN / "deplite"), "up", "--detach", "--data", str(data), "--replicas", str(replicas))
         env = dict(re.findall(r"^export (\w+)=(.*)$", (data / "env").read_text(), re.MULTILINE))
         url, organization, jwt = env["DEPLITE_URL"], env["DEPLITE_ORG_ID"], env["DEPLITE_JWT"]
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             site = Site(
+                data=data,
                 url=url,
                 organization=organization,
                 jwt=jwt,
@@ -125,7 +129,7 @@ async def _get(http: aiohttp.ClientSession, url: str, jwt: str) -> str:
 
 async def _run(*command: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, env=os.environ | _ROOM, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()

@@ -18,13 +18,13 @@ class Starts:
         self._early: dict[str, float] = {}
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
-    async def of(self, name: str) -> float:
-        """Return the monotonic time at which the process of that name said that it runs."""
+    async def of(self, name: str, seconds: float = 30) -> float:
+        """Return the monotonic time at which the process of that name said that it runs; wait no longer for it."""
         if name in self._early:
             return self._early.pop(name)
         arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[name] = arrived
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             return await arrived
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from deplite_apiserver.edge.patience import PatienceMiddleware
 from deplite_apiserver.edge.prefixes import PrefixMiddleware
 from deplite_apiserver.edge.query import query_names
 from deplite_apiserver.edge.requestid import RequestIdMiddleware
+from deplite_apiserver.edge.turnstile import TurnstileMiddleware
 from deplite_apiserver.enrollment.endpoints import router as enrollment
 from deplite_apiserver.files.agentendpoints import router as files_of_agents
 from deplite_apiserver.files.endpoints import router as files
@@ -86,6 +87,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(TurnstileMiddleware)
     return app
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -92,7 +92,7 @@ def _resumed(request: Request, from_seq: int) -> int:
     return int(last) + 1 if re.fullmatch(r"[0-9]{1,19}", last) else from_seq
 
 
-async def _events(found: AsyncGenerator[Sequence[LogLine] | End, None]) -> AsyncIterator[ServerSentEvent]:
+async def _events(found: AsyncGenerator[Sequence[LogLine] | End, None]) -> AsyncGenerator[ServerSentEvent, None]:
     async with contextlib.aclosing(found):
         async for lines in found:
             if isinstance(lines, End):

@@ -1,6 +1,6 @@
 """One agent's stream as a response: each event goes out at once."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from sse_starlette import ServerSentEvent
 
@@ -21,7 +21,7 @@ class AgentStreamResponse(EventStream):
         super().__init__(_events(streams, open_stream))
 
 
-async def _events(streams: Streams, open_stream: Callable[[], Stream]) -> AsyncIterator[ServerSentEvent]:
+async def _events(streams: Streams, open_stream: Callable[[], Stream]) -> AsyncGenerator[ServerSentEvent, None]:
     stream = open_stream()
     try:
         yield ServerSentEvent(comment="connected", sep="\n")
