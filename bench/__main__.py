@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 
 from bench import tables
 from bench.floor import bare
@@ -26,6 +27,9 @@ def main() -> None:
 
 
 async def _measure(options: argparse.Namespace) -> None:
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # which stops what was started
     said: list[str] = []
     for replicas in sorted({number for part in options.parts for number in PARTS[part]}):
         said += ["", *await _installation(replicas, options)]

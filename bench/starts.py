@@ -5,6 +5,8 @@ import os
 import time
 from pathlib import Path
 
+GIVE_UP_SECONDS = 120.0
+
 
 class Starts:
     """The reading end of the pipe; belongs to one event loop."""
@@ -18,13 +20,13 @@ class Starts:
         self._early: dict[str, float] = {}
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
-    async def of(self, name: str, seconds: float = 30) -> float:
-        """Return the monotonic time at which the process of that name said that it runs; wait no longer for it."""
+    async def of(self, name: str) -> float:
+        """Return the monotonic time at which the process of that name said that it runs."""
         if name in self._early:
             return self._early.pop(name)
         arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[name] = arrived
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             return await arrived
 
     def close(self) -> None:
@@ -39,5 +41,5 @@ class Starts:
             arrived = self._waiting.pop(name, None)
             if arrived is None:
                 self._early[name] = now
-            else:
+            elif not arrived.done():  # given up
                 arrived.set_result(now)

@@ -1,22 +1,20 @@
 """Deploys one after the other while something else goes on, each beside its floor."""
 
 import asyncio
-import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from bench.floor import Bare, dispatch
-from bench.measure import Latency
+from bench.measure import Latency, run
 from bench.site import Site
+from bench.starts import GIVE_UP_SECONDS
 
 EVERY_SECONDS = 0.25
-"""A deploy begins so often, whether or not the one before it has started: a server that stands still is seen."""
-_RETRY_SECONDS = 0.1
-_GIVE_UP_SECONDS = 60.0
+"""A deploy begins so often, whether or not the ones before it have started: a server that stands still is seen."""
+MOST = 8
+"""But no more than so many at a time: what is measured is not how deploys wait for each other."""
 
 
 class Deploys:
@@ -62,31 +60,15 @@ class Deploys:
                 took.append(seconds)
 
     async def _ours(self, took: list[float], over: asyncio.Event, group: asyncio.TaskGroup) -> None:
-        began = time.monotonic()
-        for number in itertools.count():
-            await asyncio.sleep(max(0.0, began + number * EVERY_SECONDS - time.monotonic()))
-            if over.is_set():
-                return
-            group.create_task(self._one(took))
+        places = asyncio.Semaphore(MOST)
+        while not over.is_set():
+            await places.acquire()
+            group.create_task(self._one(took)).add_done_callback(lambda _: places.release())
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def _one(self, took: list[float]) -> None:
         began = time.monotonic()
-        job = await self._accepted()
-        took.append(await self._site.starts.of(job, _GIVE_UP_SECONDS) - began)
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            job = await run(self._site, self._url, self._token, key=secrets.token_hex(16))
+        took.append(await self._site.starts.of(job) - began)
         self.last = job
-
-    async def _accepted(self) -> str:
-        """Call until it is accepted, as every client may: the key makes all tries one run."""
-        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": secrets.token_hex(16)}
-        body = {"ref": "main", "params": {"replicas": "3"}}
-        async with asyncio.timeout(_GIVE_UP_SECONDS):
-            while True:
-                try:
-                    async with self._site.http.post(self._url, json=body, headers=headers) as answer:
-                        if answer.status in (200, 202):
-                            job: str = (await answer.json())["jobId"]
-                            return job
-                        assert answer.status == 503, await answer.text()
-                except aiohttp.ClientConnectionError:
-                    pass
-                await asyncio.sleep(_RETRY_SECONDS)
