@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from deplite_apiserver.settings import load_settings
 from deplite_operator.settings import Settings
 from tests.chart.chart import CHART, FILES, Object, environment, of_kind, pods
+from tests.chart.pods import mounted
 
 ROOT = CHART.parents[1]
 NOT_IN_A_POD = {
@@ -63,36 +63,3 @@ def test_the_cluster_is_believed_unless_switched_off(rendered: dict[str, list[Ob
     assert issuers("smallest") == ["https://kubernetes.default.svc.cluster.local"]
     assert issuers("gateway") == ["https://login.example.com"]
     assert issuers("production")[1:] == ["https://login.example.com", "https://offline.example.com"]
-
-
-def mounted(objects: list[Object], folder: Path) -> dict[str, str]:
-    """Return the environment of the apiserver, with the files that its pod would have in a folder."""
-    template = pods(objects)["deplite-apiserver"]
-    for path, text in _files(objects, template):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    return {name: _there(value, folder) for name, value in environment(template).items()}
-
-
-def _there(value: str, folder: Path) -> str:
-    return str(folder / value.removeprefix("/etc/deplite/")) if value.startswith("/etc/deplite/") else value
-
-
-def _files(objects: list[Object], template: Object) -> Iterator[tuple[str, str]]:
-    """Yield path and content of the files of the projected volume; an authority's is one that a machine has."""
-    (volume,) = (one for one in template["spec"]["volumes"] if one["name"] == "settings")
-    maps = of_kind(objects, "ConfigMap")
-    for source in volume["projected"]["sources"]:
-        if "configMap" in source:
-            data = maps[f"deplite-system/{source['configMap']['name']}"]["data"]
-            yield from ((name, text.replace("/etc/deplite/", "")) for name, text in data.items())
-        else:
-            for item in source["secret"]["items"]:
-                yield item["path"], AUTHORITY if item["path"].endswith(".crt") else "a-secret"
-
-
-AUTHORITY = next(
-    path.read_text()
-    for path in (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/ssl/cert.pem"))
-    if path.exists()
-)
