@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RELEASE = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults fuzz bench chart chart-files lint format api-docs unit lock clean
+.PHONY: help setup up down status test faults fuzz bench chart chart-files images kind kind-down lint format api-docs unit lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A stamp a requirement file: the environment is made once and again only when its lock file changes.
 $(VENV)/.local: requirements/local.txt requirements/build.txt pyproject.toml
@@ -37,6 +38,25 @@ down: ## stop what `make up ARGS=--detach` started
 
 status: ## show the parts that run on this machine
 	@$(BIN)/deplite status
+
+images: ## the three images, with Docker: deplite/apiserver, deplite/operator, deplite/agent
+	@for part in apiserver operator agent; do \
+		docker build -f $$part/Dockerfile -t deplite/$$part:$(RELEASE) . || exit 1; \
+	done
+
+# Twice helm: the first install brings the kinds, the second makes the Organization (docs/helm.md).
+kind: images ## a cluster in Docker (needs docker, kind, kubectl and helm) with our images and the chart
+	@kind get clusters | grep -qx deplite || kind create cluster --config kind-config.yaml
+	@kind load docker-image --name deplite $(foreach part,apiserver operator agent,deplite/$(part):$(RELEASE))
+	@for time in first second; do \
+		helm upgrade --install deplite charts/deplite --kube-context kind-deplite --values charts/kind.yaml \
+			--namespace deplite-system --create-namespace || exit 1; \
+	done
+	@kubectl --context kind-deplite -n deplite-system rollout status --timeout 5m \
+		deployment/deplite-apiserver deployment/deplite-operator
+
+kind-down: ## remove that cluster
+	@kind delete cluster --name deplite
 
 lint: $(VENV)/.dev ## formatting, style, types and import contracts
 	@$(BIN)/ruff format --check .
@@ -82,6 +102,9 @@ format: $(VENV)/.dev ## put the code into its one form
 lock: $(VENV)/.dev ## renew the lock files (needs uv on the PATH)
 	@uv pip compile -q -U --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra local pyproject.toml -o requirements/local.txt
 	@uv pip compile -q -U --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra local --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+	@for part in apiserver operator agent; do \
+		uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra $$part -c requirements/local.txt pyproject.toml -o requirements/$$part.txt || exit 1; \
+	done
 	@printf 'editables\nhatchling\n' | uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 -c requirements/dev.txt - -o requirements/build.txt
 
 clean: ## remove what was built here (not the data of `make up`)
