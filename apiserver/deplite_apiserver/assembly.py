@@ -79,8 +79,10 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
     slack = Slack(
         settings=settings,
         kube=kube,
+        swept=desk.swept,
         caches=caches,
         clock=clock,
+        once=shared.once,
         server_keys=server_keys,
         room=room,
         holds_lease=lambda: desk.leads,

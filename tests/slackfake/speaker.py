@@ -64,13 +64,17 @@ class Speaker:
         timestamp: str | None = None,
         signature: str | None = None,
         headers: dict[str, str] | None = None,
+        base: str | None = None,
     ) -> Reply:
-        """Send these bytes, with the right signature and the present time unless others are given; "" sends none."""
+        """Send these bytes, with the right signature and the present time unless others are given; "" sends none.
+
+        They go to `app_url`, or to the `base` of one of several processes of the app.
+        """
         stamp = str(int(time.time())) if timestamp is None else timestamp
         mark = self.sign(stamp, raw) if signature is None else signature
         sent = {"Content-Type": kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": mark}
         answer = self.http.post(
-            self.app_url + path,
+            (base or self.app_url) + path,
             content=raw,
             headers={name: value for name, value in sent.items() if value} | (headers or {}),
         )

@@ -119,7 +119,7 @@ class Desk:
         self.cancels = Cancels(kube, jobs.note)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic, bounds_of(settings), swept=self._swept_bucket)
-        self.steps = Steps(clock.now)
+        self.steps = Steps(clock.now, shared.bells)
         self.followers = Followers(self.logs, jobs, distant=DistantFollowers(shared.bells, self.logs))
         self.waiters, self.streams = Waiters(jobs), Streams()
         self.lookup = Lookup(store=kube, jobs=jobs, archive=Archive(store))

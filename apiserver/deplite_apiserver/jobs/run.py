@@ -65,6 +65,8 @@ class Asked:
     """The `Idempotency-Key`."""
     body: Mapping[str, Any] | None = None
     """What a repeat with the key must say again; None: the request itself."""
+    caller: str | None = None
+    """Whose key it is; None: of whoever asks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,4 +323,6 @@ def name_of(facts: Facts, asked: Asked) -> Naming:
         fingerprint = fingerprint_of(asked.request.body() if asked.body is None else asked.body)
     except UnsignableError as error:
         raise ValidationFailedError(str(error)) from None
-    return Naming(job_id=keyed_job_id(trigger_id, facts.requester.id, asked.key), fingerprint=fingerprint)
+    return Naming(
+        job_id=keyed_job_id(trigger_id, asked.caller or facts.requester.id, asked.key), fingerprint=fingerprint
+    )

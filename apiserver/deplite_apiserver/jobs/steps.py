@@ -1,18 +1,24 @@
 """Which step a running job was last heard of in, by the lines of its log.
 
-In memory, of jobs that a card shows, and in the replica that took the lines.
+In memory, of jobs that a card shows. The replica that takes the lines tells the others: any of them may be asked how
+the job stands, and the holder of the sweeper's Lease keeps its card. A word that gets lost costs one step's name.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.shared.bells import Bells
 
 MOST = 4096
 """Jobs that are remembered; who began the step the longest ago goes first."""
+
+STEP = "step"
+"""Rung with a job's key and the name of the step that it came to."""
 
 JobKey = tuple[str, str, str]
 """Namespace, name, and the first 8 characters of the uid."""
@@ -27,16 +33,18 @@ class Step:
 
 
 class Steps:
-    """The last seen step of each job."""
+    """The last seen step of each job, at whichever replica."""
 
-    def __init__(self, now: Callable[[], datetime], most: int = MOST) -> None:
+    def __init__(self, now: Callable[[], datetime], bells: Bells, most: int = MOST) -> None:
         """Make an empty memory.
 
         Args:
             now: the present moment in UTC.
+            bells: reach the other replicas.
             most: how many jobs are remembered.
         """
-        self._now, self._most = now, most
+        self._now, self._bells, self._most = now, bells, most
+        bells.subscribe(STEP, self._hear)
         self._steps: OrderedDict[JobKey, Step] = OrderedDict()
         self._subscribers: list[Callable[[JobKey], None]] = []
 
@@ -54,15 +62,24 @@ class Steps:
         if not name or job.finished or job.notice is None:
             return
         key = key_of(job)
+        if self._put(key, name):
+            self._bells.ring(STEP, [*key, name])
+
+    def _hear(self, said: Any) -> None:
+        namespace, job, uid8, name = said
+        self._put((namespace, job, uid8), name)
+
+    def _put(self, key: JobKey, name: str) -> bool:
         known = self._steps.get(key)
         if known is not None and known.name == name:
-            return
+            return False
         self._steps[key] = Step(name=name, since=self._now())
         self._steps.move_to_end(key)
         if len(self._steps) > self._most:
             self._steps.popitem(last=False)
         for callback in self._subscribers:
             callback(key)
+        return True
 
     def of(self, key: JobKey) -> Step | None:
         """Return the step of a job."""

@@ -24,6 +24,20 @@ class Once(Protocol):
             UnavailableError: nobody can say for the moment, and nothing is remembered for sure.
         """
 
+    async def happened(self, kind: str, key: str) -> bool:
+        """Say whether `first` was asked for this within its seconds, without remembering anything.
+
+        Raises:
+            UnavailableError: nobody can say for the moment.
+        """
+
+    async def forget(self, kind: str, key: str) -> None:
+        """Let it happen after all.
+
+        Raises:
+            UnavailableError: it may be remembered still.
+        """
+
 
 class MemoryOnce:
     """What happened on the one replica that there is; forgotten with it."""
@@ -36,18 +50,28 @@ class MemoryOnce:
 
     async def first(self, kind: str, key: str, seconds: int) -> bool:
         """As `Once.first`."""
-        now = self._monotonic()
-        self._forget(now)
-        if (kind, key) in self._until:
+        if await self.happened(kind, key):
             return False
-        self._until[kind, key] = now + seconds
-        self._ends.setdefault(seconds, deque()).append((now + seconds, (kind, key)))
+        until = self._monotonic() + seconds
+        self._until[kind, key] = until
+        self._ends.setdefault(seconds, deque()).append((until, (kind, key)))
         return True
 
-    def _forget(self, now: float) -> None:
+    async def happened(self, kind: str, key: str) -> bool:
+        """As `Once.happened`."""
+        self._prune(self._monotonic())
+        return (kind, key) in self._until
+
+    async def forget(self, kind: str, key: str) -> None:
+        """As `Once.forget`."""
+        self._until.pop((kind, key), None)
+
+    def _prune(self, now: float) -> None:
         for ends in self._ends.values():
             while ends and ends[0][0] <= now:
-                del self._until[ends.popleft()[1]]
+                until, one = ends.popleft()
+                if self._until.get(one) == until:  # else it was forgotten, and may have happened again since
+                    del self._until[one]
 
 
 class RedisOnce:
@@ -58,7 +82,20 @@ class RedisOnce:
 
     async def first(self, kind: str, key: str, seconds: int) -> bool:
         """As `Once.first`."""
-        return await set_first(self._link, self._link.key("once", kind, key), seconds)
+        return await set_first(self._link, self._key(kind, key), seconds)
+
+    async def happened(self, kind: str, key: str) -> bool:
+        """As `Once.happened`."""
+        name = self._key(kind, key)
+        return bool(await self._link.ask(lambda: self._link.client.exists(name), repeatable=True))
+
+    async def forget(self, kind: str, key: str) -> None:
+        """As `Once.forget`."""
+        name = self._key(kind, key)
+        await self._link.ask(lambda: self._link.client.delete(name), repeatable=True)
+
+    def _key(self, kind: str, key: str) -> str:
+        return self._link.key("once", kind, key)
 
 
 async def set_first(link: Link, key: str, seconds: int, *, wait: float = USUAL_SECONDS) -> bool:

@@ -16,6 +16,7 @@ from deplite_apiserver.audit.entry import Entry
 from deplite_apiserver.auth.callers import UserCaller
 from deplite_apiserver.context import Context
 from deplite_apiserver.edge.body import validated
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID
 from deplite_apiserver.jobs.callers import is_member
 from deplite_apiserver.jobs.calling import call_of
@@ -40,6 +41,8 @@ from deplite_apiserver.slack.speaker import (
 from deplite_apiserver.storage.pieces import LogName
 
 LOG_LINES = 30
+CATCH_UP_SECONDS = 2.0
+"""For jobs that other replicas accepted, before one is chosen to be stopped or run again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +93,9 @@ async def _act_as(context: Context, member: Member, asked: OfMembers, entry: Ent
         case Run():
             return await _run(context, member, asked, entry)
         case Rerun():
-            _refuse_repeat(context, member.speaker, "rerun", asked.job)
+            await _refuse_repeat(context, member.speaker, "rerun", asked.job)
             job = await find_job(context, member, asked.job)
-            return _started(context, await _again(context, member, job, f"slack {member.speaker.key}", entry))
+            return _started(context, await _again(context, member, job, entry, key=f"slack {member.speaker.key}"))
         case Pressed():
             return await _press(context, member, asked, entry)
         case Cancel():
@@ -119,17 +122,15 @@ async def _run(context: Context, member: Member, asked: Run, entry: Entry) -> st
     return _started(context, ran)
 
 
-async def _again(context: Context, member: Member, job: DeployJob, key: str, entry: Entry) -> Ran:
-    trigger = await trigger_of(context, job)
-    again = {"rerun": job.name}
-    ran = await _start(
-        context,
-        member,
-        trigger,
-        lambda: Asked(request=RunRequest.again(job.spec), key=key, body=again),
-        entry,
-        act="rerun",
-    )
+async def _again(
+    context: Context, member: Member, job: DeployJob, entry: Entry, *, key: str, card: str | None = None
+) -> Ran:
+    trigger, again = await trigger_of(context, job), {"rerun": job.name}
+
+    def read() -> Asked:
+        return Asked(request=RunRequest.again(job.spec), key=key, body=again, caller=card)
+
+    ran = await _start(context, member, trigger, read, entry, act="rerun")
     entry.detail["rerunOf"] = job.name
     return ran
 
@@ -146,22 +147,15 @@ async def _start(
 
 
 async def _press(context: Context, member: Member, asked: Pressed, entry: Entry) -> str:
-    """Start a card's run again: one run a card and person, and of several people one within a minute."""
+    """Start a card's run again: the card asks, whoever presses, so all presses together are one run."""
     job = await find_job(context, member, asked.job)
-    presses, card = context.slack.door.presses, f"{member.speaker.team_id} {asked.card} {job.name}"
-    if (earlier := presses.earlier(card)) is not None:
-        raise ToldError(texts.rerun_already(earlier.started))
-    try:
-        ran = await _again(context, member, job, f"rerun {job.name} {asked.card}", entry)
-    except BaseException:
-        presses.forget(card)
-        raise
-    presses.started(card, ran.job.name)
+    card = f"{member.speaker.team_id}/{asked.card}"
+    ran = await _again(context, member, job, entry, key=f"rerun {job.name}", card=card)
     return texts.rerun_already(ran.job.name) if ran.idempotent else _started(context, ran)
 
 
 async def _cancel(context: Context, member: Member, asked: Cancel, entry: Entry) -> str:
-    _refuse_repeat(context, member.speaker, "cancel", asked.job)
+    await _refuse_repeat(context, member.speaker, "cancel", asked.job)
     job = await find_job(context, member, asked.job, to_stop=True)
     if job.status.phase.finished:
         return texts.already_ended(job)
@@ -173,11 +167,19 @@ async def _cancel(context: Context, member: Member, asked: Cancel, entry: Entry)
     return texts.cancelled(stopped, before=before)
 
 
-def _refuse_repeat(context: Context, speaker: Speaker, act: str, job: str | None) -> None:
-    """Refuse a repeat of a request that does not name its job by id: by now it could mean another one."""
+async def _refuse_repeat(context: Context, speaker: Speaker, act: str, job: str | None) -> None:
+    """Refuse a repeat of a request that does not name its job by id: by now it could mean another one.
+
+    A job that was started at another replica before this counts as well, so that it does not mean an older one either.
+    """
     if job is not None and JOB_ID_PATTERN.fullmatch(job):
         return
-    if not context.slack.door.seen.first(f"{act} {speaker.id} {speaker.key}"):
+    await context.caches.jobs.freshen(CATCH_UP_SECONDS)
+    try:
+        new = await context.slack.door.seen.first(act, speaker.id, speaker.key)
+    except UnavailableError:
+        raise ToldError(speaker.says.unsure(act)) from None
+    if not new:
         raise ToldError(speaker.says.repeated())
 
 
@@ -214,9 +216,10 @@ async def _link(context: Context, speaker: Speaker, installation: SlackInstallat
 
 async def _unlink(context: Context, speaker: Speaker, installation: SlackInstallation, entry: Entry) -> str:
     door = context.slack.door
+    if not await door.seen.first("unlink", speaker.id, speaker.key):  # it must not undo a newer link
+        raise ToldError(speaker.says.repeated())
     entry.begin(OF_SLACK["unlink"])
-    new = door.seen.first(f"unlink {speaker.id} {speaker.key}")  # a replay must not undo a newer link
-    was = new and await door.links.remove(installation, speaker.user_id)
+    was = await door.links.remove(installation, speaker.user_id)
     entry.made(installation.spec.team_id, changed=was)
     return texts.unlinked(was=was)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from deplite.kube.errors import KubeError
 from deplite_apiserver.audit.entry import Entry
@@ -22,25 +23,21 @@ ANSWER_SECONDS = 2.3
 async def in_time(
     context: Context,
     speaker: Speaker,
-    asked: Asking | Help | Problem,
-    entry: Entry,
+    work: Coroutine[Any, Any, str],
     late: Callable[[str], object],
-    seconds: float = ANSWER_SECONDS,
 ) -> str:
-    """Do what is asked, and return words for it within the time that Slack waits.
+    """Do what is asked, and return the words for it within the time that Slack waits.
 
     What takes longer goes on: the audit record then says that its outcome is unknown.
 
     Args:
         context: the collaborators.
         speaker: who asks.
-        asked: what.
-        entry: the audit record of the request.
+        work: does it and returns the words; as `in_words`.
         late: is given the words that came after the time.
-        seconds: the time.
     """
-    task = asyncio.create_task(in_words(context, speaker, asked, entry))
-    done, _ = await asyncio.wait({task}, timeout=seconds)
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
     if done:
         return task.result()
     context.slack.door.follow(task, late)

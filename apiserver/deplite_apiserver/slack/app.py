@@ -137,7 +137,7 @@ class SlackApp:
 
     async def uninstall(self, installation: SlackInstallation) -> None:
         """Take the app out of a workspace: all its tokens end there."""
-        token = await self.tokens.of(installation)
+        token = await self.tokens.read(installation)  # another replica may have put in a new one
         # Not by the library's own method: it puts the app's secret into the address.
         await self._answer(self._client(token.text).api_call("apps.uninstall", data=self._credentials()))
 

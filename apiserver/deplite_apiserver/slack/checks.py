@@ -83,6 +83,16 @@ class Checks:
         holds_lease: Callable[[], bool],
         periods: Periods | None = None,
     ) -> None:
+        """Make it.
+
+        Args:
+            kube: the Kubernetes API, which takes writes of the Lease's holder only.
+            cache: the local copy, told of each write.
+            tokens: bot tokens out of their Secrets.
+            clock: the time.
+            holds_lease: whether this replica is the one that looks.
+            periods: how often.
+        """
         self._kube, self._cache, self._tokens, self._clock = kube, cache, tokens, clock
         self._holds_lease, self._periods = holds_lease, periods or Periods()
         self._seen: dict[tuple[str, str], Seen] = {}
@@ -184,8 +194,6 @@ class Checks:
         )
 
     async def _write(self, one: SlackInstallation, changed: dict[str, Any]) -> bool:
-        if not self._holds_lease():
-            return False
         version = one.metadata.resource_version
         try:
             written = await self._kube.patch_status(SlackInstallation, *one.key, changed, version=version)

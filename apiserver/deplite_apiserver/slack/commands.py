@@ -18,7 +18,7 @@ from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import absent
 from deplite_apiserver.errors import ValidationFailedError
 from deplite_apiserver.slack.actions import Asking, Pressed
-from deplite_apiserver.slack.answering import in_time
+from deplite_apiserver.slack.answering import in_time, in_words
 from deplite_apiserver.slack.card import CANCEL, RERUN
 from deplite_apiserver.slack.parse import Cancel, parse
 from deplite_apiserver.slack.signature import SignedBody, SlackRequest
@@ -77,7 +77,8 @@ async def take_command(
         command=form.get("command", ""),
     )
     url = form.get("response_url", "")
-    text = await in_time(context, speaker, parse(form.get("text", "")), audited, lambda late: _tell(context, url, late))
+    work = in_words(context, speaker, parse(form.get("text", "")), audited)
+    text = await in_time(context, speaker, work, lambda late: _tell(context, url, late))
     return JSONResponse(_ephemeral(text))
 
 
@@ -102,7 +103,7 @@ async def _press(context: Context, payload: Mapping[str, Any], entry: Entry) -> 
     def tell(text: str) -> None:
         _tell(context, url, text)
 
-    tell(await in_time(context, speaker, asked, entry, tell))
+    tell(await in_time(context, speaker, in_words(context, speaker, asked, entry), tell))
 
 
 def _pressed(payload: Mapping[str, Any], action: Any) -> Asking | None:

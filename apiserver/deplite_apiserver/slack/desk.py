@@ -12,6 +12,7 @@ from deplite_apiserver.errors import ConflictError
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.once import Once
 from deplite_apiserver.slack.app import SlackApp
 from deplite_apiserver.slack.checks import Checks
 from deplite_apiserver.slack.connections import Connections
@@ -38,8 +39,10 @@ class Slack:
         *,
         settings: Settings,
         kube: KubeClient,
+        swept: KubeClient,
         caches: Caches,
         clock: Clock,
+        once: Once,
         server_keys: ServerKeys,
         room: Room,
         holds_lease: Callable[[], bool],
@@ -49,17 +52,19 @@ class Slack:
         Args:
             settings: the app at Slack, if there is one.
             kube: the Kubernetes API.
+            swept: the same, for what only the holder of the sweeper's Lease writes.
             caches: the local copies; run by the app.
             clock: the time.
+            once: what all replicas remember together.
             server_keys: what states are signed with, by a key derived from it.
             room: how much an organization may have.
             holds_lease: whether this replica holds the sweeper's Lease.
         """
         self.holds_lease = holds_lease
         self.installations = Installations(caches.slack)
-        self.states = States(server_keys.derived(PURPOSE), clock.now)
+        self.states = States(server_keys.derived(PURPOSE), clock.now, once)
         tokens = BotTokens(kube, clock.monotonic)
-        self.door = Door(kube, caches, clock)
+        self.door = Door(kube, caches, clock, once)
         self._app = None if settings.slack is None else SlackApp(settings.slack, tokens)
         self.connections = Connections(
             kube=kube,
@@ -70,7 +75,7 @@ class Slack:
             room=room.for_object,
             now=clock.now,
         )
-        self._checks = Checks(kube=kube, cache=caches.slack, tokens=tokens, clock=clock, holds_lease=holds_lease)
+        self._checks = Checks(kube=swept, cache=caches.slack, tokens=tokens, clock=clock, holds_lease=holds_lease)
 
     @property
     def on(self) -> bool:

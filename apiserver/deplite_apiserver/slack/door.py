@@ -6,9 +6,9 @@ from collections.abc import Callable
 from deplite.kube.client import KubeClient
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
+from deplite_apiserver.shared.once import Once
 from deplite_apiserver.slack.chores import Chores
 from deplite_apiserver.slack.links import Links
-from deplite_apiserver.slack.presses import Presses
 from deplite_apiserver.slack.seen import Seen
 
 
@@ -19,13 +19,12 @@ class Door:
         links: which Slack user is which member.
         chores: what is said to Slack later.
         seen: requests that were dealt with.
-        presses: buttons that were just pressed.
     """
 
-    def __init__(self, kube: KubeClient, caches: Caches, clock: Clock) -> None:
+    def __init__(self, kube: KubeClient, caches: Caches, clock: Clock, once: Once) -> None:
         self.links = Links(kube, caches.slack.note, clock.now)
         self.chores = Chores()
-        self.seen, self.presses = Seen(clock.monotonic), Presses(clock.monotonic)
+        self.seen = Seen(once)
         self._following: set[asyncio.Task[str]] = set()
 
     def follow(self, task: asyncio.Task[str], late: Callable[[str], object]) -> None:

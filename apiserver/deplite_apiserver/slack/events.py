@@ -1,8 +1,8 @@
 """`POST /slack/events`: what happens in a workspace: mentions, the home tab, and the end of an installation.
 
-Slack sends an event again until it gets a 2xx in time. A mention that was dealt with is known by the id of its event,
-which is also the idempotency key of a run that it starts: a repeat meets the same job after a restart, too. All other
-events may come twice without harm.
+Slack sends an event again until it gets a 2xx in time, and any replica may get the repeat. A mention that was dealt
+with is known by the id of its event, which is also the idempotency key of a run that it starts: a repeat meets the same
+job also where nobody remembers anything. All other events may come twice without harm.
 """
 
 import logging
@@ -18,7 +18,7 @@ from deplite_apiserver.audit.entry import Audited, Entry
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import json_value, validated
 from deplite_apiserver.errors import ValidationFailedError
-from deplite_apiserver.slack.answering import in_time
+from deplite_apiserver.slack.answering import in_time, in_words
 from deplite_apiserver.slack.commands import TEAM, USER
 from deplite_apiserver.slack.home import publish
 from deplite_apiserver.slack.parse import parse
@@ -112,7 +112,7 @@ async def _uninstalled(context: Context, team_id: str, code: str, entry: Entry) 
 async def _mentioned(context: Context, team_id: str, event_id: str, event: Mapping[str, Any], entry: Entry) -> None:
     """Do what is said to the app, and answer where only the person who said it sees it."""
     speaker, door = _speaker(team_id, event_id, event), context.slack.door
-    if speaker is None or "edited" in event or not door.seen.first(f"event {event_id}"):
+    if speaker is None or "edited" in event:
         return
     installation = context.slack.installations.connected(team_id)
     bot = installation.status.bot_user_id if installation is not None else None
@@ -122,9 +122,20 @@ async def _mentioned(context: Context, team_id: str, event_id: str, event: Mappi
     where |= {"thread_ts": thread} if isinstance(thread, str) else {}
 
     def tell(text: str) -> None:
-        door.chores.add("an answer", lambda: _say(context, speaker, {**where, "text": text}))
+        if text:
+            door.chores.add("an answer", lambda: _say(context, speaker, {**where, "text": text}))
 
-    tell(await in_time(context, speaker, parse(said), entry, tell))
+    tell(await in_time(context, speaker, _answered_once(context, speaker, said, entry), tell))
+
+
+async def _answered_once(context: Context, speaker: Speaker, said: str, entry: Entry) -> str:
+    """Do what is said and return the words for it; none where this very event has its answer already."""
+    seen = context.slack.door.seen
+    if await seen.dealt_with(speaker.key):
+        return ""
+    text = await in_words(context, speaker, parse(said), entry)
+    await seen.done(speaker.key)
+    return text
 
 
 async def _say(context: Context, speaker: Speaker, message: Mapping[str, Any]) -> None:

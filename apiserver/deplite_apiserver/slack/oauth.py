@@ -58,13 +58,13 @@ async def finish(
     if not code:
         raise refused("This address lacks what Slack adds to it.")
     await context.slack.connections.admit(claim.organization, claim.sha256)
-    states.spend(claim)
+    await states.spend(claim)
     try:
         granted = await app.exchange(code, _redirect_uri(context))
     except SlackRefusedError as problem:
         raise _code_refused(problem) from None
     except SlackError as problem:
-        states.give_back(claim)
+        await states.give_back(claim)
         raise slack_away(problem) from None
     return await context.slack.connections.connect(
         claim.organization,

@@ -1,28 +1,51 @@
-"""Which requests of Slack were dealt with: it sends an event again when the answer was late. In this process."""
+"""Which requests of Slack were dealt with, at whichever replica: it sends an event again when the answer was late.
 
-from collections.abc import Callable
+Nothing starts twice without this, for a run's name is made of its request. It is remembered so that a repeat is not
+answered a second time, and so that a command which names no job by its id is not taken for one about a newer job.
+"""
 
-from deplite_apiserver.slack.remembered import Remembered
+import contextlib
 
-KEEP_SECONDS = 3600.0
+from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.shared.once import Once
+
+KEEP_SECONDS = 3600
 """Slack's last repeat of an event comes some minutes after the first."""
-MOST = 10_000
+_EVENT, _COMMAND = "slack-event", "slack-command"
 
 
 class Seen:
-    """Remembers ids for an hour, the newest ten thousand."""
+    """Requests of the last hour."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        """Begin with none.
+    def __init__(self, once: Once) -> None:
+        """Make it.
 
         Args:
-            monotonic: seconds of a clock that never goes back.
+            once: what all replicas remember together.
         """
-        self._ids: Remembered[bool] = Remembered(monotonic, KEEP_SECONDS, MOST)
+        self._once = once
 
-    def first(self, one: str) -> bool:
-        """Note an id; whether it is new."""
-        if self._ids.get(one):
+    async def dealt_with(self, event_id: str) -> bool:
+        """Whether an event has its answer; while nobody can say, it counts as new: that costs a second answer."""
+        try:
+            return await self._once.happened(_EVENT, event_id)
+        except UnavailableError:
             return False
-        self._ids.put(one, True)
-        return True
+
+    async def done(self, event_id: str) -> None:
+        """Note that an event has its answer: not before, so that whoever dies on the way leaves it to the repeat."""
+        with contextlib.suppress(UnavailableError):
+            await self._once.first(_EVENT, event_id, KEEP_SECONDS)
+
+    async def first(self, act: str, speaker: str, key: str) -> bool:
+        """Note a command, before it is done; whether it is new.
+
+        Args:
+            act: the word for it.
+            speaker: the id of who gave it.
+            key: what a repeat of the same request has again.
+
+        Raises:
+            UnavailableError: nobody can say for the moment.
+        """
+        return await self._once.first(_COMMAND, f"{act} {speaker} {key}", KEEP_SECONDS)

@@ -19,7 +19,7 @@ from deplite_apiserver.slack.undelivered import Undelivered
 def cards_of(slack: Slack, desk: Desk, *, kube: KubeClient, caches: Caches, clock: Clock, public_url: str) -> Cards:
     """Return the worker that shows the jobs of a desk in Slack; whoever holds the desk's Lease runs it."""
     delivery = Delivery(
-        store=kube,
+        store=kube,  # not fenced by the Lease: whoever lost it is still the one who knows where its message is
         note=caches.jobs.note,
         recent=desk.recent,
         app=slack.app,

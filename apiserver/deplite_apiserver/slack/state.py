@@ -3,6 +3,7 @@
 It names the member by a hash, so that no address in a browser's history says who that is.
 """
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
@@ -12,14 +13,16 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from deplite.resources.organization import Member
-from deplite_apiserver.errors import InvalidStateError
-from deplite_apiserver.slack.remembered import Remembered
+from deplite_apiserver.errors import InvalidStateError, UnavailableError
+from deplite_apiserver.shared.once import Once
 
 PURPOSE = "slack oauth state"
 """What the key is derived for."""
 LIFETIME = timedelta(minutes=10)
 _AUDIENCE = "deplite-slack-install"
-_REMEMBERED_AT_MOST = 10_000
+_KIND = "slack-state"
+_KEEP_SECONDS = int(2 * LIFETIME.total_seconds())
+"""Longer than a state is good for: the clocks of replicas differ."""
 _AGAIN = "Begin again: ask Deplite for a new link to install the app."
 
 
@@ -39,19 +42,17 @@ class Claim:
 
 
 class States:
-    """Issues states, and knows for this process which were used."""
+    """Issues states, and knows which were used, at whichever replica."""
 
-    def __init__(self, key: bytes, now: Callable[[], datetime]) -> None:
+    def __init__(self, key: bytes, now: Callable[[], datetime], once: Once) -> None:
         """Make it.
 
         Args:
             key: the same on every replica, and known to nobody else.
             now: the present moment, UTC.
+            once: what all replicas remember together.
         """
-        self._key, self._now = key, now
-        self._spent: Remembered[bool] = Remembered(
-            lambda: now().timestamp(), LIFETIME.total_seconds(), _REMEMBERED_AT_MOST
-        )
+        self._key, self._now, self._once = key, now, once
 
     def issue(self, organization: str, issuer: str, subject: str) -> tuple[str, datetime]:
         """Return a state for a member, and when it ends."""
@@ -84,19 +85,20 @@ class States:
         # Not of its text: base64 spells the same signature in more than one way.
         return Claim(organization=organization, member=member, sha256=hashlib.sha256(number.encode()).hexdigest())
 
-    def spend(self, claim: Claim) -> None:
+    async def spend(self, claim: Claim) -> None:
         """Use a state up.
 
         Raises:
             InvalidStateError: it was used before.
+            UnavailableError: nobody can say whether it was.
         """
-        if self._spent.get(claim.sha256):
+        if not await self._once.first(_KIND, claim.sha256, _KEEP_SECONDS):
             raise used()
-        self._spent.put(claim.sha256, True)
 
-    def give_back(self, claim: Claim) -> None:
-        """Let a state be used after all: nothing came of it."""
-        self._spent.drop(claim.sha256)
+    async def give_back(self, claim: Claim) -> None:
+        """Let a state be used after all, for nothing came of it; where that cannot be noted, a new one is needed."""
+        with contextlib.suppress(UnavailableError):
+            await self._once.forget(_KIND, claim.sha256)
 
 
 def member_hash(issuer: str, subject: str) -> str:

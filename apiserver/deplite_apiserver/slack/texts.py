@@ -99,8 +99,18 @@ class Says:
         )
 
     def repeated(self) -> str:
-        """Say that a request came a second time."""
-        return f"This was dealt with already; nothing more has been done. See with `{self.command} status`."
+        """Say that a request came a second time, whatever became of it the first time."""
+        return (
+            "This very request came a second time. Nothing more has been done, for by now it could mean something "
+            f"else. See with `{self.command} status`."
+        )
+
+    def unsure(self, act: str) -> str:
+        """Say that nobody can tell for the moment whether a request came a second time."""
+        return (
+            "For the moment Deplite cannot tell whether this very request came before, and could mean another job by "
+            f"now. Nothing has been done; say which job, by its id: `{self.command} {act} j-…`."
+        )
 
     def slow(self) -> str:
         """Say that the answer comes later."""
@@ -152,10 +162,8 @@ def started(job: DeployJob, label: str, *, again: bool) -> str:
     return f"{head} {code(label, NAME_LIMIT)}{ref} as {code(job.name, NAME_LIMIT)}. {_FOLLOWS}"
 
 
-def rerun_already(job_id: str | None) -> str:
+def rerun_already(job_id: str) -> str:
     """Say that a card's button was pressed before."""
-    if job_id is None:
-        return "Somebody has just pressed this. One press starts one run."
     return f"This was started again already, as {code(job_id, NAME_LIMIT)}. Its own card has the next button."
 
 

@@ -37,10 +37,20 @@ class Pair:
 
 
 @contextlib.asynccontextmanager
-async def paired(settings: Settings, redis: RedisSettings) -> AsyncIterator[Pair]:  # noqa: F811 - no fixture here
-    """Serve two replicas, each with its own memory, connections and caches."""
+async def paired(
+    settings: Settings,  # noqa: F811 - no fixture here
+    redis: RedisSettings,
+    *,
+    port: int = 0,
+) -> AsyncIterator[Pair]:
+    """Serve two replicas, each with its own memory, connections and caches; the first one on a port (0: any)."""
     shared = settings.model_copy(update={"redis": redis})
-    async with served(shared) as one, served(shared) as other, one.client() as client, other.client() as second:
+    async with (
+        served(shared, port=port) as one,
+        served(shared) as other,
+        one.client() as client,
+        other.client() as second,
+    ):
         pair = Pair(one=one, other=other, clients=(client, second))
         for replica in pair.both:
             assert isinstance(replica.context.shared, OverRedis)

@@ -18,6 +18,32 @@ async def test_only_the_first_is_first(twins: Twins) -> None:
     assert not await one.first("state", "Ev1", 1)
 
 
+async def test_who_only_asks_changes_nothing_and_what_is_forgotten_may_happen_again(twins: Twins) -> None:
+    one, other = twins.once(StillClock().monotonic)
+    assert not await other.happened("event", "Ev1")
+    assert await one.first("event", "Ev1", 60)
+    assert await other.happened("event", "Ev1")
+    assert not await other.happened("state", "Ev1")
+    await other.forget("event", "Ev1")
+    await one.forget("event", "never there")
+    assert not await one.happened("event", "Ev1")
+    assert await other.first("event", "Ev1", 60)
+    assert await one.happened("event", "Ev1")
+
+
+async def test_what_memory_forgot_and_saw_again_lives_its_whole_time_anew() -> None:
+    clock = StillClock()
+    once = MemoryOnce(clock.monotonic)
+    assert await once.first("event", "Ev1", 60)
+    clock.advance(30)
+    await once.forget("event", "Ev1")
+    assert await once.first("event", "Ev1", 60)
+    clock.advance(59)
+    assert await once.happened("event", "Ev1")
+    clock.advance(1)
+    assert not await once.happened("event", "Ev1")
+
+
 async def test_memory_forgets_what_is_over_and_nothing_else() -> None:
     clock = StillClock()
     once = MemoryOnce(clock.monotonic)

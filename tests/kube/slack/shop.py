@@ -70,9 +70,16 @@ class Shop:
         assert said.startswith("You are linked"), said
 
     async def press(
-        self, action_id: str, value: str, *, user: str = ANN, card: str = "1700000000.000100", **changes: Any
+        self,
+        action_id: str,
+        value: str,
+        *,
+        user: str = ANN,
+        card: str = "1700000000.000100",
+        base: str | None = None,
+        **changes: Any,
     ) -> Reply:
-        """Press a button of a card."""
+        """Press a button of a card; `base` is the replica that hears of it, where there are several."""
         team, slack = self.office.team, self.office.slack
         payload = {
             "type": "block_actions",
@@ -85,7 +92,8 @@ class Shop:
             "actions": [{"type": "button", "action_id": action_id, "value": value}],
         } | changes
         raw = urlencode({"payload": json.dumps(payload)}).encode()
-        return await asyncio.to_thread(slack.post, "/slack/commands", raw, timestamp=str(int(self.clock.time())))
+        stamp = str(int(self.clock.time()))
+        return await asyncio.to_thread(slack.post, "/slack/commands", raw, timestamp=stamp, base=base)
 
     async def whispered(self, count: int, user: str = ANN) -> list[str]:
         """Return the words that came later, once there are so many."""

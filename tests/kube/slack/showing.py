@@ -17,6 +17,7 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.steps import Steps, key_of
 from deplite_apiserver.jobs.transition import Claimed, Ended, Reported, Transitions, Verdict
+from deplite_apiserver.shared.bells import NoBells
 from deplite_apiserver.slack.app import SCOPES, SlackApp
 from deplite_apiserver.slack.card import Around
 from deplite_apiserver.slack.cards import Cards
@@ -51,7 +52,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self._began = len(self.slack.calls())
-        self.steps = Steps(self.clock.now)
+        self.steps = Steps(self.clock.now, NoBells())
         self.transitions = Transitions(self.kube, self.caches.jobs.note, self.recent)
         self._room = asyncio.Semaphore(16)  # more connections at once take a busy machine longer than any may take
 

@@ -164,7 +164,7 @@ async def test_a_repeat_never_means_a_newer_job(shop: Shop) -> None:
     before = {job.name for job in await shop.jobs()}
     newer = {(await shop.ran(f"run {name}")).name for name in ("deploy", "other")}
     for text in ("cancel", "cancel deploy", "rerun"):
-        assert "dealt with already" in await shop.say(text, trigger_id=f"1.2.{text.replace(' ', '')}")
+        assert "Nothing more has been done" in await shop.say(text, trigger_id=f"1.2.{text.replace(' ', '')}")
     jobs = {job.name: job for job in await shop.jobs()}
     assert set(jobs) == before | newer
     assert all(jobs[name].spec.cancel is None for name in newer)

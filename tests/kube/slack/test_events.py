@@ -8,6 +8,7 @@ import pytest
 
 from deplite.kube.errors import NotFoundError
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.once import MemoryOnce
 from deplite_apiserver.slack.seen import Seen
 from tests.kube.edge.trails import recorded
 from tests.kube.serving import until
@@ -50,7 +51,7 @@ async def test_a_mention_is_a_command_whose_answer_one_person_sees(shop: Shop) -
     assert job.spec.notify.slack.channel == "C0GENERAL"
     # Slack's repeat is known by its id; after a restart the job's name knows it.
     assert (await event(shop, mention(shop, "run deploy main"), event_id="EvRUN")).status == 200
-    shop.office.replica.context.slack.door.seen = Seen(shop.clock.monotonic)
+    shop.office.replica.context.slack.door.seen = Seen(MemoryOnce())
     assert (await event(shop, mention(shop, "run deploy main"), event_id="EvRUN")).status == 200
     assert [one.name for one in await shop.jobs()] == [job.name]
     assert "already" in (await shop.whispered(before + 2))[-1]

@@ -10,6 +10,7 @@ import pytest
 from deplite.kube.errors import NotFoundError
 from deplite.resources import Organization
 from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.shared.once import MemoryOnce
 from deplite_apiserver.slack.state import PURPOSE, States
 from tests.kube.edge.answers import refused
 from tests.kube.serving import MovableClock, until
@@ -81,7 +82,8 @@ async def test_a_link_connects_once_also_after_a_restart(office: Office) -> None
     back = await office.approved()
     assert (await office.http.get(back)).status_code == 200
     context = office.replica.context
-    context.slack.states = States(context.server_keys.derived(PURPOSE), context.clock.now)  # what a new process knows
+    # What a new process knows, whose Redis has nothing either.
+    context.slack.states = States(context.server_keys.derived(PURPOSE), context.clock.now, MemoryOnce())
     refused(await office.http.get(back), 400, "invalid_state")
 
 

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
+from deplite.kube.cache import Cache
 from deplite.kube.errors import NotFoundError
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.slack.checks import Checks
+from deplite_apiserver.slack.tokens import BotTokens
 from tests.kube.edge.answers import refused
 from tests.kube.serving import MovableClock, served, until
 from tests.kube.slack.conftest import Office
@@ -172,6 +176,23 @@ async def test_while_slack_is_away_what_was_connected_stays(office: Office, cloc
     await until(failed, True, seconds=60)
     assert [one["connected"] for one in await office.listed()] == [True]
     office.slack.heal()
+
+
+@pytest.mark.parametrize(("left", "reason"), [(60.0, "secret_missing"), (0.0, None)])
+async def test_a_replica_whose_lease_is_over_writes_nothing_of_what_it_finds(
+    office: Office, left: float, reason: str | None
+) -> None:
+    assert (await office.install()).status_code == 200
+    found = await office.object()
+    await office.kube.delete_secret(office.namespace, found.spec.secret_name)  # looked at again within a minute only
+    cache = Cache(office.kube, SlackInstallation, SlackInstallation.model_validate)
+    cache.note(found)
+    clock, context = MovableClock(), office.replica.context
+    kube = office.kube.fenced(lambda: left)
+    tokens = BotTokens(kube, clock.monotonic)
+    checks = Checks(kube=kube, cache=cache, tokens=tokens, clock=clock, holds_lease=lambda: True)
+    await checks.round(context.slack.app)
+    assert (await office.object()).status.reason == reason
 
 
 async def test_a_workspace_that_slack_does_not_serve_holds_up_no_other(office: Office, rival: Office) -> None:

@@ -104,7 +104,7 @@ async def test_unlinking_is_for_now_and_a_replay_of_it_is_nothing(shop: Shop) ->
     assert "does not know yet" in await shop.say("run deploy")
     assert "You were not linked" in await shop.say("unlink")
     await shop.link()
-    assert "nothing has changed" in await shop.say("unlink", trigger_id="1.2.3")
+    assert "Nothing more has been done" in await shop.say("unlink", trigger_id="1.2.3")
     await shop.ran("run deploy")
 
 

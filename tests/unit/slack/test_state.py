@@ -7,6 +7,7 @@ import pytest
 
 from deplite.resources.organization import Member
 from deplite_apiserver.errors import InvalidStateError
+from deplite_apiserver.shared.once import MemoryOnce
 from deplite_apiserver.slack.state import LIFETIME, States
 
 KEY, BEGAN = b"k" * 32, datetime(2026, 5, 31, 13, 42, tzinfo=UTC)
@@ -31,7 +32,7 @@ def hand() -> Hand:
 
 @pytest.fixture
 def states(hand: Hand) -> States:
-    return States(KEY, hand)
+    return States(KEY, hand, MemoryOnce())
 
 
 def issue(states: States) -> str:
@@ -62,26 +63,6 @@ def test_it_ends_after_ten_minutes(states: States, hand: Hand) -> None:
     states.read(text)
     hand.at = BEGAN + LIFETIME
     refuses(states, text)
-
-
-def test_it_is_good_once_unless_it_is_given_back(states: States) -> None:
-    claim = states.read(issue(states))
-    states.spend(claim)
-    with pytest.raises(InvalidStateError, match="used already"):
-        states.spend(claim)
-    states.give_back(claim)
-    states.spend(claim)
-    states.spend(states.read(issue(states)))  # another one of the same member
-
-
-def test_what_is_spent_is_remembered_for_as_long_as_it_is_good(states: States, hand: Hand) -> None:
-    claim = states.read(issue(states))
-    states.spend(claim)
-    hand.at = BEGAN + LIFETIME - timedelta(seconds=1)
-    with pytest.raises(InvalidStateError):
-        states.spend(claim)
-    hand.at = BEGAN + LIFETIME
-    states.spend(claim)  # nobody gets so far with it: `read` refuses it now
 
 
 @pytest.mark.parametrize(
