@@ -140,8 +140,19 @@ class Credentials:
         for token in self._revoked:
             for door in range(len(self.doors)):
                 await self._refused(door, token, "at the end")
-        agents = Counter(one["name"] for one in await self._owner("GET", "/agents", {200}))
+        agents = Counter(await self._agent_names())
         self.wrong += [f"{name} brought {agents[name]} agents" for name in self._raced if agents[name] != 1]
+
+    async def _agent_names(self) -> list[str]:
+        """Return the names of all agents, page by page."""
+        site, names = self.caller.site, list[str]()
+        path: str | None = f"/orgs/{site.organization}/agents?limit=200"
+        while path is not None:
+            answer = await self.caller.read(path)
+            assert answer.status_code == 200, answer.text
+            names += [one["name"] for one in answer.json()]
+            path = answer.links.get("next", {}).get("url")
+        return names
 
     def report(self) -> dict[str, str]:
         """Return lines for the table of the soak."""
