@@ -57,6 +57,8 @@ REFRESH = "refresh-workflows"
 """Rung where an agent is to report its workflows, and its stream is not here."""
 CONTESTED = "stream-contested"
 """Rung where two processes of an agent displace each other."""
+MEASURED = "files-measured"
+"""Rung with what was found in the bucket."""
 LEASE_NAME = "deplite-apiserver-sweeper"
 
 
@@ -181,6 +183,8 @@ class Desk:
         bells.subscribe(REFRESH, self._refresh)
         bells.subscribe(CONTESTED, lambda agent: self._duplicates.seen((agent[0], agent[1])))
         self.streams.subscribe(contested=lambda agent: bells.ring(CONTESTED, agent))
+        bells.subscribe(MEASURED, self._room.measured.hear)
+        self._room.measured.attach(lambda found: bells.ring(MEASURED, found))
 
     def _refresh(self, agent: list[str]) -> None:
         self.dispatcher.refresh_workflows((agent[0], agent[1]))

@@ -51,6 +51,7 @@ class Periods:
     schedules: float = 1.0
     files: float = 60.0
     strays: float = 300.0
+    measured: float = 30.0
 
 
 class Held(Protocol):
@@ -161,6 +162,7 @@ class Sweeper:
             (periods.schedules, self._schedules.round),
             (periods.files, self._files.round),
             (periods.strays, self._strays.round),
+            (periods.measured, self._strays.tell),
         ]
 
     async def end_overdue(self) -> None:

@@ -4,8 +4,8 @@ And measures them: whoever replays an upload's address after the file was delete
 so does an upload of no announced size until it is completed. Each round gives the sums to whoever decides whether there
 is room (`files/measured.py`), and removes at once an uncompleted upload that is larger than a file may be.
 
-Only the replica that holds the Lease does both, so what it measured is known to it alone. With one replica that is
-enough; several would have to share the sums, for the others would let in what this one refuses.
+Only the replica that holds the Lease does both. The sums go to all others at once, and again every half minute, for one
+may have started since.
 
 Deleting what somebody still has would be the worst thing that this part could do. So an object must have been there for
 two hours, be unknown to the cache, and be unknown to the API server when that is asked anew; and the bucket must be
@@ -113,6 +113,10 @@ class Strays:
             self._look(page, found)
             await self._remove(found)
         self._measured.take(found.nameless, found.pending)
+
+    async def tell(self) -> None:
+        """Tell the other replicas what was measured last."""
+        self._measured.tell()
 
     async def _remove(self, found: _Found) -> None:
         """Remove what a page showed, and count it no more."""

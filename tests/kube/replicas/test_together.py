@@ -142,6 +142,14 @@ async def test_who_asks_at_the_other_reaches_the_stream(bench: Bench, pair: Pair
         assert (told_of[0], told_of[1]["job_id"]) == ("cancel", job_id)
 
 
+async def test_what_one_has_measured_in_the_bucket_counts_at_the_other(bench: Bench, pair: Pair) -> None:
+    async def counted() -> int:
+        pair.one.context.room.measured.take({bench.namespace: 5}, {})  # again, for the sweeper measures, too
+        return pair.other.context.room.measured.of(bench.namespace)
+
+    await until(counted, 5)
+
+
 async def test_who_revokes_at_the_other_ends_the_stream(bench: Bench, pair: Pair) -> None:
     async with streaming(bench, pair.one) as found:
         path = f"/agents/{bench.agent.agent_id}"
