@@ -4,6 +4,7 @@ A call ends in one of three ways: an answer, `RefusedError` (trying again does n
 """
 
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -51,15 +52,15 @@ class Transport:
         self._silence = silence
         self._clock = clock
         self._skew = 0.0
-        self._http = client or httpx.AsyncClient(
-            timeout=httpx.Timeout(CALL_SECONDS, connect=5.0),
-            headers={"User-Agent": f"deplite-agent/{VERSION}"},
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
-        )
+        context = httpx.create_ssl_context()
+        self._http = client or _client(context, httpx.Limits(max_connections=20, max_keepalive_connections=10))
+        # Each stream on a connection of its own: one that was used before leads to the replica that just ended it.
+        self._streams = client or _client(context, httpx.Limits(max_connections=2, max_keepalive_connections=0))
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        await self._streams.aclose()
 
     async def call(
         self,
@@ -128,7 +129,7 @@ class Transport:
         headers = self._headers("GET", path, b"", None) | {"Accept": "text/event-stream"}
         timeout = httpx.Timeout(CALL_SECONDS, connect=5.0, read=self._silence)
         try:
-            async with self._http.stream("GET", self._base + path, headers=headers, timeout=timeout) as answer:
+            async with self._streams.stream("GET", self._base + path, headers=headers, timeout=timeout) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     body = _json(answer)
@@ -158,6 +159,15 @@ class Transport:
             return False
         self._skew = server_time - self._clock()
         return True
+
+
+def _client(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(CALL_SECONDS, connect=5.0),
+        headers={"User-Agent": f"deplite-agent/{VERSION}"},
+        verify=context,
+        limits=limits,
+    )
 
 
 def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedError | AwayError | RevokedError:

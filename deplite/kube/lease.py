@@ -85,7 +85,7 @@ class Lease:
         """Wait until it is ours."""
         while True:
             try:
-                if await self._try():
+                if await self.claim():
                     log.info("holds the lease %s", self._name, extra={"action": "lease_acquired"})
                     return
             except KubeError as error:
@@ -114,6 +114,31 @@ class Lease:
                 self._held_until = float("-inf")
                 raise LeaseLostError(f"The lease {self._name} could not be renewed within {self._renew} s.")
 
+    async def claim(self) -> bool:
+        """Try once to make it ours, or to renew what is; says whether it is.
+
+        Raises:
+            KubeError: the API server does not say.
+        """
+        began = self._monotonic()
+        try:
+            found = await self._kube.connection.request("GET", self._path)
+        except NotFoundError:
+            return await self._write("POST", self._collection, {"metadata": {"name": self._name}, "spec": {}}, began)
+        return self._free(found) and await self._write("PUT", self._path, found, began)
+
+    async def holder(self) -> str | None:
+        """Return who else holds it: has renewed it within its duration, by our own clock; None: nobody does.
+
+        Raises:
+            KubeError: the API server does not say.
+        """
+        try:
+            found = await self._kube.connection.request("GET", self._path)
+        except NotFoundError:
+            return None
+        return None if self._free(found) else str(found["spec"]["holderIdentity"])
+
     async def release(self) -> None:
         """Give it up, so that the next candidate need not wait; an API server that is away is no error."""
         if not self.held:
@@ -136,14 +161,6 @@ class Lease:
             return False
         ours = found.get("spec", {}).get("holderIdentity") == self._identity
         return ours and await self._write("PUT", self._path, found, began)
-
-    async def _try(self) -> bool:
-        began = self._monotonic()
-        try:
-            found = await self._kube.connection.request("GET", self._path)
-        except NotFoundError:
-            return await self._write("POST", self._collection, {"metadata": {"name": self._name}, "spec": {}}, began)
-        return self._free(found) and await self._write("PUT", self._path, found, began)
 
     def _free(self, found: dict[str, Any]) -> bool:
         """Whether it is ours, given up, or not renewed for its duration by our own clock."""

@@ -22,8 +22,9 @@ from deplite_agent.transport import Transport
 
 log = logging.getLogger(__name__)
 
-SETTLED_SECONDS = 30.0
-"""A stream that lived so long was no part of a quarrel: the next try comes soon."""
+SETTLED_SECONDS = 15.0
+"""A stream that lived so long was no part of a quarrel: the next try comes soon. A server that wants to spread its
+streams anew leaves those alone that are not much older."""
 DISPLACED_SECONDS = 60.0
 """Another process uses our identity: so long it has the stream before we take it back."""
 MAX_EVENT_BYTES = 256 * 1024

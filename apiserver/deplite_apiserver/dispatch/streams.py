@@ -67,6 +67,11 @@ class Stream:
             self.closed = True
             self._queue.put_nowait(None)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return self._queue.empty()
+
     async def events(self) -> AsyncIterator[StreamEvent]:
         """Yield what was put in, until the stream is closed."""
         while (event := await self._queue.get()) is not None:
@@ -123,6 +128,14 @@ class Streams:
             for callback in self._on_close:
                 callback(stream)
 
+    def release(self, agent: AgentKey) -> bool:
+        """Close an agent's stream so that it connects anew, unless something waits to be sent; says whether it did."""
+        stream = self.of(agent)
+        if stream is None or not stream.idle:
+            return False
+        stream.close()
+        return True
+
     def supersede(self, agent: AgentKey, instance: str | None, *, again: bool = False) -> None:
         """Close the agent's stream here: another replica has a newer one.
 
@@ -149,6 +162,11 @@ class Streams:
     def agents(self) -> list[AgentKey]:
         """Return the agents whose streams are open here."""
         return [key for key, stream in self._open.items() if not stream.closed]
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process is about to end."""
+        return self._stopping
 
     def stop(self) -> None:
         """Close all streams, and each one that is opened from now on: the process is about to end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import socket
 from collections.abc import Iterable
@@ -14,6 +15,9 @@ from deplite.resources.deployjob import DeployJob
 from deplite.resources.enrollmenttoken import EnrollmentToken
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
+from deplite_apiserver.dispatch import cutoff
+from deplite_apiserver.dispatch.balance import Balance
+from deplite_apiserver.dispatch.cutoff import CutOff
 from deplite_apiserver.dispatch.dispatcher import Dispatcher
 from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import TICK_SECONDS, Hearing
@@ -136,6 +140,8 @@ class Desk:
         self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, History(store))
         self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent), settings)
+        self._cut_off = self._noticing(Lease(kube, settings.system_namespace, cutoff.LEASE_NAME, lease.identity))
+        self._balance = self._balancing()
         self._hear_others()
 
     def _accepting(self, kube: KubeClient, sync_seconds: float) -> Runs:
@@ -173,11 +179,29 @@ class Desk:
             silent_seconds=lost_seconds * 6 / 7,
         )
 
+    def _noticing(self, lease: Lease) -> CutOff:
+        return CutOff(
+            lease,
+            alone=lambda: self._shared.others.silence,
+            needed=lambda: any(True for _ in self.presence.known()),
+        )
+
+    def _balancing(self) -> Balance:
+        return Balance(
+            streams=self.streams,
+            known=self.presence.known,
+            others=self._shared.others,
+            jobs=self._caches.jobs,
+            takes=self._takes_streams,
+            monotonic=self._clock.monotonic,
+        )
+
     def _hear_others(self) -> None:
         self._shared.others.attach(
             tell=self.presence.known,
+            takes=self._takes_streams,
             opened_there=lambda agent, instance, again: self.streams.supersede(agent, instance, again=again),
-            exchanged=self.presence.yield_streams,
+            exchanged=self._exchanged,
         )
         bells = self._shared.bells
         bells.subscribe(REFRESH, self._refresh)
@@ -185,6 +209,13 @@ class Desk:
         self.streams.subscribe(contested=lambda agent: bells.ring(CONTESTED, agent))
         bells.subscribe(MEASURED, self._room.measured.hear)
         self._room.measured.attach(lambda found: bells.ring(MEASURED, found))
+
+    def _takes_streams(self) -> bool:
+        return self.runs.admits and not self.streams.stopping and not self._caches.failing
+
+    def _exchanged(self) -> None:
+        self.presence.yield_streams()
+        self._balance.round()
 
     def _refresh(self, agent: list[str]) -> None:
         self.dispatcher.refresh_workflows((agent[0], agent[1]))
@@ -301,6 +332,8 @@ class Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._unsettled.run())
+            if self._shared.others.exist:
+                group.create_task(self._cut_off.run())
             group.create_task(self.presence.run(self._caches.agents.get))
             group.create_task(self._duplicates.run())
             group.create_task(self.dispatcher.run())
@@ -324,13 +357,15 @@ class Desk:
         await self._store.close()
 
     async def _hand_over(self) -> None:
+        await self._cut_off.close()
         if self._lease.held:
             await self._tally.flush(all_of_them=True)
             await self._lease.release()
 
     async def _listen(self) -> None:
         while True:
-            self.hearing.tick(max(self._caches.silence, self._shared.others.silence))
+            elsewhere = math.inf if self._cut_off.somebody else self._shared.others.silence
+            self.hearing.tick(max(self._caches.silence, elsewhere))
             await asyncio.sleep(TICK_SECONDS)
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:

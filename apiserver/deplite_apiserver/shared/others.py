@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,14 @@ log = logging.getLogger(__name__)
 EXCHANGE_SECONDS = 3.0
 FRESH_SECONDS = 20.0
 """A replica that has said nothing for so long holds no streams any more."""
+COUNTED_SECONDS = 8.0
+"""One that has said nothing for two exchanges may be dead, and is no place for more streams."""
 FORGOTTEN_SECONDS = 3600.0
 OPENED, CLOSED = "stream-opened", "stream-closed"
 
 _EXCHANGE = """
 local time = redis.call('TIME')
-local now = string.format('%.3f', time[1] + time[2] / 1000000)
+local now = string.format('%.6f', time[1] + time[2] / 1000000)
 redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2])
 redis.call('EXPIRE', KEYS[1], 600)
 return {now, redis.call('HGETALL', KEYS[1])}
@@ -51,6 +53,8 @@ class _Replica:
 
     published: str
     heard_at: float
+    takes: bool = False
+    """Whether it takes new streams."""
     streams: dict[AgentKey, float] = field(default_factory=dict)
     """When each opened, by our monotonic clock."""
 
@@ -58,10 +62,14 @@ class _Replica:
 class Others:
     """Of the only replica that there is: there are no others."""
 
+    exist = False
+    """Whether there may be others."""
+
     def attach(
         self,
         *,
         tell: Callable[[], Iterable[Known]],
+        takes: Callable[[], bool],
         opened_there: Callable[[AgentKey, str | None, bool], None],
         exchanged: Callable[[], None],
     ) -> None:
@@ -69,6 +77,7 @@ class Others:
 
         Args:
             tell: returns all of it.
+            takes: returns whether this replica takes new streams.
             opened_there: is told that another replica opened a stream of an agent: which, its process, and whether
                 that process had been displaced there before.
             exchanged: is called after each exchange.
@@ -91,6 +100,10 @@ class Others:
         """Return when another replica last held the agent's stream."""
         return None
 
+    def loads(self) -> Mapping[str, int]:
+        """Return how many streams each other replica holds, of those that are there and take new ones."""
+        return {}
+
     def opened(self, agent: AgentKey, instance: str | None, *, again: bool) -> None:
         """Tell the others that an agent's stream opened here."""
 
@@ -100,6 +113,8 @@ class Others:
 
 class RedisOthers(Others):
     """What the others say over Redis."""
+
+    exist = True
 
     def __init__(self, link: Link, bells: Bells, monotonic: Callable[[], float]) -> None:
         """Make it; `run` exchanges.
@@ -116,6 +131,7 @@ class RedisOthers(Others):
         self._contacts: dict[AgentKey, float] = {}
         self._streamed: dict[AgentKey, float] = {}
         self._tell: Callable[[], Iterable[Known]] = tuple
+        self._takes: Callable[[], bool] = lambda: False
         self._opened_there: Callable[[AgentKey, str | None, bool], None] = lambda *_: None
         self._exchanged: Callable[[], None] = lambda: None
         bells.subscribe(OPENED, self._hear_opened)
@@ -125,11 +141,12 @@ class RedisOthers(Others):
         self,
         *,
         tell: Callable[[], Iterable[Known]],
+        takes: Callable[[], bool],
         opened_there: Callable[[AgentKey, str | None, bool], None],
         exchanged: Callable[[], None],
     ) -> None:
         """As `Others.attach`."""
-        self._tell, self._opened_there, self._exchanged = tell, opened_there, exchanged
+        self._tell, self._takes, self._opened_there, self._exchanged = tell, takes, opened_there, exchanged
 
     @property
     def silence(self) -> float:
@@ -155,6 +172,11 @@ class RedisOthers(Others):
     def streamed_at(self, agent: AgentKey) -> float | None:
         """As `Others.streamed_at`."""
         return self._streamed.get(agent)
+
+    def loads(self) -> Mapping[str, int]:
+        """As `Others.loads`."""
+        since = self._monotonic() - COUNTED_SECONDS
+        return {name: len(one.streams) for name, one in self._replicas.items() if one.takes and one.heard_at > since}
 
     def opened(self, agent: AgentKey, instance: str | None, *, again: bool) -> None:
         """As `Others.opened`."""
@@ -183,7 +205,7 @@ class RedisOthers(Others):
             UnavailableError: Redis is away.
         """
         known = [[*one.agent, round(one.contact_age, 3), one.stream_age] for one in self._tell()]
-        blob = json.dumps(known, separators=(",", ":"))
+        blob = json.dumps({"takes": self._takes(), "known": known}, separators=(",", ":"))
         now, flat = await self._link.run(_EXCHANGE, [self._link.key("presence")], [self._me, blob], repeatable=True)
         self._exchanged_at = self._monotonic()
         said = dict(zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True))
@@ -208,8 +230,9 @@ class RedisOthers(Others):
         at = self._monotonic() - max(0.0, now - float(published))
         if before is not None and before.published == published:
             return
-        taken = _Replica(published=published, heard_at=at)
-        for namespace, name, contact_age, stream_age in json.loads(blob):
+        said = json.loads(blob)
+        taken = _Replica(published=published, heard_at=at, takes=said["takes"])
+        for namespace, name, contact_age, stream_age in said["known"]:
             agent = (namespace, name)
             self._contacts[agent] = max(at - contact_age, self._contacts.get(agent, float("-inf")))
             if stream_age is not None:

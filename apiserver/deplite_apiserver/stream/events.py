@@ -19,6 +19,8 @@ class AgentStreamResponse(EventStream):
             open_stream: opens it, when the response begins.
         """
         super().__init__(_events(streams, open_stream))
+        # A connection that was used again would lead a stream that was closed here, to be moved, back to here.
+        self.headers["Connection"] = "close"
 
 
 async def _events(streams: Streams, open_stream: Callable[[], Stream]) -> AsyncGenerator[ServerSentEvent, None]:

@@ -12,7 +12,7 @@ from deplite_apiserver.dispatch.streams import AgentKey
 from deplite_apiserver.shared.bells import RedisBells
 from deplite_apiserver.shared.firsts import RedisSent
 from deplite_apiserver.shared.link import Link
-from deplite_apiserver.shared.others import FRESH_SECONDS, Known, Others, RedisOthers
+from deplite_apiserver.shared.others import COUNTED_SECONDS, FRESH_SECONDS, Known, Others, RedisOthers
 from tests.kube.serving import until
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import live
@@ -28,9 +28,12 @@ class Replica:
         self.others = RedisOthers(link, self.bells, clock.monotonic)
         self.known: list[Known] = []
         self.heard: list[tuple[AgentKey, str | None, bool]] = []
-        self.exchanges = 0
+        self.exchanges, self.takes = 0, True
         self.others.attach(
-            tell=lambda: self.known, opened_there=lambda *said: self.heard.append(said), exchanged=self._exchanged
+            tell=lambda: self.known,
+            takes=lambda: self.takes,
+            opened_there=lambda *said: self.heard.append(said),
+            exchanged=self._exchanged,
         )
 
     def _exchanged(self) -> None:
@@ -97,6 +100,30 @@ async def test_a_replica_that_leaves_holds_none_at_once(pair: tuple[Replica, Rep
     await there.others.leave()
     await here.others.exchange()
     assert here.others.stream_since(WEB) is None
+
+
+async def test_loads_are_of_those_that_take_new_streams_and_were_heard_of_just_now(
+    pair: tuple[Replica, Replica], clock: StillClock
+) -> None:
+    here, there = pair
+    there.known = [
+        Known(agent=WEB, contact_age=0.0, stream_age=1.0),
+        Known(agent=DB, contact_age=50.0, stream_age=None),
+    ]
+    assert here.others.loads() == {}
+    await exchange((there, here))
+    assert list(here.others.loads().values()) == [1]
+    there.takes = False  # it is about to end
+    await exchange((there, here))
+    assert here.others.loads() == {}
+    assert here.others.stream_since(WEB) is not None
+    there.takes, there.known = True, []
+    await exchange((there, here))
+    assert list(here.others.loads().values()) == [0]
+    clock.advance(COUNTED_SECONDS)
+    await here.others.exchange()
+    assert here.others.loads() == {}
+    assert Others().loads() == {}
 
 
 async def test_bells_tell_of_streams_between_two_exchanges(pair: tuple[Replica, Replica]) -> None:

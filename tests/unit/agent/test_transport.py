@@ -1,6 +1,8 @@
 """Calls: how they are signed, what an answer means, what may be tried again, and whose clock counts."""
 
+import asyncio
 import base64
+import contextlib
 import json
 from typing import Any
 
@@ -43,6 +45,33 @@ async def test_the_signature_covers_the_path_without_the_prefix(base: str) -> No
     assert "Content-Type" not in second
     assert first["X-Nonce"] != second["X-Nonce"]
     assert len(base64.b64decode(first["X-Signature"])) == 64
+
+
+async def test_each_stream_has_a_connection_of_its_own() -> None:
+    """Behind one address there may be several replicas; the connection of another call leads to one that is known."""
+    asked: list[list[str]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(mine := [])
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            mine.append(head.split()[1].decode())
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")  # and the connection stays
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            await serve(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(served, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        signer = RequestSigner(agent_id="ag-1", key=Ed25519PrivateKey.generate())
+        transport = Transport(f"http://127.0.0.1:{port}", signer, "i1")
+        for _ in range(2):
+            await transport.call("POST", "/agent/heartbeat")
+            async with transport.stream() as lines:
+                assert [line async for line in lines] == []
+        await transport.close()
+    assert sorted(asked) == [["/agent/heartbeat"] * 2, ["/agent/stream"], ["/agent/stream"]]
 
 
 SAID = {"code": "some_code", "message": "Because."}

@@ -62,6 +62,7 @@ async def test_a_stream_begins_at_once_and_no_cache_keeps_it() -> None:
     assert headers["content-type"].startswith("text/event-stream")
     assert headers["cache-control"] == "no-store"
     assert headers["x-accel-buffering"] == "no"
+    assert headers["connection"] == "close"  # a stream that is moved must not come back by the same connection
     connection.gone.set()
     await connection.ended()
     assert streams.of(("org-a", "web")) is None

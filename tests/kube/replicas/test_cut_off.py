@@ -1,0 +1,72 @@
+"""One replica alone cannot reach Redis, and the one that sweeps can."""
+
+import asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.protocol.phases import Phase
+from deplite_apiserver.dispatch.cutoff import LEASE_NAME
+from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared.settings import RedisSettings
+from tests.faults.proxy import FaultProxy
+from tests.kube.edge.people import People
+from tests.kube.jobs.conftest import Bench, benched
+from tests.kube.replicas.test_together import at, streaming
+from tests.kube.serving import served, until
+from tests.organizations import SYSTEM_NAMESPACE
+from tests.valkey import Valkey
+
+LOST_SECONDS = 20.0
+_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/{LEASE_NAME}"
+
+
+async def heartbeats(bench: Bench, seconds: int) -> None:
+    for _ in range(seconds):
+        assert (await bench.agent.call("POST", "/agent/heartbeat")).status_code == 204
+        await asyncio.sleep(1)
+
+
+async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
+    kube: KubeClient, organization: str, settings: Settings, valkey: Valkey, people: People
+) -> None:
+    hasty = settings.model_copy(update={"lost_seconds": LOST_SECONDS, "redis": valkey.settings})
+    async with FaultProxy(valkey.port) as proxy, served(hasty) as sweeping, sweeping.client():
+
+        async def leads() -> bool:
+            return sweeping.context.desk.leads
+
+        await until(leads, True)
+        through = RedisSettings(url=f"redis://127.0.0.1:{proxy.port}", password_file=valkey.password_file)
+        async with (
+            served(hasty.model_copy(update={"redis": through})) as other,
+            benched(kube, organization, sweeping, people) as bench,
+        ):
+            job_id = await bench.made()
+            async with streaming(bench, other) as stream:
+                assert await stream.get() is not None
+                assert (await bench.report(job_id, "running")).status_code == 204
+
+                async def known() -> bool:
+                    return sweeping.context.desk.presence.connected((bench.namespace, bench.agent_name))
+
+                await until(known, True)
+                await proxy.refuse()
+                await heartbeats(bench, int(LOST_SECONDS) * 2)
+                said = await kube.connection.request("GET", _LEASE)
+                assert said["spec"]["holderIdentity"] == other.context.desk.identity
+                assert sweeping.context.desk.leads
+                assert (await bench.job(job_id)).status.phase is Phase.RUNNING
+                # Jobs go on there as ever, and reach it from the other one.
+                second = await bench.made()
+                found = await stream.get()
+                assert found is not None
+                assert bench.agent.verify(found[1])["job_id"] == second
+            await proxy.accept()
+
+            async def reason() -> str | None:
+                return (await bench.job(job_id)).status.reason
+
+            at(bench, sweeping)
+            await heartbeats(bench, int(LOST_SECONDS))
+            assert await reason() is None
+            await until(reason, "agent_lost", seconds=120)  # it is silent from now on, and everybody could hear it
+            assert (await kube.connection.request("GET", _LEASE))["spec"]["holderIdentity"] == ""
