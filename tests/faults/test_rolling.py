@@ -20,7 +20,7 @@ from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.pair import REPLICAS, Pair
-from tests.faults.test_replicas import Patient
+from tests.faults.patient import Patient
 from tests.published.agent import PublishedAgent
 
 _FULL = pytest.mark.full, pytest.mark.timeout(1800)
