@@ -25,8 +25,17 @@ _AT_ONCE = 16
 class Fleet:
     """The other end of the process that plays them."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, site: Site, process: asyncio.subprocess.Process) -> None:
+        self._site, self._process = site, process
+
+    async def shown(self, count: int) -> None:
+        """Wait until so many are shown as connected: until then their states are being written."""
+        kube = await KubeClient.connect(self._site.kubeconfig)
+        try:
+            while await _connected(kube, self._site.organization) <= count:  # noqa: ASYNC110 - and the real agent
+                await asyncio.sleep(2)
+        finally:
+            await kube.close()
 
     async def tell(self, command: str) -> dict[str, Any]:
         """Send a command of `bench.swarm`; return its answer."""
@@ -56,11 +65,15 @@ async def fleet(site: Site, count: int) -> AsyncIterator[Fleet]:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield Fleet(process)
+        yield Fleet(site, process)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def _connected(kube: KubeClient, namespace: str) -> int:
+    return sum(agent.status.state == "Connected" for agent in await kube.list(Agent, namespace))
 
 
 async def _enrolled(site: Site, count: int) -> list[tuple[str, str]]:

@@ -65,7 +65,9 @@ async def streams(sizes: list[int]) -> Streams:
             beating = await _cores(site)
             print("Timing deploys at rest …", flush=True)
             rest = await deploys.for_seconds(REST_SECONDS)
-            storms = [await _dropped(agents, deploys), await _killed(site, agents, deploys)]
+            storms = [await _dropped(agents, deploys)]
+            await agents.shown(sizes[-1])
+            storms.append(await _killed(site, agents, deploys))
             return Streams(idle=idle, beating=beating, rest=rest, storms=storms)
 
 
@@ -74,6 +76,7 @@ async def _idle(site: Site, agents: Fleet, sizes: list[int]) -> list[Idle]:
     for size in sizes:
         print(f"Opening {size} streams …", flush=True)
         await agents.tell(f"open {size}")
+        await agents.shown(size)
         cores = await _cores(site)
         found.append(Idle(streams=size, bytes_each=(_memory(site) - before) / size, cores=cores))
     return found

@@ -22,7 +22,8 @@ def shared_socket(host: str, port: int) -> socket.socket:
         OSError: the address is taken by somebody who does not share it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Without the protocol's name asyncio would not turn off Nagle's algorithm for the connections accepted here.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
