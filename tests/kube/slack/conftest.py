@@ -105,7 +105,7 @@ async def account(control_plane: ControlPlane, session_folder: Path) -> AsyncIte
     metadata = {"name": name, "namespace": SYSTEM_NAMESPACE}
     made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
     await cluster.apply_all([made, *cluster_manifests(SYSTEM_NAMESPACE)])
-    folder = session_folder / "apiserver-account"
+    folder = session_folder / f"apiserver-account-{secrets.token_hex(4)}"  # modules elsewhere have this fixture, too
     folder.mkdir(mode=0o700)
     issued = await Accounts(cluster, folder, control_plane.kubeconfig).issue(name)
     yield issued.kubeconfig
