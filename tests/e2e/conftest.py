@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +53,10 @@ def read_env(path: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    data = tmp_path_factory.mktemp("up")
-    started = deplite("up", "--detach", "--data", str(data))
+@contextmanager
+def deployed(data: Path, *arguments: str) -> Iterator[Deployment]:
+    """Start everything in a folder, and stop it in the end."""
+    started = deplite("up", "--detach", "--data", str(data), *arguments)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         env = read_env(data / "env")
@@ -69,6 +70,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     finally:
         stopped = deplite("down", "--data", str(data))
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("up")) as made:
+        yield made
 
 
 @pytest_asyncio.fixture
