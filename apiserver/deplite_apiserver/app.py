@@ -58,8 +58,12 @@ ROUTERS = (
 )
 
 
-def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], patience_seconds: float) -> FastAPI:
     """Return the app; its lifespan puts a `Context` into `app.state.context`.
+
+    Args:
+        lifespan: what is there while it serves.
+        patience_seconds: how long a request waits for each thing that it needs.
 
     Raises:
         RouteTableError: a route has no entry in the table of who may call it, or in that of the audit record.
@@ -83,7 +87,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     install_failures(app)
     # The last one added is the outermost.
     app.add_middleware(AuditMiddleware)
-    app.add_middleware(PatienceMiddleware)
+    app.add_middleware(PatienceMiddleware, seconds=patience_seconds)
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)

@@ -59,7 +59,7 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
 
 
 def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys) -> Context:
-    caches = Caches(kube)
+    caches = Caches(kube, settings.waits)
     shared = share(settings.redis, server_keys.installation, caches.jobs, clock)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = S3Store(settings.s3)

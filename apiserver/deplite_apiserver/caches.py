@@ -21,6 +21,7 @@ from deplite_apiserver.files.view import project as project_file
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.rounds import Rounds
+from deplite_apiserver.settings import Waits
 
 PULSE_SECONDS = 2.0
 """How often the API server is asked for a sign of life that only etcd can give; its watches go on without etcd."""
@@ -32,9 +33,9 @@ Found = TypeVar("Found")
 class Caches:
     """All caches of a replica. The indexes `id` hold REST ids, `namespace` an organization's objects."""
 
-    def __init__(self, kube: KubeClient) -> None:
+    def __init__(self, kube: KubeClient, waits: Waits) -> None:
         self._kube = kube
-        self._rounds = Rounds()
+        self._missing, self._choosing = Rounds(waits.missing), Rounds(waits.choosing)
         self._answered_at = time.monotonic()
         self.organizations: Cache[Organization] = Cache(kube, Organization, Organization.model_validate)
         self.agents: Cache[Agent] = Cache(
@@ -145,9 +146,19 @@ class Caches:
         found = look()
         if found is not None:
             return found
-        if not cache.synced or (not await self._rounds.reach(cache) and cache.failing):
+        if not cache.synced or (not await self._missing.reach(cache) and cache.failing):
             raise UnavailableError(retry_after=1)
         return look()
+
+    async def settle(self, cache: Cache[Any]) -> None:
+        """See what was written before this call, before one of all is chosen; a large quiet cache counts as such.
+
+        Raises:
+            UnavailableError: too many ask.
+            KubeError: the API server cannot be asked, or the cache does not get so far.
+        """
+        if not await self._choosing.reach(cache):
+            raise UnavailableError(retry_after=1)
 
     def _note_hashes(self, change: Change[ApiToken]) -> None:
         for known in change.old.status.hashes if change.old else ():

@@ -32,7 +32,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.context = context
             yield
 
-    return create_app(lifespan)
+    return create_app(lifespan, settings.waits.request)
 
 
 def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -12,13 +12,18 @@ ROUNDS_PER_SECOND = 25
 """Of all caches together: misses of junk, one after the other, cost the API server no more."""
 IN_TROUBLE_PER_SECOND = 5
 """The same while the cache's watch has failed."""
-FRESH_SECONDS = 1.0
 
 
 class Rounds:
     """One replica's."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        """Make it.
+
+        Args:
+            seconds: how long a round may take.
+        """
+        self._seconds = seconds
         self._pace, self._slow_pace = Pace(ROUNDS_PER_SECOND), Pace(IN_TROUBLE_PER_SECOND)
         self._coming: dict[Cache[Any], asyncio.Task[None]] = {}
         self._running: dict[Cache[Any], asyncio.Lock] = {}
@@ -41,7 +46,7 @@ class Rounds:
     async def _round(self, cache: Cache[Any]) -> None:
         async with self._running.setdefault(cache, asyncio.Lock()):
             del self._coming[cache]  # who comes from now on may ask for what this one does not see
-            await cache.freshen(FRESH_SECONDS)
+            await cache.freshen(self._seconds)
 
 
 def _seen(round_: "asyncio.Task[None]") -> None:

@@ -62,6 +62,21 @@ class Issuers(BaseModel):
     issuers: tuple[IssuerSettings, ...]
 
 
+class Waits(BaseModel):
+    """Seconds that callers are kept waiting for what is slow or away, before they are told so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request: float = 2.5
+    """For each thing that a request needs."""
+    slack: float = 2.3
+    """For the answer to a command: Slack gives up after three seconds, the way there and back included."""
+    missing: float = 1.0
+    """Until a cache has caught up that lacks what was asked for."""
+    choosing: float = 0.5
+    """The same, before one of all jobs is chosen: in a large cluster nobody can tell a quiet watch from a slow one."""
+
+
 class Settings(BaseModel):
     """What `docs/architecture.md` lists."""
 
@@ -110,6 +125,8 @@ class Settings(BaseModel):
     """How long the head of a request, and then its body, may take to arrive; no variable sets it."""
     sync_seconds: float = 55.0
     """How long a sync caller waits, for published clients give up after 60 s; no variable sets it."""
+    waits: Waits = Waits()
+    """How long callers wait for what is slow; no variable sets it."""
 
 
 _PLAIN = {

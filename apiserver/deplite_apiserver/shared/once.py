@@ -2,15 +2,17 @@
 
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from deplite_apiserver.shared.link import USUAL_SECONDS, Link
 
+MOST = 10_000
+"""Things that one replica remembers in its own memory."""
+
 
 class Once(Protocol):
-    """Remembers what happened."""
+    """Remembers what happened; without Redis the last ten thousand things, whatever their seconds."""
 
     async def first(self, kind: str, key: str, seconds: int) -> bool:
         """Say whether this is the first time; whoever asks next within `seconds` hears that it is not.
@@ -45,33 +47,32 @@ class MemoryOnce:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._until: dict[tuple[str, str], float] = {}
-        self._ends: dict[int, deque[tuple[float, tuple[str, str]]]] = {}
-        """By duration: then each is in the order in which they end."""
+        """In the order in which it happened."""
 
     async def first(self, kind: str, key: str, seconds: int) -> bool:
         """As `Once.first`."""
         if await self.happened(kind, key):
             return False
-        until = self._monotonic() + seconds
-        self._until[kind, key] = until
-        self._ends.setdefault(seconds, deque()).append((until, (kind, key)))
+        await self.forget(kind, key)
+        self._prune()
+        self._until[kind, key] = self._monotonic() + seconds
         return True
 
     async def happened(self, kind: str, key: str) -> bool:
         """As `Once.happened`."""
-        self._prune(self._monotonic())
-        return (kind, key) in self._until
+        return self._until.get((kind, key), float("-inf")) > self._monotonic()
 
     async def forget(self, kind: str, key: str) -> None:
         """As `Once.forget`."""
         self._until.pop((kind, key), None)
 
-    def _prune(self, now: float) -> None:
-        for ends in self._ends.values():
-            while ends and ends[0][0] <= now:
-                until, one = ends.popleft()
-                if self._until.get(one) == until:  # else it was forgotten, and may have happened again since
-                    del self._until[one]
+    def _prune(self) -> None:
+        now = self._monotonic()
+        while self._until:
+            oldest = next(iter(self._until))
+            if len(self._until) < MOST and self._until[oldest] > now:
+                return
+            del self._until[oldest]
 
 
 class RedisOnce:

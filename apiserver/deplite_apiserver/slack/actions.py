@@ -41,8 +41,6 @@ from deplite_apiserver.slack.speaker import (
 from deplite_apiserver.storage.pieces import LogName
 
 LOG_LINES = 30
-CATCH_UP_SECONDS = 2.0
-"""For jobs that other replicas accepted, before one is chosen to be stopped or run again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +172,7 @@ async def _refuse_repeat(context: Context, speaker: Speaker, act: str, job: str 
     """
     if job is not None and JOB_ID_PATTERN.fullmatch(job):
         return
-    await context.caches.jobs.freshen(CATCH_UP_SECONDS)
+    await context.caches.settle(context.caches.jobs)
     try:
         new = await context.slack.door.seen.first(act, speaker.id, speaker.key)
     except UnavailableError:

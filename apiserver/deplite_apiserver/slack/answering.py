@@ -16,9 +16,6 @@ from deplite_apiserver.slack.speaker import Speaker, ToldError
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 2.3
-"""Slack gives up after three seconds, the way there and back included."""
-
 
 async def in_time(
     context: Context,
@@ -37,7 +34,7 @@ async def in_time(
         late: is given the words that came after the time.
     """
     task = asyncio.create_task(work)
-    done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+    done, _ = await asyncio.wait({task}, timeout=context.settings.waits.slack)
     if done:
         return task.result()
     context.slack.door.follow(task, late)

@@ -25,7 +25,6 @@ from deplite_apiserver.slack.tokens import BotTokens
 
 log = logging.getLogger(__name__)
 
-FRESH_SECONDS = 1.0
 _TRIES = 5
 
 
@@ -42,6 +41,7 @@ class Connections:
         app: SlackApp | None,
         room: Callable[[str], None],
         now: Callable[[], datetime],
+        fresh_seconds: float,
     ) -> None:
         """Put it together.
 
@@ -53,7 +53,9 @@ class Connections:
             app: who talks to Slack; None while Slack is off.
             room: refuses another object of an organization that has too many.
             now: the present moment, UTC.
+            fresh_seconds: how long the copy may take to catch up, before a workspace counts as nobody's.
         """
+        self._fresh_seconds = fresh_seconds
         self._kube, self._cache, self._installations = kube, cache, installations
         self._tokens, self._app, self._room, self._now = tokens, app, room, now
 
@@ -180,7 +182,7 @@ class Connections:
                 raise slack_away(error) from None
 
     async def _refuse_taken(self, organization: str, team_id: str) -> None:
-        await self._cache.freshen(FRESH_SECONDS)
+        await self._cache.freshen(self._fresh_seconds)
         serving = self._installations.connected(team_id)
         if serving is not None and serving.namespace != organization:
             message = (

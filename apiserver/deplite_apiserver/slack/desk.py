@@ -74,6 +74,7 @@ class Slack:
             app=self._app,
             room=room.for_object,
             now=clock.now,
+            fresh_seconds=settings.waits.missing,
         )
         self._checks = Checks(kube=swept, cache=caches.slack, tokens=tokens, clock=clock, holds_lease=holds_lease)
 

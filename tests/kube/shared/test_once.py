@@ -4,7 +4,7 @@ import asyncio
 
 from deplite_apiserver.shared.link import Link
 from deplite_apiserver.shared.nonces import KEPT_SECONDS, RedisNonces
-from deplite_apiserver.shared.once import MemoryOnce, RedisOnce
+from deplite_apiserver.shared.once import MOST, MemoryOnce, RedisOnce
 from tests.kube.shared.conftest import Twins
 from tests.unit.apiserver.clocks import StillClock
 
@@ -47,14 +47,24 @@ async def test_what_memory_forgot_and_saw_again_lives_its_whole_time_anew() -> N
 async def test_memory_forgets_what_is_over_and_nothing_else() -> None:
     clock = StillClock()
     once = MemoryOnce(clock.monotonic)
-    assert await once.first("event", "long", 600)
     for number in range(100):
         assert await once.first("event", str(number), 60)
         clock.advance(1)
-    assert len(once._until) == 61
-    assert not await once.first("event", "long", 600)
-    clock.advance(500)
+    assert len(once._until) == 60
+    assert [await once.happened("event", str(number)) for number in (40, 41)] == [False, True]
     assert await once.first("event", "long", 600)
+    clock.advance(599)
+    assert not await once.first("event", "long", 600)
+    clock.advance(1)
+    assert await once.first("event", "long", 600)
+
+
+async def test_memory_forgets_the_oldest_where_there_is_too_much() -> None:
+    once = MemoryOnce(StillClock().monotonic)
+    for number in range(MOST + 2):
+        assert await once.first("event", str(number), 60)
+    assert len(once._until) == MOST
+    assert [await once.happened("event", str(number)) for number in (1, 2)] == [False, True]
 
 
 async def test_redis_forgets_what_is_over(links: tuple[Link, Link]) -> None:

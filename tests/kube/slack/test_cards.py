@@ -14,6 +14,7 @@ from deplite.protocol.phases import Phase, Reason
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import SystemClock
 from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.settings import Waits
 from deplite_apiserver.slack.outbox import Tempo
 from tests.kube.serving import MovableClock, until
 from tests.kube.slack.showing import PATIENCE, Stage, shown_job, state
@@ -22,7 +23,7 @@ from tests.slackfake import FakeSlack
 
 @pytest_asyncio.fixture(scope="module")
 async def caches(kube: KubeClient) -> AsyncIterator[Caches]:
-    made = Caches(kube)
+    made = Caches(kube, Waits())
     task = asyncio.create_task(made.run())
     await asyncio.gather(*(cache.wait_synced() for cache in made.all()))
     yield made

@@ -10,6 +10,7 @@ from deplite.resources import Trigger
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.rounds import IN_TROUBLE_PER_SECOND, ROUNDS_PER_SECOND
+from deplite_apiserver.settings import Waits
 from tests.unit.apiserver.jobs.builders import NAMESPACE, trigger
 
 
@@ -43,7 +44,7 @@ def asked() -> Asked:
 
 @pytest.fixture
 def caches(asked: Asked) -> Caches:
-    return Caches(cast(KubeClient, asked))
+    return Caches(cast(KubeClient, asked), Waits())
 
 
 async def test_a_cache_that_is_still_filling_knows_no_absence(caches: Caches, asked: Asked) -> None:
@@ -94,3 +95,20 @@ async def test_misses_at_once_share_what_is_asked_and_each_sees_what_was_there_b
     await asyncio.gather(*first)
     assert await asyncio.gather(*later) == [trigger()] * 50
     assert asked.times == 2
+
+
+async def test_before_one_is_chosen_a_cache_catches_up_and_too_many_who_ask_are_refused(
+    caches: Caches, asked: Asked
+) -> None:
+    asked.there = [trigger()]
+    caches.triggers.synced = True
+    await caches.settle(caches.triggers)
+    assert caches.triggers.get(NAMESPACE, "deploy") == trigger()
+    refused = 0
+    for _ in range(100):
+        try:
+            await caches.settle(caches.triggers)
+        except UnavailableError:
+            refused += 1
+    assert asked.times + refused == 101
+    assert 1 <= asked.times <= ROUNDS_PER_SECOND

@@ -41,7 +41,7 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 
 def test_the_app_starts_only_with_a_complete_table() -> None:
-    assert isinstance(create_app(nothing), FastAPI)
+    assert isinstance(create_app(nothing, 2.5), FastAPI)
     check_routes(routes())
 
 

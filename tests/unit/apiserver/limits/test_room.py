@@ -10,6 +10,7 @@ from deplite.kube.client import KubeClient
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.errors import QuotaExceededError
 from deplite_apiserver.limits.room import Room
+from deplite_apiserver.settings import Waits
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.files.builders import CREATED, NAMESPACE, stored_file, view
 
@@ -18,7 +19,7 @@ class Counted:
     """An organization that may have three files of a hundred bytes together."""
 
     def __init__(self) -> None:
-        self.caches = Caches(cast(KubeClient, None))
+        self.caches = Caches(cast(KubeClient, None), Waits())
         clock = StillClock(datetime.fromisoformat(CREATED))
         self.room = Room(self.caches, clock, max_jobs=1, max_objects=1, max_files=3, max_storage_bytes=100)
 
