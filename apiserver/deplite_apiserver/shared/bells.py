@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
-
 from deplite_apiserver.errors import UnavailableError
-from deplite_apiserver.shared.link import Link
+from deplite_apiserver.shared.link import ERRORS, Link
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +88,18 @@ class RedisBells:
             message = json.dumps({"from": self._me, "rings": some}, separators=(",", ":"))
             try:
                 await self._link.ask(lambda message=message: self._link.client.publish(self._channel, message))  # type: ignore[misc]
-            except UnavailableError:
-                await asyncio.sleep(RETRY_SECONDS)  # these are lost, as they may be
+            except Exception as error:
+                if not isinstance(error, UnavailableError):
+                    log.exception("the bells cannot be rung", extra={"action": "bells_failed"})
+                # All are lost, as they may be: one that came after an outage would tell of before as if it were now.
+                self._waiting.clear()
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         while True:
             try:
                 await self._hear()
-            except (RedisError, OSError, TimeoutError) as error:
+            except ERRORS as error:
                 log.debug("bells not heard: %s", error)
             except Exception:  # a listener that ended would never wake anybody again
                 log.exception("the bells failed", extra={"action": "bells_failed"})
@@ -122,4 +124,7 @@ class RedisBells:
             return
         for topic, payload in message["rings"]:
             for callback in self._callbacks.get(topic, ()):
-                callback(payload)
+                try:
+                    callback(payload)
+                except Exception:  # perhaps a replica of another version: the other bells are heard all the same
+                    log.exception("a bell of %s was not understood", topic, extra={"action": "bell_not_understood"})

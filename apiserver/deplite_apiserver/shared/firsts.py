@@ -80,11 +80,10 @@ class RedisSent(Sent):
                 if age:
                     self._first.setdefault(key_of(job), self._monotonic() - max(0.0, float(age)))
 
-    async def returned(self, forgotten: bool) -> None:
-        """Tell Redis once more what this replica has noted, where Redis has forgotten it."""
-        if forgotten:
-            self._untold = set(self._lives)
-            self._wake.set()
+    async def returned(self) -> None:
+        """Have Redis told once more what this replica has noted: it may have forgotten that."""
+        self._untold = set(self._lives)
+        self._wake.set()
 
     async def run(self) -> None:
         """Tell Redis what is noted, for ever; what it could not be told it is told when it is back."""
@@ -95,8 +94,12 @@ class RedisSent(Sent):
                 await self._tell()
             except UnavailableError as error:
                 log.debug("%s not told: %s", self._kind, error)
-                self._wake.set()
-                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("%s not told", self._kind, extra={"action": "firsts_not_told"})
+            else:
+                continue
+            self._wake.set()
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _tell(self) -> None:
         while some := list(self._untold)[:_A_CALL]:

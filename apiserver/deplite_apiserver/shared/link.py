@@ -5,12 +5,19 @@ whether Redis is back; until then nobody else waits for it.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+)
 
 from deplite.patience import patience
 from deplite_apiserver.errors import UnavailableError
@@ -22,6 +29,8 @@ USUAL_SECONDS = 5.0
 MAX_CALLS = 16
 """At a time, and so connections; others wait their turn, within their patience. Redis does one thing at a time, too."""
 TRIES = 3
+ERRORS = (RedisError, RedisClusterException, OSError)
+"""What the client raises where Redis is away or says no. With a cluster that may be an error of no common kind."""
 _PAUSE = 0.05
 
 Found = TypeVar("Found")
@@ -37,8 +46,12 @@ class RedisAwayError(UnavailableError):
 class Link:
     """The connection of one replica.
 
+    A call that takes too long says nothing of Redis: it may have waited for its turn, or for this process. Only the
+    pulse's, which waits for no turn, does.
+
     Attributes:
         refused: Redis answers, but does not let us in, and never has: wrong credentials.
+        returns: how often Redis was back after it had been away.
     """
 
     def __init__(self, client: Client, installation: str) -> None:
@@ -53,10 +66,11 @@ class Link:
         self._places = asyncio.Semaphore(MAX_CALLS)
         self._away_since: float | None = None
         self._welcome = self.refused = False
+        self.returns = 0
 
     @property
     def away(self) -> bool:
-        """Whether the last call got no answer."""
+        """Whether Redis did not answer, or said no, and has not answered since."""
         return self._away_since is not None
 
     def key(self, *parts: str) -> str:
@@ -86,7 +100,7 @@ class Link:
         Args:
             call: makes it, once each time that it is called.
             repeatable: whether it may be made again after its answer was lost.
-            probing: make it also while Redis is away: this one finds out whether it is back.
+            probing: make it at once, also while Redis is away: this one finds out whether it is.
             seconds: to wait, by those who are in no hurry.
 
         Raises:
@@ -94,11 +108,13 @@ class Link:
         """
         if self.away and not probing:
             raise RedisAwayError(retry_after=1)
+        limit = asyncio.timeout(patience(seconds))
         try:
-            async with asyncio.timeout(patience(seconds)), self._places:
+            async with limit, contextlib.nullcontext() if probing else self._places:
                 found = await self._tried(call, TRIES if repeatable else 1)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._note(error)
+        except ERRORS as error:
+            if probing or not limit.expired():
+                self._note(error)
             raise RedisAwayError(retry_after=1) from error
         self._answered()
         return found
@@ -111,7 +127,7 @@ class Link:
         for attempt in range(1, tries + 1):
             try:
                 return await call()
-            except (RedisError, OSError):
+            except ERRORS:
                 if attempt == tries:
                     raise
                 await asyncio.sleep(_PAUSE)
@@ -121,6 +137,7 @@ class Link:
         if self._away_since is not None:
             seconds = time.monotonic() - self._away_since
             log.info("Redis is back after %.1f s", seconds, extra={"action": "redis_back"})
+            self.returns += 1
         self._away_since, self._welcome, self.refused = None, True, False
 
     def _note(self, error: Exception) -> None:

@@ -1,7 +1,8 @@
 """Nonces that any replica has seen.
 
 While Redis is away agents' calls go on, for their jobs run: then a replica knows the nonces that it has seen itself.
-What it saw meanwhile, or all of it where Redis came back empty, it tells Redis at once when that is back.
+It tells Redis all of them as soon as that is back. A Redis that is there and does not answer in time may know a nonce:
+such a call is refused, and its agent makes it again, with another one.
 """
 
 from collections.abc import Sequence
@@ -28,32 +29,31 @@ class RedisNonces:
 
     def __init__(self, link: Link) -> None:
         self._link, self._own = link, MemoryNonces()
-        self._untold: dict[Nonce, None] = {}
 
     async def spend(self, agent_id: str, nonce: str, timestamp: int) -> bool:
-        """As `Nonces.spend`; while Redis is away, false only where this replica has seen it."""
+        """As `Nonces.spend`; while Redis is away, false only where this replica has seen it.
+
+        Raises:
+            UnavailableError: Redis is there, but has not answered in time.
+        """
         if not await self._own.spend(agent_id, nonce, timestamp):
             return False
         try:
             return await set_first(self._link, self._key((agent_id, nonce)), KEPT_SECONDS, wait=WAIT_SECONDS)
         except UnavailableError:
-            self._untold[agent_id, nonce] = None
-            return True
+            if self._link.away:
+                return True
+            raise
 
-    async def tell(self, everything: bool) -> None:
-        """Tell Redis what was spent while it was away, or everything that this replica remembers.
+    async def tell(self) -> None:
+        """Tell Redis everything that this replica remembers.
 
         Raises:
-            UnavailableError: it is away again; what it was not told is told next time.
+            UnavailableError: it is away again, and has perhaps heard a part.
         """
-        remembered = set(self._own.remembered())
-        nonces = list(remembered) if everything else [one for one in self._untold if one in remembered]
-        self._untold = dict.fromkeys(nonces)
+        nonces = list(self._own.remembered())
         for first in range(0, len(nonces), _TOLD_A_CALL):
-            some = nonces[first : first + _TOLD_A_CALL]
-            await self._link.ask(partial(self._send, some), repeatable=True)
-            for one in some:
-                self._untold.pop(one, None)
+            await self._link.ask(partial(self._send, nonces[first : first + _TOLD_A_CALL]), repeatable=True)
 
     async def _send(self, nonces: Sequence[Nonce]) -> None:
         pipeline = self._link.client.pipeline(transaction=False)

@@ -1,7 +1,8 @@
 """Looks at Redis once a second: whether it is there, and whether it is the one that knows our windows.
 
 A Redis that comes up empty would let a day's runs through once more. So the limiter refuses until the marker is there;
-one replica gets the lock, counts the jobs that the cluster has, and sets the marker.
+each replica counts the jobs that the cluster has, and the first that is done sets the marker. Several may count: a
+counter takes the larger number.
 """
 
 import asyncio
@@ -9,10 +10,10 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from deplite.kube.errors import KubeError
-from deplite_apiserver.errors import ApiError, UnavailableError
+from deplite_apiserver.errors import ApiError
 from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.jobs.view import JobView
 from deplite_apiserver.shared.limiter import SEEDED, RedisLimiter
@@ -24,16 +25,8 @@ PULSE_SECONDS = 1.0
 PROBE_SECONDS = 2.5
 SETTLE_SECONDS = 3.0
 """Between finding Redis empty and counting: a run that got its place before that is in the cluster by then."""
-FRESH_SECONDS = 5.0
-LOCK_SECONDS = 60
-"""After which another replica counts, where the one that began has died."""
 
-_FINISH = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('DEL', KEYS[1])
-return 1
-"""
+_FINISH = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[2], ARGV[1], 'NX') end"
 
 
 class KnownJobs(Protocol):
@@ -45,12 +38,12 @@ class KnownJobs(Protocol):
     async def wait_synced(self) -> None:
         """Wait for the first list."""
 
-    async def freshen(self, seconds: float) -> None:
-        """See what was written before this call."""
+    async def refresh(self) -> None:
+        """List them anew."""
 
 
-Returned = Callable[[bool], Awaitable[None]]
-"""Is told that Redis is back; true where it had forgotten everything."""
+Returned = Callable[[], Awaitable[None]]
+"""Is told that Redis is there, and may have forgotten, or not have heard, what it was told before."""
 
 
 class Pulse:
@@ -68,14 +61,14 @@ class Pulse:
             settle_seconds: between finding Redis empty and counting.
         """
         self._link, self._limiter, self._jobs, self._settle_seconds = link, limiter, jobs, settle_seconds
-        self._me = secrets.token_hex(8)
-        self._known: str | None = None
+        self._handled: tuple[int, object] | None = None
+        """How often Redis was back, and its marker, when everybody was last told of it."""
         self._returned: list[Returned] = []
         self.seeded = asyncio.Event()
         """Set once the windows of this Redis are known; limited calls are answered from then on."""
 
     def subscribe(self, returned: Returned) -> None:
-        """Call back when Redis is back, or is another one than before."""
+        """Call back when Redis is there for the first time, is back, or was emptied."""
         self._returned.append(returned)
 
     async def run(self) -> None:
@@ -96,46 +89,45 @@ class Pulse:
             UnavailableError: Redis is away.
             KubeError: what the cluster has cannot be known for the moment.
         """
-        was_away = self._link.away
         found = await self._link.ask(
             lambda: self._link.client.get(self._link.key(SEEDED)), probing=True, repeatable=True, seconds=PROBE_SECONDS
         )
         if found is None:
             self.seeded.clear()
+        else:
+            self.seeded.set()
+        await self._tell((self._link.returns, found))
+        if found is None:
             await self._seed()
-            return
-        before, self._known = self._known, str(found)
-        self.seeded.set()
-        forgotten = before is not None and before != self._known
-        if was_away or forgotten:
+
+    async def _tell(self, state: tuple[int, object]) -> None:
+        """Call back where that was not done since Redis was away or emptied: done means that no call failed."""
+        if state != self._handled:
             for returned in self._returned:
-                await returned(forgotten)
+                await returned()
+            self._handled = state
 
     async def _seed(self) -> None:
         await self._jobs.wait_synced()
-        lock, marker = self._link.key("seeding"), self._link.key(SEEDED)
-        if not await self._link.ask(lambda: self._link.client.set(lock, self._me, nx=True, ex=LOCK_SECONDS)):
-            return
-        try:
-            await asyncio.sleep(self._settle_seconds)
-            await self._jobs.freshen(FRESH_SECONDS)
-            uses: dict[str, list[datetime]] = {}
-            now = await self._time()
-            seed(self._jobs.values(), lambda key, at: uses.setdefault(key, []).append(at), now)
-            await self._limiter.seed(uses, now)
-        except (ApiError, KubeError):
-            await self._unlock(lock)
-            raise
-        if await self._link.run(_FINISH, [lock, marker], [self._me, secrets.token_hex(8)]):
+        emptied, marker = await self._emptied(), self._link.key(SEEDED)
+        await asyncio.sleep(self._settle_seconds)
+        await self._jobs.refresh()
+        uses: dict[str, list[datetime]] = {}
+        now = await self._time()
+        seed(self._jobs.values(), lambda key, at: uses.setdefault(key, []).append(at), now)
+        await self._limiter.seed(uses, now)
+        if await self._link.run(_FINISH, [self._link.key("emptied"), marker], [emptied]):
             log.info("Redis was empty; %d rate windows were counted", len(uses), extra={"action": "redis_seeded"})
             await self.look()
 
-    async def _unlock(self, lock: str) -> None:
-        """Let another replica, or our next look, count; one that cannot be unlocked runs out by itself."""
-        try:
-            await self._link.ask(lambda: self._link.client.delete(lock))
-        except UnavailableError:
-            return
+    async def _emptied(self) -> str:
+        """Return a name for this time that Redis was emptied, the same at all replicas.
+
+        Once it is emptied again that name is gone, and a count that began before is not taken for one of now.
+        """
+        key, mine = self._link.key("emptied"), secrets.token_hex(8)
+        found: Any = await self._link.ask(lambda: self._link.client.set(key, mine, nx=True, get=True))
+        return mine if found is None else str(found.decode())
 
     async def _time(self) -> datetime:
         seconds, microseconds = await self._link.ask(lambda: self._link.client.time())

@@ -21,7 +21,6 @@ from deplite_apiserver.limits.windows import Exceeded, quotas
 from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.limiter import RedisLimiter, UnseededError
 from deplite_apiserver.shared.link import Link, RedisAwayError
-from deplite_apiserver.shared.nonces import RedisNonces
 from deplite_apiserver.shared.once import RedisOnce
 from deplite_apiserver.shared.pulse import Pulse
 from tests.kube.serving import until
@@ -37,7 +36,7 @@ class Jobs:
 
     def __init__(self, *jobs: JobView) -> None:
         self.jobs, self.error = list(jobs), None
-        self.freshened = 0
+        self.refreshed = 0
 
     error: Exception | None
 
@@ -47,8 +46,8 @@ class Jobs:
     async def wait_synced(self) -> None:
         return
 
-    async def freshen(self, seconds: float) -> None:
-        self.freshened += 1
+    async def refresh(self) -> None:
+        self.refreshed += 1
         if self.error is not None:
             raise self.error
 
@@ -82,18 +81,20 @@ async def test_an_empty_redis_lets_nobody_through_before_the_jobs_are_counted(li
     assert refused.value.retry_after == 1
     assert isinstance(await limiter.reserve(()), Reservation)  # what nothing limits needs no windows
     await pulse.look()
-    assert (pulse.seeded.is_set(), jobs.freshened) == (True, 1)
+    assert (pulse.seeded.is_set(), jobs.refreshed) == (True, 1)
     assert [type(await limiter.reserve(limit)) for _ in range(2)] == [Reservation, Exceeded]
 
 
-async def test_one_of_many_replicas_counts(mortal: Valkey, installation: str) -> None:
+async def test_of_many_replicas_that_count_none_counts_what_another_has(mortal: Valkey, installation: str) -> None:
     links = [link_to(mortal, installation) for _ in range(5)]
     jobs = [Jobs(of_now("j-1")) for _ in links]
     pulses = [pulse_of(link, cache) for link, cache in zip(links, jobs, strict=True)]
-    await asyncio.gather(*(pulse.look() for _, pulse in pulses))
-    await asyncio.gather(*(pulse.look() for _, pulse in pulses))
-    assert sum(cache.freshened for cache in jobs) == 1
+    for _ in range(2):
+        await asyncio.gather(*(pulse.look() for _, pulse in pulses))
     assert all(pulse.seeded.is_set() for _, pulse in pulses)
+    limit = quotas(workflow_key(NAMESPACE, "web", "deploy-prod"), "workflow", RateLimit(per_day=3))
+    outcomes = [type(await limiter.reserve(limit)) for limiter, _ in pulses]
+    assert outcomes == [Reservation, Reservation, Exceeded, Exceeded, Exceeded]
     for link in links:
         await link.close()
 
@@ -111,22 +112,31 @@ async def test_a_replica_that_cannot_know_the_jobs_seeds_nothing_and_lets_others
     assert isinstance(await limiter.reserve(TWO), Reservation)
 
 
-async def test_one_that_was_held_up_beyond_its_lock_does_not_say_that_it_counted(link: Link, mortal: Valkey) -> None:
+async def test_redis_that_is_emptied_while_its_jobs_are_counted_is_counted_anew(link: Link, mortal: Valkey) -> None:
     jobs = Jobs()
     limiter, pulse = pulse_of(link, jobs)
     async with mortal.client() as client:
-        seeding = asyncio.create_task(Pulse(link, limiter, jobs, settle_seconds=0.5).look())
+        counting = asyncio.create_task(Pulse(link, limiter, jobs, settle_seconds=0.5).look())
 
-        async def locked() -> int:
-            return int(await client.exists(link.key("seeding")))
-
-        await until(locked, 1)
-        await client.set(link.key("seeding"), "another replica")
-        await seeding
+        await until(lambda: client.exists(link.key("emptied")), 1)
+        await client.flushall()
+        await counting
         assert not await client.exists(link.key("seeded"))
-        await client.delete(link.key("seeding"))
     await pulse.look()
     assert pulse.seeded.is_set()
+
+
+async def test_one_that_dies_while_it_counts_holds_up_nobody(link: Link, mortal: Valkey, installation: str) -> None:
+    dying, jobs = link_to(mortal, installation), Jobs()
+    counting = asyncio.create_task(Pulse(dying, RedisLimiter(dying), jobs, settle_seconds=60).look())
+    async with mortal.client() as client:
+        await until(lambda: client.exists(link.key("emptied")), 1)
+    counting.cancel()
+    await asyncio.gather(counting, return_exceptions=True)
+    _, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    assert pulse.seeded.is_set()
+    await dying.close()
 
 
 async def test_redis_that_comes_back_empty_is_counted_anew(link: Link, mortal: Valkey) -> None:
@@ -180,6 +190,8 @@ async def test_a_redis_that_stands_still_is_waited_for_within_the_patience_of_th
         token = PATIENCE.set(0.3)
         with pytest.raises(RedisAwayError):
             await limiter.reserve(TWO)
+        with pytest.raises(RedisAwayError):
+            await pulse.look()  # finds out that it is not our own slowness
         PATIENCE.reset(token)
         begun = time.monotonic()
         for _ in range(200):  # those who come next do not wait at all
@@ -190,28 +202,6 @@ async def test_a_redis_that_stands_still_is_waited_for_within_the_patience_of_th
         mortal.resume()
     await pulse.look()
     assert isinstance(await limiter.reserve(TWO), Reservation)
-
-
-async def test_nonces_are_known_here_while_redis_is_away_and_everywhere_when_it_is_back(
-    link: Link, mortal: Valkey, installation: str
-) -> None:
-    other_link = link_to(mortal, installation)
-    here, there = RedisNonces(link), RedisNonces(other_link)
-    _, pulse = pulse_of(link, Jobs())
-    pulse.subscribe(here.tell)
-    await pulse.look()
-    assert await here.spend("ag-1", "before", 1000)
-    await mortal.kill()
-    assert await here.spend("ag-1", "meanwhile", 1000)  # an agent's call goes on
-    assert not await here.spend("ag-1", "meanwhile", 1000)
-    assert not await here.spend("ag-1", "before", 1000)
-    await mortal.start()
-    await pulse.look()  # empty: seeded
-    await pulse.look()
-    assert not await there.spend("ag-1", "meanwhile", 1000)
-    assert not await there.spend("ag-1", "before", 1000)
-    assert await there.spend("ag-1", "new", 1000)
-    await other_link.close()
 
 
 async def test_a_wrong_password_is_said_and_the_replica_is_not_ready(

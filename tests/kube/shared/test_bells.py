@@ -5,8 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.shared.bells import MAX_A_MESSAGE, MAX_WAITING, NoBells, RedisBells
 from deplite_apiserver.shared.link import Link
 from tests.kube.serving import until
@@ -107,6 +109,42 @@ async def test_after_redis_was_away_they_hear_again(tmp_path: Path, installation
     for link in links:
         await link.close()
     await server.kill()
+
+
+async def test_what_was_rung_during_an_outage_is_not_heard_after_it(mortal: Valkey, installation: str) -> None:
+    links = [link_to(mortal, installation) for _ in range(2)]
+    heard: list[str] = []
+    async with ringing(*links) as [one, other]:
+        other.subscribe("n", heard.append)
+        await mortal.kill()
+        for _ in range(MAX_WAITING):
+            one.ring("n", "of before")
+        await until(lambda: asyncio.sleep(0, (links[0].away, len(one._waiting))), (True, 0))
+        await mortal.start()
+
+        async def heard_again() -> bool:
+            with contextlib.suppress(UnavailableError):
+                await links[0].ask(links[0].client.ping, probing=True)
+            one.ring("n", "of now")
+            return bool(heard)
+
+        await until(heard_again, True, seconds=60)
+        assert set(heard) == {"of now"}
+    for link in links:
+        await link.close()
+
+
+async def test_a_bell_that_is_not_understood_costs_no_other(
+    pair: list[RedisBells], caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[object] = []
+    pair[1].subscribe("n", lambda payload: payload["of another version"])
+    pair[1].subscribe("n", heard.append)
+    pair[0].ring("n", {})
+    pair[0].ring("n", {"of another version": 1})
+    await until(lambda: asyncio.sleep(0, heard), [{}, {"of another version": 1}])
+    assert pair[1].listening.is_set()
+    assert [getattr(record, "action", None) for record in caplog.records] == ["bell_not_understood"]
 
 
 async def test_the_only_replica_hears_nothing() -> None:

@@ -184,7 +184,7 @@ async def test_when_a_job_was_sent_first_is_learnt_by_all(links: tuple[Link, Lin
         here.note(live())  # sent again by another replica: the first time counts
         assert here.age(live()) == age + 100
         await links[0].client.delete(key)  # a Redis that forgot everything
-        await there.returned(True)
+        await there.returned()
         await until(known_to_redis, 1)
         fresh = RedisSent(links[0], "sent", clock.monotonic)
         await fresh.learn([live()])

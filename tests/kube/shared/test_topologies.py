@@ -16,12 +16,14 @@ from deplite_apiserver.limits.limiter import Reservation
 from deplite_apiserver.limits.windows import Exceeded, quotas
 from deplite_apiserver.shared.bells import RedisBells
 from deplite_apiserver.shared.connect import connect
+from deplite_apiserver.shared.firsts import RedisSent
 from deplite_apiserver.shared.limiter import RedisLimiter
 from deplite_apiserver.shared.link import Link, RedisAwayError
 from deplite_apiserver.shared.nonces import RedisNonces
 from deplite_apiserver.shared.settings import RedisSettings
 from tests.kube.serving import until
 from tests.kube.shared.conftest import mark
+from tests.unit.apiserver.jobs.builders import live
 from tests.valkey import PASSWORD, Valkey
 
 TWO = quotas("k", "token", RateLimit(per_minute=2, per_hour=9, per_day=9))
@@ -37,7 +39,7 @@ async def works(link: Link) -> None:
     assert [type(await limiter.reserve(TWO)) for _ in range(3)] == [Reservation, Reservation, Exceeded]
     nonces = RedisNonces(link)
     assert await nonces.spend("ag-1", "a", 1000)
-    await nonces.tell(True)
+    await nonces.tell()
     bells, other = RedisBells(link), RedisBells(link)
     tasks = [asyncio.create_task(one.run()) for one in (bells, other)]
     heard: list[int] = []
@@ -146,7 +148,39 @@ async def test_a_cluster(tmp_path: Path, installation: str) -> None:
     settings = RedisSettings(url=f"redis+cluster://127.0.0.1:{node.port}", password_file=node.password_file)
     async with linked(settings, installation) as link:
         await works(link)
+        await goes_and_comes_back(link, node)
     await node.kill()
+
+
+async def goes_and_comes_back(link: Link, node: Valkey) -> None:
+    """Kill the only node and start it: that is away and back as with one server, and ends nothing that goes on."""
+    bells, sent = RedisBells(link), RedisSent(link, "sent", asyncio.get_running_loop().time)
+    tasks = [asyncio.create_task(one.run()) for one in (bells, sent)]
+    await bells.listening.wait()
+    await node.kill()
+    for probing in (False, True):
+        with pytest.raises(RedisAwayError):
+            await link.ask(link.client.ping, repeatable=True, probing=probing, seconds=60)
+        assert link.away
+    with pytest.raises(RedisAwayError):
+        await RedisLimiter(link).reserve(TWO)
+    bells.ring("n", 1)
+    sent.note(live())
+    await until(lambda: asyncio.sleep(0, bells.listening.is_set()), False)
+    await until(lambda: asyncio.sleep(0, bells._waiting), [])
+    await node.start()
+    await until(lambda: _back(link), True, seconds=60)
+    await until(lambda: asyncio.sleep(0, bells.listening.is_set() and not sent._untold), True, seconds=60)
+    assert not any(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _back(link: Link) -> bool:
+    with contextlib.suppress(RedisAwayError):
+        await link.ask(lambda: link.client.set(link.key("back"), "1"), probing=True)
+    return not link.away
 
 
 async def test_the_master_that_sentinels_name_and_the_one_after_it(tmp_path: Path, installation: str) -> None:
