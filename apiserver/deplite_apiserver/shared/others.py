@@ -207,13 +207,13 @@ class RedisOthers(Others):
         known = [[*one.agent, round(one.contact_age, 3), one.stream_age] for one in self._tell()]
         blob = json.dumps({"takes": self._takes(), "known": known}, separators=(",", ":"))
         now, flat = await self._link.run(_EXCHANGE, [self._link.key("presence")], [self._me, blob], repeatable=True)
-        self._exchanged_at = self._monotonic()
         said = dict(zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True))
         said.pop(self._me, None)
-        for replica, text in said.items():
-            self._take(replica, text, float(now))
+        read = [self._read(replica, text, float(now)) for replica, text in said.items()]
         self._replicas = {name: one for name, one in self._replicas.items() if name in said}
-        self._exchanged()
+        if all(read):
+            self._exchanged_at = self._monotonic()
+            self._exchanged()
         await self._clean({name: float(text.partition(" ")[0]) for name, text in said.items()}, float(now))
 
     async def leave(self) -> None:
@@ -223,6 +223,17 @@ class RedisOthers(Others):
             UnavailableError: Redis is away; the others notice by themselves.
         """
         await self._link.ask(lambda: self._link.client.hdel(self._link.key("presence"), self._me))
+
+    def _read(self, replica: str, text: str, now: float) -> bool:
+        """Take what a replica said; false where nobody here can read it, as that of another version may be."""
+        try:
+            self._take(replica, text, now)
+        except (ValueError, TypeError, LookupError) as error:
+            # Who called it is not known here: that is as deaf as without Redis.
+            action = {"action": "replica_not_understood"}
+            log.warning("what replica %s says cannot be read (%s)", replica, type(error).__name__, extra=action)
+            return False
+        return True
 
     def _take(self, replica: str, text: str, now: float) -> None:
         published, _, blob = text.partition(" ")

@@ -126,6 +126,26 @@ async def test_loads_are_of_those_that_take_new_streams_and_were_heard_of_just_n
     assert Others().loads() == {}
 
 
+async def test_what_cannot_be_read_is_not_heard_and_the_others_are(
+    pair: tuple[Replica, Replica], links: tuple[Link, Link], clock: StillClock
+) -> None:
+    here, there = pair
+    there.known = [Known(agent=WEB, contact_age=0.0, stream_age=1.0)]
+    presence, client = links[0].key("presence"), links[0].client
+    await there.others.exchange()
+    seconds, _ = await client.time()
+    for unreadable in ('{"of": "another version"}', '{"takes": true, "known": [1]}', "[[", ""):
+        await client.hset(presence, "a-third", f"{seconds} {unreadable}")
+        clock.advance(2)
+        await here.others.exchange()
+    assert (here.others.silence, here.exchanges) == (8, 0)
+    assert here.others.stream_since(WEB) is not None
+    await client.hset(presence, "a-third", f"{seconds - 1000} of a replica that is gone")
+    for _ in range(2):
+        await here.others.exchange()
+    assert (here.others.silence, here.exchanges) == (0, 1)
+
+
 async def test_bells_tell_of_streams_between_two_exchanges(pair: tuple[Replica, Replica]) -> None:
     here, there = pair
     tasks = [asyncio.create_task(replica.bells.run()) for replica in pair]
