@@ -6,6 +6,7 @@ only while it can serve: it joins once it accepts runs, and leaves at the first 
 
 import asyncio
 import contextlib
+import logging
 import socket
 from types import FrameType
 
@@ -13,6 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from deplite_apiserver.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def shared_socket(host: str, port: int) -> socket.socket:
@@ -93,6 +96,7 @@ class Server(uvicorn.Server):
             bound.close()
             raise
         self.servers.append(listening)
+        log.info("takes connections at %s:%d, too", host, port, extra={"action": "joined"})
 
     def _protocol(self) -> asyncio.Protocol:
         """Return one connection's protocol, as uvicorn makes it."""

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,10 @@ from tests.published.agent import PublishedAgent
 _FULL = pytest.mark.full, pytest.mark.timeout(1800)
 PAUSE = 0.1
 """Seconds between two runs of one caller."""
+JOINED = "takes connections at"
+"""What a replica logs once it listens at the address of both."""
+PATIENCE = 0.5
+"""Seconds between two tries of one run, unless the server says how many."""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,15 @@ async def test_a_rolling_restart_under_load(
         await caller.close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A call that failed."""
+
+    words: str
+    retry_after: float = PATIENCE
+    """Seconds to wait before the next try."""
+
+
 @dataclass(kw_only=True)
 class Firing:
     """A caller who tries each run once more, and no more often."""
@@ -93,23 +105,23 @@ class Firing:
         while not self.stopped:
             number += 1
             body: dict[str, Any] = {"ref": "main", "params": params}
-            why = await self._try(f"rolling-{number}", body)
-            if why is not None:
-                self.failed.append(why)
-                await asyncio.sleep(0.5)
+            if (why := await self._try(f"rolling-{number}", body)) is not None:
+                self.failed.append(why.words)
+                await asyncio.sleep(why.retry_after)
                 if (again := await self._try(f"rolling-{number}", body)) is not None:
-                    self.twice.append(f"{time.time():.3f} {why}, then {again}")
+                    self.twice.append(f"{why.words}, then {again.words}")
             await asyncio.sleep(PAUSE)
 
-    async def _try(self, key: str, body: dict[str, Any]) -> str | None:
+    async def _try(self, key: str, body: dict[str, Any]) -> "Refused | None":
         """Call once; returns why that failed."""
         path, headers = f"/triggers/{self.caller.trigger}/run", {"Idempotency-Key": key}
         try:
             answer = await self.caller.http.post(path, json=body, headers=headers)
         except httpx.TransportError as error:
-            return type(error).__name__
+            return Refused(words=type(error).__name__)
         if answer.status_code != 202:
-            return f"{answer.status_code} {answer.json().get('message')}"
+            words = f"{answer.status_code} {answer.json().get('message')}"
+            return Refused(words=words, retry_after=float(answer.headers.get("Retry-After", PATIENCE)))
         self.caller.acknowledged[answer.json()["jobId"]] = body["params"]
         return None
 
@@ -152,9 +164,10 @@ def even(held: list[int], streams: int) -> bool:
 
 
 async def restarted(pair: Pair, part: str) -> None:
-    """Tell a replica to stop, and wait until its successor takes requests."""
+    """Tell a replica to stop, and wait until its successor takes requests, at the address of both as well."""
+    joined = pair.log(part).count(JOINED)
     before = pair.signal(part, signal.SIGTERM)
     async with asyncio.timeout(120):
-        while pair.pid(part) in (before, None):
+        while pair.pid(part) in (before, None) or pair.log(part).count(JOINED) == joined:
             await asyncio.sleep(0.05)
     await pair.ready()

@@ -25,14 +25,17 @@ STEADY_SECONDS = 10.0
 MOST = 5
 MOST_SHARE = 0.02
 """So many streams, or that share of all that are here, are closed in one round of three seconds."""
+TRIES = 3
+"""Where so many times as many were closed as would be needed, and not even half is gone, moving does not help: whatever
+stands in front of the replicas leads agents back here."""
 SETTLED_SECONDS = 20.0
 """A younger stream stays: its agent would wait for long before it comes back, for it could be part of a quarrel."""
 
 
 def surplus(mine: int, others: Collection[int]) -> int:
-    """Return how many streams to close now. Pure.
+    """Return how many streams would have to be closed, for the rest to be a fair share; 0 where it is one. Pure.
 
-    Of n that are closed, the share of this replica comes back to it by chance; that is taken into account.
+    Of those that are closed, the share of this replica comes back to it by chance; that is taken into account.
 
     Args:
         mine: streams that are open here.
@@ -41,9 +44,12 @@ def surplus(mine: int, others: Collection[int]) -> int:
     count = len(others) + 1
     average = (mine + sum(others)) / count
     excess = mine - average
-    if excess <= max(FEW, SHARE * average):
-        return 0
-    return min(math.ceil(excess * count / (count - 1)), max(MOST, int(MOST_SHARE * mine)))
+    return math.ceil(excess * count / (count - 1)) if excess > max(FEW, SHARE * average) else 0
+
+
+def at_once(wanted: int, mine: int) -> int:
+    """Return how many of these to close in this round. Pure."""
+    return min(wanted, max(MOST, int(MOST_SHARE * mine)))
 
 
 class Steady:
@@ -68,6 +74,36 @@ class Steady:
     def even(self) -> None:
         """Note that it is not, or that nobody can say."""
         self._seen = None
+
+
+class Effort:
+    """Whether closing streams has helped so far: where agents come back to the same replica always, it never will."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._replicas: frozenset[str] = frozenset()
+        self._wanted = self._closed = 0
+        self.vain = False
+        """It did not help, and will not until other replicas are there."""
+
+    def worth(self, replicas: Iterable[str], wanted: int) -> bool:
+        """Say whether to go on.
+
+        Args:
+            replicas: the other ones.
+            wanted: how many streams would have to be closed by now.
+        """
+        names = frozenset(replicas)
+        if names != self._replicas:
+            self._replicas, self._wanted, self._closed, self.vain = names, wanted, 0, False
+        elif self._closed >= TRIES * self._wanted:
+            self.vain = self.vain or wanted > self._wanted / 2
+            self._wanted, self._closed = wanted, 0
+        return not self.vain
+
+    def closed(self, count: int) -> None:
+        """Note that so many were closed."""
+        self._closed += count
 
 
 class Loads(Protocol):
@@ -101,7 +137,7 @@ class Balance:
             monotonic: seconds of a clock that never goes back.
         """
         self._streams, self._known, self._others, self._jobs, self._takes = streams, known, others, jobs, takes
-        self._steady = Steady(monotonic)
+        self._steady, self._effort = Steady(monotonic), Effort()
 
     def round(self) -> int:
         """Close some streams if that is due; called right after each exchange with the others, and never without one.
@@ -114,9 +150,10 @@ class Balance:
         if not wanted:
             self._steady.even()
             return 0
-        if not self._steady.uneven(loads):
+        if not self._steady.uneven(loads) or not self._goes_on(loads, wanted):
             return 0
-        moved = sum(self._streams.release(agent) for agent in self._movable()[:wanted])
+        moved = sum(self._streams.release(agent) for agent in self._movable()[: at_once(wanted, mine)])
+        self._effort.closed(moved)
         if moved:
             log.info(
                 "%d streams of %d are to move; the other replicas hold %s",
@@ -124,6 +161,17 @@ class Balance:
                 extra={"action": "streams_moved", "streams": moved},
             )
         return moved
+
+    def _goes_on(self, loads: Mapping[str, int], wanted: int) -> bool:
+        before = self._effort.vain
+        goes_on = self._effort.worth(loads, wanted)
+        if self._effort.vain and not before:
+            log.warning(
+                "agents whose streams are closed here come back to this replica: none are moved any more until other "
+                "replicas are there; does what stands in front of them spread connections?",
+                extra={"action": "streams_sticky"},
+            )
+        return goes_on
 
     def _movable(self) -> list[AgentKey]:
         """Return the agents that may be moved: first those without a job, and of these whose stream is oldest."""

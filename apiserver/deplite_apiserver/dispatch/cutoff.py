@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from deplite.kube.errors import KubeError
+from deplite.kube.errors import UnavailableError
 from deplite.kube.lease import Lease
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class CutOff:
         Args:
             lease: is held by who is cut off.
             alone: returns the seconds since the last exchange with the others.
-            needed: returns whether there are agents of which this replica knows more than the others.
+            needed: returns whether agents called this replica lately, or hold streams here.
         """
         self._lease, self._alone, self._needed = lease, alone, needed
         self.somebody = False
@@ -42,8 +42,10 @@ class CutOff:
         while True:
             try:
                 await self.look()
-            except KubeError as error:  # then nobody counts any silence in any case
+            except UnavailableError as error:  # then nobody counts any silence in any case
                 log.debug("not known whether a replica is cut off: %s", error)
+            except Exception:  # as well for a right that is missing: without this look silence would count wrongly
+                log.exception("not known whether a replica is cut off", extra={"action": "cut_off_unknown"})
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

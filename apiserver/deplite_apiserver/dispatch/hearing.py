@@ -1,7 +1,8 @@
 """Whether this server is able to hear agents, and since when without a break.
 
-An agent's silence counts only while we could have heard it: a process that was paused, an event loop that stood still
-or a Kubernetes API that did not answer (then calls are refused) must never mark anybody as lost.
+An agent's silence counts only while we could have heard it, or of it: a process that was paused, an event loop that
+stood still, a Kubernetes API that did not answer (then calls are refused), a Redis by which the other replicas could
+not tell us whom they hear, or one of them that it does not reach (`cutoff.py`) must never mark anybody as lost.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,8 @@ TICK_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 6.0
 """Two ticks further apart than this mean that the process stood still."""
 MAX_DEAF_SECONDS = 15.0
-"""A Kubernetes API that has answered nothing for so long is away: it is asked every two seconds."""
+"""A Kubernetes API that has answered nothing for so long is away: it is asked every two seconds. So are the other
+replicas where Redis has brought nothing of them for so long: we ask every three."""
 
 
 class Hearing:
@@ -34,7 +36,8 @@ class Hearing:
         """Look whether hearing went on.
 
         Args:
-            deaf: seconds since the last word from the Kubernetes API.
+            deaf: seconds since the last word from the Kubernetes API, or from the other replicas if that is longer ago;
+                without end while one of these cannot tell what it hears.
         """
         now = self._monotonic()
         paused = now - self._ticked_at > MAX_PAUSE_SECONDS

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import secrets
 import socket
 from collections.abc import Iterable
@@ -16,11 +15,10 @@ from deplite.resources.enrollmenttoken import EnrollmentToken
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.dispatch import cutoff
-from deplite_apiserver.dispatch.balance import Balance
-from deplite_apiserver.dispatch.cutoff import CutOff
 from deplite_apiserver.dispatch.dispatcher import Dispatcher
 from deplite_apiserver.dispatch.duplicates import Duplicates
 from deplite_apiserver.dispatch.hearing import TICK_SECONDS, Hearing
+from deplite_apiserver.dispatch.neighbours import Neighbours
 from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
 from deplite_apiserver.jobs.cancel import Cancels
@@ -57,12 +55,6 @@ from deplite_apiserver.sweeper.turns import Turns
 
 CLOSE_SECONDS = 2.0
 """How long the end waits for counts to be written and the Lease to be given up."""
-REFRESH = "refresh-workflows"
-"""Rung where an agent is to report its workflows, and its stream is not here."""
-CONTESTED = "stream-contested"
-"""Rung where two processes of an agent displace each other."""
-MEASURED = "files-measured"
-"""Rung with what was found in the bucket."""
 LEASE_NAME = "deplite-apiserver-sweeper"
 
 
@@ -140,9 +132,8 @@ class Desk:
         self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, History(store))
         self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent), settings)
-        self._cut_off = self._noticing(Lease(kube, settings.system_namespace, cutoff.LEASE_NAME, lease.identity))
-        self._balance = self._balancing()
-        self._hear_others()
+        cut_off = Lease(kube, settings.system_namespace, cutoff.LEASE_NAME, lease.identity)
+        self._neighbours = self._hearing_others(cut_off)
 
     def _accepting(self, kube: KubeClient, sync_seconds: float) -> Runs:
         return Runs(
@@ -179,46 +170,19 @@ class Desk:
             silent_seconds=lost_seconds * 6 / 7,
         )
 
-    def _noticing(self, lease: Lease) -> CutOff:
-        return CutOff(
-            lease,
-            alone=lambda: self._shared.others.silence,
-            needed=lambda: any(True for _ in self.presence.known()),
-        )
-
-    def _balancing(self) -> Balance:
-        return Balance(
+    def _hearing_others(self, cut_off: Lease) -> Neighbours:
+        return Neighbours(
+            shared=self._shared,
+            lease=cut_off,
+            caches=self._caches,
             streams=self.streams,
-            known=self.presence.known,
-            others=self._shared.others,
-            jobs=self._caches.jobs,
-            takes=self._takes_streams,
+            presence=self.presence,
+            duplicates=self._duplicates,
+            dispatcher=self.dispatcher,
+            measured=self._room.measured,
+            admits=lambda: self.runs.admits,
             monotonic=self._clock.monotonic,
         )
-
-    def _hear_others(self) -> None:
-        self._shared.others.attach(
-            tell=self.presence.known,
-            takes=self._takes_streams,
-            opened_there=lambda agent, instance, again: self.streams.supersede(agent, instance, again=again),
-            exchanged=self._exchanged,
-        )
-        bells = self._shared.bells
-        bells.subscribe(REFRESH, self._refresh)
-        bells.subscribe(CONTESTED, lambda agent: self._duplicates.seen((agent[0], agent[1])))
-        self.streams.subscribe(contested=lambda agent: bells.ring(CONTESTED, agent))
-        bells.subscribe(MEASURED, self._room.measured.hear)
-        self._room.measured.attach(lambda found: bells.ring(MEASURED, found))
-
-    def _takes_streams(self) -> bool:
-        return self.runs.admits and not self.streams.stopping and not self._caches.failing
-
-    def _exchanged(self) -> None:
-        self.presence.yield_streams()
-        self._balance.round()
-
-    def _refresh(self, agent: list[str]) -> None:
-        self.dispatcher.refresh_workflows((agent[0], agent[1]))
 
     def _dispatcher(self, transitions: Transitions, server_keys: ServerKeys) -> Dispatcher:
         return Dispatcher(
@@ -319,7 +283,7 @@ class Desk:
         """Ask an agent to report its workflows; says whether it is connected, here or at another replica."""
         if self.dispatcher.refresh_workflows(agent):
             return True
-        self._shared.bells.ring(REFRESH, agent)
+        self._neighbours.ask_to_report(agent)
         return self.presence.connected(agent)
 
     async def run(self) -> None:
@@ -332,8 +296,7 @@ class Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._unsettled.run())
-            if self._shared.others.exist:
-                group.create_task(self._cut_off.run())
+            group.create_task(self._neighbours.run())
             group.create_task(self.presence.run(self._caches.agents.get))
             group.create_task(self._duplicates.run())
             group.create_task(self.dispatcher.run())
@@ -357,15 +320,14 @@ class Desk:
         await self._store.close()
 
     async def _hand_over(self) -> None:
-        await self._cut_off.close()
+        await self._neighbours.close()
         if self._lease.held:
             await self._tally.flush(all_of_them=True)
             await self._lease.release()
 
     async def _listen(self) -> None:
         while True:
-            elsewhere = math.inf if self._cut_off.somebody else self._shared.others.silence
-            self.hearing.tick(max(self._caches.silence, elsewhere))
+            self.hearing.tick(max(self._caches.silence, self._neighbours.deaf))
             await asyncio.sleep(TICK_SECONDS)
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:

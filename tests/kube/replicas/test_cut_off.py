@@ -1,10 +1,13 @@
 """One replica alone cannot reach Redis, and the one that sweeps can."""
 
 import asyncio
+import time
 
 from deplite.kube.client import KubeClient
+from deplite.kube.errors import NotFoundError
 from deplite.protocol.phases import Phase
 from deplite_apiserver.dispatch.cutoff import LEASE_NAME
+from deplite_apiserver.dispatch.hearing import MAX_PAUSE_SECONDS
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.shared.settings import RedisSettings
 from tests.faults.proxy import FaultProxy
@@ -15,14 +18,24 @@ from tests.kube.serving import served, until
 from tests.organizations import SYSTEM_NAMESPACE
 from tests.valkey import Valkey
 
-LOST_SECONDS = 20.0
+LOST_SECONDS = 60.0
+"""Longer than it takes for the Lease to be there and seen, also on a busy machine."""
 _LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/{LEASE_NAME}"
 
 
-async def heartbeats(bench: Bench, seconds: int) -> None:
-    for _ in range(seconds):
-        assert (await bench.agent.call("POST", "/agent/heartbeat")).status_code == 204
-        await asyncio.sleep(1)
+async def heartbeat(bench: Bench) -> None:
+    assert (await bench.agent.call("POST", "/agent/heartbeat")).status_code == 204
+    await asyncio.sleep(1)
+
+
+async def cut_off(kube: KubeClient) -> str | None:
+    """Return who is said to be cut off."""
+    try:
+        said = await kube.connection.request("GET", _LEASE)
+    except NotFoundError:
+        return None
+    holder: str = said["spec"]["holderIdentity"]
+    return holder or None
 
 
 async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
@@ -50,9 +63,13 @@ async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
 
                 await until(known, True)
                 await proxy.refuse()
-                await heartbeats(bench, int(LOST_SECONDS) * 2)
-                said = await kube.connection.request("GET", _LEASE)
-                assert said["spec"]["holderIdentity"] == other.context.desk.identity
+                async with asyncio.timeout(LOST_SECONDS):
+                    while await cut_off(kube) != other.context.desk.identity:
+                        await heartbeat(bench)
+                began = time.monotonic()
+                while time.monotonic() - began < LOST_SECONDS * 1.1:
+                    await heartbeat(bench)
+                assert await cut_off(kube) == other.context.desk.identity
                 assert sweeping.context.desk.leads
                 assert (await bench.job(job_id)).status.phase is Phase.RUNNING
                 # Jobs go on there as ever, and reach it from the other one.
@@ -62,11 +79,11 @@ async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
                 assert bench.agent.verify(found[1])["job_id"] == second
             await proxy.accept()
 
-            async def reason() -> str | None:
-                return (await bench.job(job_id)).status.reason
+            async def counts_again() -> bool:
+                await heartbeat(bench)
+                return sweeping.context.desk.hearing.silence(None) > 2 * MAX_PAUSE_SECONDS
 
             at(bench, sweeping)
-            await heartbeats(bench, int(LOST_SECONDS))
-            assert await reason() is None
-            await until(reason, "agent_lost", seconds=120)  # it is silent from now on, and everybody could hear it
-            assert (await kube.connection.request("GET", _LEASE))["spec"]["holderIdentity"] == ""
+            await until(counts_again, True, seconds=120)
+            assert await cut_off(kube) is None
+            assert (await bench.job(job_id)).status.phase is Phase.RUNNING
