@@ -47,6 +47,9 @@ class Patient:
             await asyncio.sleep(0.05)
 
     async def _do(self, job: str) -> None:
+        """Do a job, and say so until it is heard: nobody sends it again while the stream goes on."""
         result = {"status": "success", "exitCode": 0}
-        if (await self.agent.call("POST", f"/agent/jobs/{job}/result", result)).is_success and job not in self.done:
+        while (answer := await self.agent.call("POST", f"/agent/jobs/{job}/result", result)).status_code >= 500:
+            await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
+        if answer.is_success and job not in self.done:
             self.done.append(job)

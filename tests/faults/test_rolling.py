@@ -20,6 +20,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.pair import REPLICAS, Pair
 from tests.faults.patient import Patient
+from tests.kube.serving import until
 from tests.published.agent import PublishedAgent
 
 _FULL = pytest.mark.full, pytest.mark.timeout(1800)
@@ -66,9 +67,11 @@ async def test_a_rolling_restart_under_load(
     assert await ours.settle(ledger) == Counters()
     assert len(ledger.starts()) == len(ours.acknowledged) >= 20
     jobs = {job for caller in theirs for job in caller.acknowledged}
-    async with asyncio.timeout(120):
-        while {job for one in flock for job in one.done} != jobs:
-            await asyncio.sleep(0.1)
+
+    async def missing() -> set[str]:
+        return jobs - {job for one in flock for job in one.done}
+
+    await until(missing, set(), seconds=120)
     for caller in theirs:
         for job in caller.acknowledged:
             assert (await caller.until(job, "success"))["exitCode"] == 0
