@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
-from deplite.kube.errors import KubeError
+from deplite.kube.errors import KubeError, NotFoundError
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, StoredFile, Trigger
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
+from deplite.resources.resource import Resource
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.files.view import INDEXES as FILE_INDEXES
@@ -28,6 +29,7 @@ PULSE_SECONDS = 2.0
 
 
 Found = TypeVar("Found")
+Kind = TypeVar("Kind", bound=Resource)
 
 
 class Caches:
@@ -159,6 +161,24 @@ class Caches:
         """
         if not await self._choosing.reach(cache):
             raise UnavailableError(retry_after=1)
+
+    async def current(self, cache: Cache[Any], known: Kind) -> Kind | None:
+        """Return what may be decided on: the object as cached, or as the API server has it while no watch stands.
+
+        A token that was revoked at another replica is refused here soon, also when watches come back late.
+
+        Raises:
+            KubeError: the API server does not tell.
+        """
+        if not cache.deaf:
+            return known
+        try:
+            found = await self._kube.get(type(known), *known.key)
+        except NotFoundError:
+            cache.forget(*known.key, known.metadata.uid)
+            return None
+        cache.note(found)
+        return found
 
     def _note_hashes(self, change: Change[ApiToken]) -> None:
         for known in change.old.status.hashes if change.old else ():

@@ -26,6 +26,10 @@ Body = Mapping[str, Any] | Resource
 
 _FIRST_RETRY_SECONDS = 0.5
 """A part has half a dozen caches: together they must not storm an API server that is in trouble."""
+_LONGEST_RETRY_SECONDS = 5.0
+"""With half a dozen caches that is two tries a second; an API server that is back is followed again soon."""
+_GAP_SECONDS = 0.5
+"""Between the end of a watch that the API server ended and the next one, what is cached counts as news."""
 _FEW = 500
 """Objects of a kind whose versions are listed for one look-up."""
 _CATCH_UP_AT_MOST = 50
@@ -90,6 +94,13 @@ class Cache(Generic[Value]):
         self.version = 0
         self.heard_at = float("-inf")
         self.failing = False
+        self._unheard_since: float | None = None
+        """`time.monotonic()` at which a watch ended in peace and no other stands since; minus infinity: it failed."""
+
+    @property
+    def deaf(self) -> bool:
+        """Whether no watch stands, so that what is cached may be old: whoever decides on an object asks for it then."""
+        return self._unheard_since is not None and time.monotonic() - self._unheard_since > _GAP_SECONDS
 
     def get(self, namespace: str, name: str) -> Value | None:
         """Return one value."""
@@ -139,7 +150,7 @@ class Cache(Generic[Value]):
 
     async def run(self) -> None:
         """List and watch for ever; a failure is retried with back-off, a stale version lists again."""
-        backoff = Backoff(first=_FIRST_RETRY_SECONDS)
+        backoff = Backoff(first=_FIRST_RETRY_SECONDS, most=_LONGEST_RETRY_SECONDS)
         while True:
             try:
                 if self.failing:
@@ -149,10 +160,10 @@ class Cache(Generic[Value]):
                     backoff.reset()
                 await self._follow(backoff)
             except GoneError:
-                self.version = 0
+                self.version, self._unheard_since = 0, float("-inf")
                 await asyncio.sleep(backoff.next())
             except KubeError as error:
-                self.failing = True
+                self.failing, self._unheard_since = True, float("-inf")
                 log.warning("watch of %s: %s", self.kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())
 
@@ -223,7 +234,9 @@ class Cache(Generic[Value]):
         self.failing = False
 
     async def _follow(self, backoff: Backoff) -> None:
-        async for event in self._kube.watch(self.kind, self.version):
+        if self._unheard_since is None:
+            self._unheard_since = time.monotonic()
+        async for event in self._kube.watch(self.kind, self.version, opened=self._stands):
             self.heard_at = time.monotonic()
             if event.type == "DELETED":
                 self.ended(event.object)
@@ -232,6 +245,9 @@ class Cache(Generic[Value]):
             self._advance(event.version)
             backoff.reset()
         self.heard_at = time.monotonic()
+
+    def _stands(self) -> None:
+        self._unheard_since = None
 
     def _advance(self, version: int) -> None:
         self.version = max(self.version, version)

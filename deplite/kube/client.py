@@ -165,7 +165,13 @@ class KubeClient:
         await self.connection.request("DELETE", path_of(kind, namespace, name), body=body)
 
     async def watch(
-        self, kind: type[Resource], version: int, *, namespace: str | None = None, silence: float = SILENCE_SECONDS
+        self,
+        kind: type[Resource],
+        version: int,
+        *,
+        namespace: str | None = None,
+        silence: float = SILENCE_SECONDS,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[WatchEvent]:
         """Yield what happens after `version`, until the server ends the watch.
 
@@ -174,6 +180,7 @@ class KubeClient:
             version: a resourceVersion of a list or an event.
             namespace: one namespace; None for all.
             silence: seconds without a byte after which the watch is given up.
+            opened: is called once the server has accepted the watch: what happened since `version` follows at once.
 
         Raises:
             GoneError: the version is too old: list again.
@@ -188,6 +195,7 @@ class KubeClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=silence)
         path = path_of(kind, namespace)
         async with self.connection.open_response("GET", path, query=query, timeout=timeout) as response:
+            opened()
             try:
                 async for line in response.response.content:
                     yield _event(json.loads(line))

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+import httpx
 from aiohttp import web
 
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, DeployJob, Trigger
+from deplite.resources import Agent, ApiToken, DeployJob, Trigger
 from deplite.resources.identifiers import object_id
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
@@ -175,3 +177,40 @@ async def test_f30_a_kubernetes_api_that_is_late_or_refuses(
     triggers = {job.spec.trigger for job in jobs if job.name in caller.acknowledged}
     assert {job.name for job in jobs if job.spec.trigger in triggers} == set(caller.acknowledged)
     await caller.close()
+
+
+async def test_f36_what_is_taken_back_while_no_watch_stands_is_not_used(
+    stage: Stage, kube: KubeClient, crew: Fleet
+) -> None:
+    caller = await Caller.for_agent(stage, await crew.add())
+    await caller.run(lines="1")
+    refused: Counter[str] = Counter()
+
+    async def unwatched(exchange: Exchange) -> web.StreamResponse | None:
+        if not exchange.watches:
+            return None
+        refused[exchange.path.rpartition("/")[2]] += 1
+        return await exchange.say(Answer(status=500, body=_status(500, "InternalError"), headers=_JSON))
+
+    proxy = stage.kube_of["apiserver"]
+    proxy.fault = unwatched
+    proxy.cut_watches()
+    await _until(lambda: _holds(all(refused[one] > 1 for one in _KINDS[1:])), 60)
+    await caller.run(lines="1")
+    # As another replica would: this one learns of it by nothing but its watches.
+    trigger = (await kube.list(Trigger, stage.organization))[0]
+    await kube.patch(Trigger, *trigger.key, {"spec": {"suspended": True}})
+    assert (await _run(caller)).json()["code"] == "trigger_suspended"
+    for token in await kube.list(ApiToken, stage.organization):
+        await kube.delete(ApiToken, *token.key)
+    assert (await _run(caller)).status_code == 401
+    stage.heal()
+    await caller.close()
+
+
+async def _run(caller: Caller) -> httpx.Response:
+    return await caller.ask("POST", f"/triggers/{caller.trigger}/run", None, {"ref": "main"})
+
+
+async def _holds(condition: bool) -> bool:
+    return condition

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import Requester
 from deplite.resources.notify import Notify
 from deplite.resources.trigger import Trigger
 from deplite_apiserver.auth.callers import TokenCaller, UserCaller
+from deplite_apiserver.auth.token import still_good
 from deplite_apiserver.context import Context
+from deplite_apiserver.errors import InvalidTokenError, NotFoundError
 from deplite_apiserver.jobs.accept import Facts
 from deplite_apiserver.jobs.callers import requester_of
 from deplite_apiserver.jobs.run import Asked, Call
@@ -33,12 +36,19 @@ async def call_of(
 
     Raises:
         UnavailableError: the trigger's agent is not known yet.
+        NotFoundError: the trigger was deleted a moment ago.
+        InvalidTokenError: so was the token, or it was rotated away.
+        KubeError: what is cached of token, trigger or agent may be old, and the API server does not tell.
     """
-    token = caller.token if isinstance(caller, TokenCaller) else None
-    agents = context.caches.agents
+    caches = context.caches
+    token = await _token(context, caller) if isinstance(caller, TokenCaller) else None
+    now = await caches.current(caches.triggers, trigger)
+    if now is None:
+        raise NotFoundError
+    agent = await caches.find(caches.agents, lambda: caches.agents.get(now.namespace, now.spec.agent))
     facts = Facts(
-        trigger=trigger,
-        agent=await context.caches.find(agents, lambda: agents.get(trigger.namespace, trigger.spec.agent)),
+        trigger=now,
+        agent=agent and await caches.current(caches.agents, agent),
         requester=requester or requester_of(caller),
         grants=token.spec.grants if token else None,
         manual=token is None,
@@ -46,3 +56,11 @@ async def call_of(
         notify=notify,
     )
     return Call(facts=facts, token=token, read=read)
+
+
+async def _token(context: Context, caller: TokenCaller) -> ApiToken:
+    await context.caches.current(context.caches.tokens, caller.token)
+    token = still_good(context.caches, caller, context.clock.now())
+    if token is None:
+        raise InvalidTokenError
+    return token

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 
 from deplite.kube.client import KubeClient
@@ -120,7 +121,7 @@ class Desk:
         self.steps = Steps(clock.now, shared.bells)
         self.followers = Followers(self.logs, jobs, distant=DistantFollowers(shared.bells, self.logs))
         self.waiters, self.streams = Waiters(jobs), Streams()
-        self.lookup = Lookup(store=kube, jobs=jobs, archive=Archive(store))
+        self.lookup = Lookup(store=kube, jobs=jobs, find=partial(caches.find, jobs), archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
         give_back = shared.limiter.give_back
         self._unsettled = Unsettled(store=kube, give_back=give_back, monotonic=clock.monotonic)

@@ -1,11 +1,12 @@
 """Finding a job for whoever asks: absent and foreign alike are not found.
 
 What the cache does not hold is asked for by its name: another replica may have made it a moment ago, and an agent that
-is told "not found" of a job never runs it.
+is told "not found" of a job never runs it. Ids that are junk may not cost much: an agent has so many such questions a
+second, and for somebody of several organizations the cache catches up first, in rounds that all share.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,12 +14,19 @@ from deplite.kube.cache import Cache
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite.resources.apitoken import Grant
 from deplite.resources.deployjob import DeployJob
-from deplite_apiserver.errors import GoneError, NotFoundError
+from deplite_apiserver.errors import GoneError, NotFoundError, UnavailableError
 from deplite_apiserver.jobs.view import JobView, project
+from deplite_apiserver.limits.pace import Pace
 from deplite_apiserver.storage.archive import Archive
 from deplite_apiserver.tokens.grants import reaches
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+ASKED_PER_SECOND = 25
+"""How often the API server is asked for jobs of one agent that the cache lacks; the agent repeats what gets 503."""
+
+Places = Sequence[str] | None
+"""The organizations that have a job of some id; None: none is known."""
 
 
 class JobReader(Protocol):
@@ -31,8 +39,24 @@ class JobReader(Protocol):
 class Lookup:
     """Reads jobs: cached, whole, or from the archive."""
 
-    def __init__(self, *, store: JobReader, jobs: Cache[JobView], archive: Archive) -> None:
-        self._store, self._jobs, self._archive = store, jobs, archive
+    def __init__(
+        self,
+        *,
+        store: JobReader,
+        jobs: Cache[JobView],
+        find: Callable[[Callable[[], Places]], Awaitable[Places]],
+        archive: Archive,
+    ) -> None:
+        """Make it.
+
+        Args:
+            store: where jobs are.
+            jobs: the cache of jobs.
+            find: looks something up in that cache, and on a miss again once it has caught up.
+            archive: where jobs are that have left the cluster.
+        """
+        self._store, self._jobs, self._find, self._archive = store, jobs, find, archive
+        self._asking = Pace(ASKED_PER_SECOND)
 
     async def of_agent(self, namespace: str, agent: str, job_id: str, uid: str | None) -> JobView:
         """Return a job of an agent.
@@ -46,10 +70,13 @@ class Lookup:
         Raises:
             NotFoundError: there is none, or it is another agent's.
             GoneError: the id belongs to a newer job.
+            UnavailableError: this agent asked for too many that are not known.
             KubeError: the cluster cannot be asked.
         """
         job = self._jobs.get(namespace, job_id)
         if job is None or not _meant(job, uid):
+            if not self._asking.allows((namespace, agent)):
+                raise UnavailableError(retry_after=1)
             job = await self._asked(namespace, job_id)
         if job is None or job.agent != agent:
             raise NotFoundError
@@ -71,8 +98,11 @@ class Lookup:
         return job
 
     async def _in_cluster(self, reader: "Reader", job_id: str) -> DeployJob | None:
-        known = [job.namespace for job in self._jobs.by("id", job_id) if reader.belongs_to(job.namespace)]
-        for namespace in known or reader.organizations():
+        def known() -> Places:
+            return [one.namespace for one in self._jobs.by("id", job_id) if reader.belongs_to(one.namespace)] or None
+
+        own = reader.organizations()
+        for namespace in known() or (own if len(own) <= 1 else await self._find(known)) or ():
             if (job := await self._get(namespace, job_id)) is not None:
                 return job
         return None

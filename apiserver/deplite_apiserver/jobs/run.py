@@ -274,9 +274,9 @@ class Runs:
                 self._unsettled.hold(job.key, reserved)
             raise
         failpoint("apiserver.run.created")
-        await self._unsettled.created(job.key)
         self._recent.put(created)
         self._jobs.note(created)
+        await self._unsettled.created(job.key)  # may wait for Redis, while the job's agent claims it
         log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
         return Run(job=created)
 

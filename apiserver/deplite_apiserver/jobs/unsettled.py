@@ -2,6 +2,9 @@
 
 Given back at once, the place would let one run too many through where the job was stored after all; kept for good, the
 repeats of one caller while the cluster is in trouble would use up a day's limit with runs that never were.
+
+Each replica settles what it counted itself: a create without an answer here and its repeat at another replica hold two
+places for the one job that was stored, until the window ends. That admits a run less, never one more.
 """
 
 import asyncio
@@ -10,14 +13,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import KubeError, NotFoundError, UnavailableError
 from deplite.resources.deployjob import DeployJob
 from deplite_apiserver.limits.limiter import Reservation
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 3.0
-"""After a create was given up: what is not there by then does not come any more."""
+"""After a create was given up, and again between the two looks that must both miss the job: a create and a look that
+lie together in the sockets of a stopped API server are answered in any order."""
 ROUND_SECONDS = 1.0
 MOST = 1000
 """Jobs that are looked after; what is beyond stays counted."""
@@ -36,6 +40,8 @@ class JobReader(Protocol):
 @dataclass(kw_only=True)
 class _Held:
     since: float
+    missed: bool = False
+    """Whether it was not there at `since`."""
     places: list[Reservation] = field(default_factory=list)
     """One for each create of that name that got no clear answer; at most one of them was stored."""
 
@@ -61,7 +67,7 @@ class Unsettled:
         if not place.counted or (len(self._held) >= MOST and job not in self._held):
             return
         held = self._held.setdefault(job, _Held(since=0.0))
-        held.since = self._monotonic()
+        held.since, held.missed = self._monotonic(), False
         held.places.append(place)
 
     async def created(self, job: Key) -> None:
@@ -85,14 +91,23 @@ class Unsettled:
         for job, since in [(job, held.since) for job, held in self._held.items() if held.since <= due]:
             try:
                 exists = await self._exists(job)
-            except KubeError:
+            except UnavailableError:
                 return  # nothing is known; the next round asks again
-            held = self._held.get(job)
-            if held is None or held.since != since:
+            except KubeError as error:
+                log.warning("%s/%s stays counted: %s", *job, error, extra={"action": "place_not_settled"})
+                self._held.pop(job, None)
                 continue
-            del self._held[job]
-            for place in held.places[1:] if exists else held.places:
-                await self._give_back(place)
+            held = self._held.get(job)
+            if held is not None and held.since == since:
+                await self._settle(job, held, exists)
+
+    async def _settle(self, job: Key, held: _Held, exists: bool) -> None:
+        if not exists and not held.missed:
+            held.since, held.missed = self._monotonic(), True
+            return
+        del self._held[job]
+        for place in held.places[1:] if exists else held.places:
+            await self._give_back(place)
 
     async def _exists(self, job: Key) -> bool:
         try:

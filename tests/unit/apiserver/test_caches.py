@@ -5,7 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from deplite.kube.cache import Cache
 from deplite.kube.client import KubeClient, Page
+from deplite.kube.errors import KubeError, NotFoundError
+from deplite.kube.errors import UnavailableError as KubeUnavailableError
 from deplite.resources import Trigger
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.errors import UnavailableError
@@ -18,7 +21,8 @@ class Asked:
     """An API server that counts how often it is asked, and answers while its gate is open."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.times = self.fetched = 0
+        self.away = False
         self.there: list[Trigger] = []
         self.reached, self.gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
@@ -34,7 +38,13 @@ class Asked:
         yield Page(items=[one.wire() for one in there], version=10)
 
     async def get(self, kind: type[Trigger], namespace: str, name: str) -> Trigger:
-        return next(one for one in self.there if one.key == (namespace, name))
+        self.fetched += 1
+        if self.away:
+            raise KubeUnavailableError("away")
+        found = [one for one in self.there if one.key == (namespace, name)]
+        if not found:
+            raise NotFoundError("no")
+        return found[0]
 
 
 @pytest.fixture
@@ -112,3 +122,29 @@ async def test_before_one_is_chosen_a_cache_catches_up_and_too_many_who_ask_are_
             refused += 1
     assert asked.times + refused == 101
     assert 1 <= asked.times <= ROUNDS_PER_SECOND
+
+
+async def test_while_a_watch_stands_nothing_is_asked_for_what_is_cached(caches: Caches, asked: Asked) -> None:
+    caches.triggers.note(trigger())
+    assert await caches.current(caches.triggers, trigger()) == trigger()
+    assert asked.fetched == 0
+
+
+async def test_while_it_does_not_an_object_is_read_by_its_name_before_anything_is_decided_on_it(
+    caches: Caches, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cache, "deaf", True)
+    known = trigger()
+    caches.triggers.note(known)
+    spec, meta = known.spec.model_copy(update={"suspended": True}), {"resource_version": "99"}
+    asked.there = [known.model_copy(update={"spec": spec, "metadata": known.metadata.model_copy(update=meta)})]
+    now = await caches.current(caches.triggers, known)
+    assert now is not None
+    assert now.spec.suspended
+    assert caches.triggers.get(*known.key) == now
+    asked.there = []
+    assert await caches.current(caches.triggers, known) is None
+    assert caches.triggers.get(*known.key) is None
+    asked.away = True
+    with pytest.raises(KubeError):
+        await caches.current(caches.triggers, known)

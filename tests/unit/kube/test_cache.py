@@ -1,14 +1,14 @@
 """What the cache makes of versions that come late, twice or in the wrong order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from deplite.kube.cache import Cache, Change
-from deplite.kube.client import Page
-from deplite.kube.errors import UnavailableError
+from deplite.kube.client import Page, WatchEvent
+from deplite.kube.errors import GoneError, UnavailableError
 from deplite.resources import Agent
 
 
@@ -184,3 +184,49 @@ async def test_a_small_kind_whose_news_do_not_come_in_time_knows_no_absence() ->
 async def test_an_api_server_that_does_not_say_how_far_it_is_is_no_answer() -> None:
     with pytest.raises(UnavailableError):
         await filled(Ahead(None)).freshen(0.01)
+
+
+class Watches:
+    """An API server whose watches go as they are told to, one after the other; then one stands for ever."""
+
+    def __init__(self, *ways: BaseException | str) -> None:
+        self.ways = list(ways)
+        self.lists = 0
+        self.deaf: list[bool] = []
+        """Whether the cache was deaf when it asked for a watch, and once that had opened."""
+        self.stands = asyncio.Event()
+        self.cache: Cache[str] | None = None
+
+    async def version(self, kind: object) -> int:
+        return 10
+
+    async def pages(self, kind: object) -> AsyncIterator[Page]:
+        self.lists += 1
+        yield Page(items=[], version=10)
+
+    async def watch(self, kind: object, version: int, *, opened: Callable[[], None]) -> AsyncIterator[WatchEvent]:
+        assert self.cache is not None
+        self.deaf.append(self.cache.deaf)
+        way = self.ways.pop(0) if self.ways else "stands"
+        if isinstance(way, BaseException):
+            raise way
+        opened()
+        self.deaf.append(self.cache.deaf)
+        if way == "stands":
+            self.stands.set()
+            await asyncio.Event().wait()
+        yield WatchEvent(type="BOOKMARK", object={"metadata": {"resourceVersion": "11"}})
+
+
+@pytest.mark.parametrize("error", [UnavailableError("cut"), GoneError("too old")])
+async def test_a_cache_is_deaf_from_the_failure_of_its_watch_until_the_next_one_stands(error: BaseException) -> None:
+    kube = Watches("ends", error)
+    kept = kube.cache = Cache(kube, Agent, lambda found: str(found))  # type: ignore[arg-type]
+    assert not kept.deaf
+    running = asyncio.create_task(kept.run())
+    async with asyncio.timeout(60):
+        await kube.stands.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert kube.deaf == [False, False, False, True, False]
+    assert kube.lists == (2 if isinstance(error, GoneError) else 1)

@@ -1,5 +1,6 @@
 """Finding a job that this replica has not heard of yet."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,8 @@ from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite.kube.errors import UnavailableError
 from deplite.resources import DeployJob
 from deplite_apiserver.errors import GoneError, NotFoundError
-from deplite_apiserver.jobs.lookup import Lookup, Reader
+from deplite_apiserver.errors import UnavailableError as AwayError
+from deplite_apiserver.jobs.lookup import ASKED_PER_SECOND, Lookup, Places, Reader
 from deplite_apiserver.jobs.view import INDEXES, JobView, project
 from deplite_apiserver.storage.archive import Archive
 from tests.unit.apiserver.jobs.builders import NAMESPACE, UID, job, job_body, meta
@@ -24,6 +26,8 @@ class Cluster:
 
     def __init__(self, kept: DeployJob | None) -> None:
         self.kept, self.away, self.asked = kept, False, 0
+        self.rounds = 0
+        """How often the cache caught up with it."""
 
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
         self.asked += 1
@@ -43,7 +47,16 @@ def lookup(cluster: Cluster, *cached: Any) -> Lookup:
     jobs: Cache[JobView] = Cache(cast(KubeClient, cluster), DeployJob, project, indexes=INDEXES)
     for one in cached:
         jobs.note(one)
-    return Lookup(store=cluster, jobs=jobs, archive=cast(Archive, NoArchive()))
+
+    async def find(look: Callable[[], Places]) -> Places:
+        if (found := look()) is not None:
+            return found
+        cluster.rounds += 1
+        if cluster.kept is not None:
+            jobs.note(cluster.kept)
+        return look()
+
+    return Lookup(store=cluster, jobs=jobs, find=find, archive=cast(Archive, NoArchive()))
 
 
 def reader(*organizations: str) -> Reader:
@@ -96,3 +109,23 @@ async def test_a_member_reads_a_job_that_the_cache_does_not_hold_and_nobody_else
     assert await lookup(Cluster(job())).whole(reader("org-other", NAMESPACE), NAME) == job()
     with pytest.raises(NotFoundError):
         await lookup(Cluster(job()), job_body()).whole(reader("org-other"), NAME)
+
+
+async def test_an_id_that_no_organization_of_many_has_is_looked_for_once_for_all_of_them() -> None:
+    cluster = Cluster(None)
+    with pytest.raises(NotFoundError):
+        await lookup(cluster).whole(reader(*(f"org-{number}" for number in range(50))), NAME)
+    assert (cluster.rounds, cluster.asked) == (1, 0)
+
+
+async def test_an_agent_that_asks_for_junk_has_the_cluster_asked_only_so_often() -> None:
+    cluster = Cluster(job())
+    asking, answers = lookup(cluster), []
+    for number in range(5 * ASKED_PER_SECOND):
+        with pytest.raises((NotFoundError, AwayError)) as caught:
+            await asking.of_agent(NAMESPACE, "web", f"j-junk-{number}", None)
+        answers.append(caught.type)
+    assert answers[:ASKED_PER_SECOND] == [NotFoundError] * ASKED_PER_SECOND
+    assert answers.count(AwayError) == len(answers) - cluster.asked > 0
+    with pytest.raises(NotFoundError):
+        await asking.of_agent(NAMESPACE, "db", "j-junk", None)

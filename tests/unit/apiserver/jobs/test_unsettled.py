@@ -2,7 +2,7 @@
 
 import pytest
 
-from deplite.kube.errors import KubeError, UnavailableError
+from deplite.kube.errors import ForbiddenError, KubeError, UnavailableError
 from deplite.resources import DeployJob
 from deplite_apiserver.errors import RateLimitedError
 from deplite_apiserver.jobs.run import Run
@@ -20,9 +20,15 @@ class Troubled(Cluster):
         super().__init__()
         self.error: KubeError | None = None
         self.stores = True
+        self.lost: list[DeployJob] = []
+        self.closed: str | None = None
+        """A namespace whose jobs nobody may read."""
 
     async def create(self, resource: DeployJob) -> DeployJob:
-        made = await super().create(resource) if self.stores or self.error is None else resource
+        stores = self.stores or self.error is None
+        made = await super().create(resource) if stores else resource
+        if not stores:
+            self.lost.append(resource)
         if self.error is not None:
             raise self.error
         return made
@@ -30,6 +36,8 @@ class Troubled(Cluster):
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
         if self.error is not None:
             raise self.error
+        if namespace == self.closed:
+            raise ForbiddenError("no", status=403)
         return await super().get(kind, namespace, name)
 
 
@@ -85,6 +93,33 @@ async def test_one_that_was_not_gives_it_back_once_that_is_known(status: int) ->
     with pytest.raises(RateLimitedError):
         await scene.runs_once("another-key")
     await scene.unsettled.look()
+    with pytest.raises(RateLimitedError):
+        await scene.runs_once("another-key")  # not there once is no proof
+    scene.clock.advance(SETTLE_SECONDS)
+    await scene.unsettled.look()
+    assert await scene.left() == LIMIT
+
+
+async def test_a_create_that_is_stored_after_the_first_look_keeps_its_place() -> None:
+    scene = Scene()
+    await scene.fails(0, stores=False)
+    scene.troubled.error = None
+    scene.clock.advance(SETTLE_SECONDS)
+    await scene.unsettled.look()
+    await scene.troubled.create(scene.troubled.lost[0])
+    scene.clock.advance(SETTLE_SECONDS)
+    await scene.unsettled.look()
+    assert await scene.left() == LIMIT - 1
+
+
+async def test_an_organization_that_may_not_be_read_holds_up_no_other() -> None:
+    scene = Scene()
+    scene.unsettled.hold(("org-gone", "j-lost"), Reservation(counted=(("key", "day", 0),)))
+    await scene.fails(0, stores=False)
+    scene.troubled.error, scene.troubled.closed = None, "org-gone"
+    for _ in range(2):
+        scene.clock.advance(SETTLE_SECONDS)
+        await scene.unsettled.look()
     assert await scene.left() == LIMIT
 
 
