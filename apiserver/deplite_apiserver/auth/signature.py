@@ -1,4 +1,4 @@
-"""Requests signed by agents: headers, clock, signature, and only then the nonce."""
+"""Requests signed by agents: headers, clock, signature, only then the nonce, and then the agent as it is by now."""
 
 import re
 from dataclasses import dataclass
@@ -86,9 +86,20 @@ async def verify_request(
     _check_signature(agent, signed, headers.signature)
     if not await nonces.spend(headers.agent_id, headers.nonce, headers.timestamp):
         raise AgentAuthError("This nonce was used before.", code="nonce_replayed")
+    agent = _as_it_is_now(caches, agent)
+    return AgentCaller(agent=agent, instance=_instance(request), timestamp=headers.timestamp, nonce=headers.nonce)
+
+
+def _as_it_is_now(caches: Caches, signed: Agent) -> Agent:
+    """Return the agent whose signature held: asking about its nonce took a while, and it may have been revoked."""
+    agent = caches.agents.get(*signed.key)
+    if agent is None:
+        raise _unknown_agent()
+    if agent.metadata.uid != signed.metadata.uid or agent.status.public_key != signed.status.public_key:
+        raise AgentAuthError(code="bad_signature")
     if agent.spec.revoked:
         raise AgentAuthError("This agent was revoked; enrol it again.", code="agent_revoked")
-    return AgentCaller(agent=agent, instance=_instance(request), timestamp=headers.timestamp, nonce=headers.nonce)
+    return agent
 
 
 def _check_signature(agent: Agent, message: bytes, signature: str) -> None:
@@ -104,7 +115,7 @@ async def _find(caches: Caches, agent_id: str) -> Agent:
 
     agent = await caches.find(caches.agents, look)
     if agent is None:
-        raise AgentAuthError("No agent of this id is enrolled.", code="unknown_agent")
+        raise _unknown_agent()
     return agent
 
 
@@ -115,6 +126,10 @@ def _instance(request: Request) -> str | None:
     if len(values) != 1 or not _INSTANCE.fullmatch(values[0]):
         raise ValidationFailedError(f"{INSTANCE_HEADER} must be 1 to 64 letters, digits, dots, dashes or underscores.")
     return values[0]
+
+
+def _unknown_agent() -> AgentAuthError:
+    return AgentAuthError("No agent of this id is enrolled.", code="unknown_agent")
 
 
 def _wrong_headers() -> AgentAuthError:

@@ -121,7 +121,8 @@ class Dispatcher:
 
     def _opened(self, stream: Stream) -> None:
         agent = self._agents.get(*stream.agent)
-        if agent is None:
+        if agent is None or agent.spec.revoked:  # since its signature was checked
+            self.dismiss(stream.agent)
             return
         live = [job for job in self._jobs.by("agent", stream.agent) if isinstance(job, LiveJob)]
         for job in sorted(live, key=lambda job: (job.created_at, job.name)):
@@ -154,6 +155,10 @@ class Dispatcher:
         if change.new is None or change.new.spec.revoked:
             self._stops.forget(change.key)
             self.dismiss(change.key)
+        elif change.old is not None and change.old.status.public_key != change.new.status.public_key:
+            stream = self._streams.of(change.key)
+            if stream is not None:  # of the old key, for nobody's signature by the new one could hold before
+                stream.close()
 
     def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
         if job.queued and job.cancel is not None:

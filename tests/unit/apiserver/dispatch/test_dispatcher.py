@@ -228,10 +228,33 @@ async def test_a_revoked_agent_is_told_and_a_deleted_one_loses_its_stream(scene:
     scene.note(scene.agents, agent(spec={"revoked": True}).wire())
     assert stream.closed
     assert await drained(stream) == ["revoke"]
+    scene.note(scene.agents, agent().wire())
     other = scene.connects()
     scene.agents.forget(*WEB)
     assert other.closed
     assert await drained(other) == []
+
+
+async def test_an_agent_that_enrolled_again_loses_the_stream_of_its_old_key_and_no_other(scene: Scene) -> None:
+    scene.note(scene.agents, agent(publicKey="old").wire())
+    stream = scene.connects()
+    scene.note(scene.agents, agent(publicKey="old", state="Connected").wire())
+    assert not stream.closed
+    scene.note(scene.agents, agent(publicKey="new").wire())
+    assert stream.closed
+    scene.job()
+    assert await drained(stream) == []
+    assert await drained(scene.connects()) == ["deploy"]
+
+
+async def test_who_was_revoked_while_its_stream_was_being_opened_is_told_and_sent_nothing_else(scene: Scene) -> None:
+    scene.note(scene.agents, agent(spec={"revoked": True}).wire())
+    scene.job()
+    stream = scene.connects()
+    assert stream.closed
+    assert await drained(stream) == ["revoke"]
+    scene.agents.forget(*WEB)
+    assert scene.connects().closed
 
 
 async def test_a_refresh_is_for_agents_that_are_connected_here(scene: Scene) -> None:
