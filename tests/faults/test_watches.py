@@ -10,6 +10,7 @@ from aiohttp import web
 
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent, ApiToken, DeployJob, Trigger
+from deplite.resources.credentials import describe
 from deplite.resources.identifiers import object_id
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
@@ -198,11 +199,14 @@ async def test_f36_what_is_taken_back_while_no_watch_stands_is_not_used(
     await _until(lambda: _holds(all(refused[one] > 1 for one in _KINDS[1:])), 60)
     await caller.run(lines="1")
     # As another replica would: this one learns of it by nothing but its watches.
-    trigger = (await kube.list(Trigger, stage.organization))[0]
+    triggers = await kube.list(Trigger, stage.organization)
+    (trigger,) = [one for one in triggers if object_id("tr", *one.key) == caller.trigger]
     await kube.patch(Trigger, *trigger.key, {"spec": {"suspended": True}})
     assert (await _run(caller)).json()["code"] == "trigger_suspended"
-    for token in await kube.list(ApiToken, stage.organization):
-        await kube.delete(ApiToken, *token.key)
+    sha256 = describe(caller.http.headers["Authorization"].removeprefix("Bearer ")).sha256
+    tokens = await kube.list(ApiToken, stage.organization)
+    (token,) = [one for one in tokens if any(known.sha256 == sha256 for known in one.status.hashes)]
+    await kube.delete(ApiToken, *token.key)
     assert (await _run(caller)).status_code == 401
     stage.heal()
     await caller.close()
