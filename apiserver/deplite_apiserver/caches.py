@@ -139,7 +139,7 @@ class Caches:
         """Look something up; on a miss, once more when the cache has caught up with the API server.
 
         Objects made a moment ago through another replica or kubectl are found so. Misses of junk cannot flood the API
-        server: look-ups at the same time share what is asked of it, and beyond a few dozen a second it is not asked.
+        server: look-ups at the same time share what is asked of it, and beyond a few dozen a second they wait to do so.
 
         Raises:
             UnavailableError: the cache is still being filled, or its watch failed: what it lacks may well exist.
@@ -148,7 +148,7 @@ class Caches:
         found = look()
         if found is not None:
             return found
-        if not cache.synced or (not await self._missing.reach(cache) and cache.failing):
+        if not cache.synced or not await self._missing.reach(cache):
             raise UnavailableError(retry_after=1)
         return look()
 
@@ -156,7 +156,7 @@ class Caches:
         """See what was written before this call, before one of all is chosen; a large quiet cache counts as such.
 
         Raises:
-            UnavailableError: too many ask.
+            UnavailableError: the cache's watch failed, and too many ask.
             KubeError: the API server cannot be asked, or the cache does not get so far.
         """
         if not await self._choosing.reach(cache):
