@@ -21,6 +21,9 @@ from deplite_apiserver.edge.source import client_address
 from deplite_apiserver.errors import ForbiddenError, NotFoundError, UnavailableError, WrongCredentialError
 from deplite_apiserver.lookup import agent_by_id, trigger_by_id
 
+_ELSEWHERE_SECONDS = 1
+"""After so long an agent may try another replica."""
+
 
 def _route(request: Request) -> tuple[str, str]:
     return request.method, request.scope["route"].path
@@ -103,14 +106,16 @@ async def person_or_token(request: Request, context: Ctx) -> UserCaller | TokenC
 async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
     """Return the agent that signed the request; its body is read whole first, because the signature covers it."""
     _allow(request, "agent")
+    if context.desk.unheard:  # on a connection of its own the next try is led elsewhere
+        raise UnavailableError(retry_after=_ELSEWHERE_SECONDS, headers={"Connection": "close"})
     caller = await verify_request(
         request,
         body,
         caches=context.caches,
         nonces=context.shared.nonces,
+        heard=lambda agent: context.desk.heard(agent.key),
         server_time=int(context.clock.now().timestamp()),
     )
-    context.desk.heard(caller.agent.key)
     entry_in(request.scope).by(caller)
     return caller
 

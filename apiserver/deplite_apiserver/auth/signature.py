@@ -1,6 +1,7 @@
 """Requests signed by agents: headers, clock, signature, only then the nonce, and then the agent as it is by now."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from deplite.resources import Agent
 from deplite_apiserver.auth.callers import AgentCaller
 from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
-from deplite_apiserver.errors import AgentAuthError, ValidationFailedError
+from deplite_apiserver.errors import AgentAuthError, UnavailableError, ValidationFailedError
 
 _NONCE = re.compile(r"[0-9a-f]{32}")
 _INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -57,7 +58,13 @@ def signed_headers(request: Request) -> SignedHeaders:
 
 
 async def verify_request(
-    request: Request, body: bytes, *, caches: Caches, nonces: Nonces, server_time: int
+    request: Request,
+    body: bytes,
+    *,
+    caches: Caches,
+    nonces: Nonces,
+    heard: Callable[[Agent], None],
+    server_time: int,
 ) -> AgentCaller:
     """Return the agent that signed a request.
 
@@ -66,10 +73,12 @@ async def verify_request(
         body: the raw body.
         caches: where agents are found.
         nonces: the nonces that are spent.
+        heard: is told whose signature held, also where the call has to be made again.
         server_time: unix seconds.
 
     Raises:
         AgentAuthError: with the code of what is wrong.
+        UnavailableError: it is not known whether the nonce is spent, or who the agent is.
     """
     headers = signed_headers(request)
     if abs(headers.timestamp - server_time) > CLOCK_WINDOW_SECONDS:
@@ -84,9 +93,15 @@ async def verify_request(
         body=body,
     )
     _check_signature(agent, signed, headers.signature)
-    if not await nonces.spend(headers.agent_id, headers.nonce, headers.timestamp):
+    try:
+        first = await nonces.spend(headers.agent_id, headers.nonce, headers.timestamp)
+    except UnavailableError:
+        heard(agent)
+        raise
+    if not first:
         raise AgentAuthError("This nonce was used before.", code="nonce_replayed")
     agent = _as_it_is_now(caches, agent)
+    heard(agent)
     return AgentCaller(agent=agent, instance=_instance(request), timestamp=headers.timestamp, nonce=headers.nonce)
 
 

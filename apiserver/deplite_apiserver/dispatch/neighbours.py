@@ -9,6 +9,7 @@ from deplite_apiserver.dispatch.balance import Balance
 from deplite_apiserver.dispatch.cutoff import CutOff
 from deplite_apiserver.dispatch.dispatcher import Dispatcher
 from deplite_apiserver.dispatch.duplicates import Duplicates
+from deplite_apiserver.dispatch.hearing import MAX_DEAF_SECONDS
 from deplite_apiserver.dispatch.presence import Presence
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
 from deplite_apiserver.files.measured import Measured
@@ -86,6 +87,14 @@ class Neighbours:
     def deaf(self) -> float:
         """Seconds for which we could not have heard of what they hear; without end while one of them cannot tell us."""
         return math.inf if self._cut_off.somebody else self._shared.others.silence
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody hears what this replica knows of its agents: neither the cluster nor the others are in reach.
+
+        The others go by what they hear themselves then: who goes on calling here only would be lost for them.
+        """
+        return min(self._caches.silence, self._shared.others.silence) > MAX_DEAF_SECONDS
 
     def ask_to_report(self, agent: AgentKey) -> None:
         """Have the replica that holds an agent's stream ask it to report its workflows."""

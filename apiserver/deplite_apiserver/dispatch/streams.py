@@ -163,6 +163,13 @@ class Streams:
         """Return the agents whose streams are open here."""
         return [key for key, stream in self._open.items() if not stream.closed]
 
+    def end(self) -> int:
+        """Close all streams, and none that is opened from now on; says how many."""
+        agents = self.agents()
+        for agent in agents:
+            self._open[agent].close()
+        return len(agents)
+
     @property
     def stopping(self) -> bool:
         """Whether the process is about to end."""
@@ -171,8 +178,7 @@ class Streams:
     def stop(self) -> None:
         """Close all streams, and each one that is opened from now on: the process is about to end."""
         self._stopping = True
-        for stream in self._open.values():
-            stream.close()
+        self.end()
 
     def _displace(self, older: Stream, instance: str | None, *, again: bool = False) -> None:
         if older.instance is not None and instance is not None and older.instance != instance:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import socket
 from collections.abc import Iterable
@@ -53,6 +54,8 @@ from deplite_apiserver.sweeper.schedules import Schedules
 from deplite_apiserver.sweeper.strays import Strays
 from deplite_apiserver.sweeper.tally import Tally
 from deplite_apiserver.sweeper.turns import Turns
+
+log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
 """How long the end waits for counts to be written and the Lease to be given up."""
@@ -267,6 +270,11 @@ class Desk:
         """Who this replica is as the Lease's holder."""
         return self._lease.identity
 
+    @property
+    def unheard(self) -> bool:
+        """Whether agents have to call another replica: nobody would hear of what they call here."""
+        return self._neighbours.unheard
+
     def heard(self, agent: AgentKey) -> None:
         """Note that a signed call of an agent just came."""
         self.presence.touch(agent)
@@ -327,9 +335,18 @@ class Desk:
             await self._lease.release()
 
     async def _listen(self) -> None:
+        unheard = False
         while True:
             self.hearing.tick(max(self._caches.silence, self._neighbours.deaf))
+            before, unheard = unheard, self.unheard
+            if before and unheard:  # a process that was only paused hears within a second
+                self._send_elsewhere()
             await asyncio.sleep(TICK_SECONDS)
+
+    def _send_elsewhere(self) -> None:
+        if count := self.streams.end():
+            message = "neither Kubernetes nor Redis is in reach: %d streams closed, agents are refused until one is"
+            log.warning(message, count, extra={"action": "agents_refused"})
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:
         return chain(self._caches.tokens.values(), self._caches.enrollments.values())

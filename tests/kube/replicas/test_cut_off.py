@@ -2,6 +2,10 @@
 
 import asyncio
 import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotFoundError
@@ -13,6 +17,7 @@ from deplite_apiserver.shared.settings import RedisSettings
 from tests.faults.proxy import FaultProxy
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import Bench, benched
+from tests.kube.jobs.test_stream import following
 from tests.kube.replicas.test_together import at, streaming
 from tests.kube.serving import served, until
 from tests.organizations import SYSTEM_NAMESPACE
@@ -87,3 +92,36 @@ async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
             await until(counts_again, True, seconds=120)
             assert await cut_off(kube) is None
             assert (await bench.job(job_id)).status.phase is Phase.RUNNING
+
+
+async def test_who_reaches_neither_kubernetes_nor_redis_sends_agents_elsewhere(
+    kube: KubeClient, organization: str, settings: Settings, valkey: Valkey, people: People, tmp_path: Path
+) -> None:
+    assert settings.kubeconfig is not None
+    async with (
+        FaultProxy(valkey.port) as redis_proxy,
+        FaultProxy(urlsplit(kube.connection.host).port or 0) as kube_proxy,
+    ):
+        kubeconfig = tmp_path / "kubeconfig"
+        there = f"https://127.0.0.1:{kube_proxy.port}"
+        kubeconfig.write_text(settings.kubeconfig.read_text().replace(kube.connection.host, there))
+        redis = RedisSettings(url=f"redis://127.0.0.1:{redis_proxy.port}", password_file=valkey.password_file)
+        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "redis": redis})
+        async with served(behind) as replica, benched(kube, organization, replica, people) as bench:
+            found: httpx.Response | None = None
+
+            async def beat() -> int:
+                nonlocal found
+                found = await bench.agent.call("POST", "/agent/heartbeat")
+                return found.status_code
+
+            async with streaming(bench, replica) as stream:
+                await kube_proxy.refuse()
+                await redis_proxy.refuse()
+                await until(beat, 503, seconds=120)
+                assert found is not None
+                assert (found.headers["Retry-After"], found.headers["Connection"]) == ("1", "close")
+                assert await following(stream) is None
+            await redis_proxy.accept()
+            await until(beat, 204, seconds=120)  # the others hear of it again
+            await kube_proxy.accept()

@@ -1,5 +1,6 @@
 """What becomes of an agent's request whose agent changes while its nonce is asked about."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from deplite.resources import Agent
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.auth.signature import verify_request
 from deplite_apiserver.caches import Caches
-from deplite_apiserver.errors import AgentAuthError
+from deplite_apiserver.errors import AgentAuthError, UnavailableError
 from deplite_apiserver.settings import Waits
 from tests.unit.apiserver.jobs.builders import agent
 
@@ -33,6 +34,9 @@ class Nonces:
     async def spend(self, *_: Any) -> bool:
         self._meanwhile()
         return True
+
+
+def nobody(_: Agent) -> None: ...
 
 
 def enrolled(**changes: Any) -> Agent:
@@ -90,12 +94,38 @@ def deleted(caches: Caches) -> None:
 async def test_who_is_no_longer_good_once_the_nonce_is_spent_is_refused(meanwhile: Happening, code: str) -> None:
     caches = known()
     with pytest.raises(AgentAuthError) as refused:
-        await verify_request(request(), b"", caches=caches, nonces=Nonces(lambda: meanwhile(caches)), server_time=NOW)
+        await verify_request(
+            request(), b"", caches=caches, nonces=Nonces(lambda: meanwhile(caches)), heard=nobody, server_time=NOW
+        )
     assert refused.value.code == code
 
 
 async def test_what_is_used_of_the_agent_is_what_it_is_by_then() -> None:
     caches = known()
     rename = becoming(enrolled(spec={"displayName": "new"}))
-    caller = await verify_request(request(), b"", caches=caches, nonces=Nonces(lambda: rename(caches)), server_time=NOW)
+    caller = await verify_request(
+        request(), b"", caches=caches, nonces=Nonces(lambda: rename(caches)), heard=nobody, server_time=NOW
+    )
     assert caller.agent.spec.display_name == "new"
+
+
+@pytest.mark.parametrize(("outcome", "heard"), [(True, True), (UnavailableError(retry_after=1), True), (False, False)])
+async def test_an_agent_is_heard_of_unless_its_call_is_a_replay(outcome: Any, heard: bool) -> None:
+    caches, found = known(), list[str]()
+
+    class Spent:
+        async def spend(self, *_: Any) -> bool:
+            if isinstance(outcome, UnavailableError):
+                raise outcome
+            return bool(outcome)
+
+    with contextlib.suppress(UnavailableError, AgentAuthError):
+        await verify_request(
+            request(),
+            b"",
+            caches=caches,
+            nonces=Spent(),
+            heard=lambda one: found.append(one.name),
+            server_time=NOW,
+        )
+    assert bool(found) is heard
