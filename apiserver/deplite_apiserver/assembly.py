@@ -11,6 +11,7 @@ from functools import partial
 from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
+from deplite_apiserver.auth.nonces import PacedNonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
@@ -96,6 +97,7 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         caches=caches,
         clock=clock,
         shared=shared,
+        nonces=PacedNonces(shared.nonces, clock.monotonic, log_requests_per_second=settings.log_requests_per_second),
         log_flows=log_flows(settings, clock.monotonic),
         jwt=JwtVerifier(settings.issuers),
         server_keys=server_keys,

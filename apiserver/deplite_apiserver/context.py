@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
+from deplite_apiserver.auth.nonces import Nonces
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.enrollment.notices import Notices
@@ -36,6 +37,8 @@ class Context:
     clock: Clock
     shared: Shared
     """What all replicas have together."""
+    nonces: Nonces
+    """Those that agents have spent, of all replicas."""
     log_flows: Flows
     """Requests and bytes of log lines, of each agent."""
     jwt: JwtVerifier

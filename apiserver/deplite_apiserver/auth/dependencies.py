@@ -112,7 +112,7 @@ async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
         request,
         body,
         caches=context.caches,
-        nonces=context.shared.nonces,
+        nonces=context.nonces,
         heard=lambda agent: context.desk.heard(agent.key),
         server_time=int(context.clock.now().timestamp()),
     )

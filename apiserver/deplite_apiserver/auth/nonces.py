@@ -1,16 +1,54 @@
 """Nonces that agents have spent: a request that verified once does not verify again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from deplite.protocol.request import CLOCK_WINDOW_SECONDS
+from deplite_apiserver.errors import RateLimitedError, UnavailableError
+from deplite_apiserver.limits.flow import Flow, Flows
+
+_OTHER_CALLS_PER_SECOND = 100
+"""Beside requests with log lines: a hundred times what an agent of many jobs needs."""
+_BURST_SECONDS = 20
 
 
 class Nonces(Protocol):
     """Remembers spent nonces at least as long as their requests could be replayed."""
 
     async def spend(self, agent_id: str, nonce: str, timestamp: int) -> bool:
-        """Spend a nonce whose signature has verified; false where it was spent before."""
+        """Spend a nonce whose signature has verified; false where it was spent before.
+
+        Raises:
+            UnavailableError: it cannot be told.
+        """
+
+
+class PacedNonces:
+    """Lets each agent spend no more than it needs, for every nonce takes memory for ten minutes, here and in Redis."""
+
+    def __init__(self, nonces: Nonces, monotonic: Callable[[], float], *, log_requests_per_second: int) -> None:
+        """Make it.
+
+        Args:
+            nonces: where they are spent.
+            monotonic: seconds of a clock that never goes back.
+            log_requests_per_second: how many of an agent's calls may carry log lines; these have their own limit.
+        """
+        rate = _OTHER_CALLS_PER_SECOND + log_requests_per_second
+        self._nonces = nonces
+        self._calls = Flows(monotonic, Flow(scope="agent_calls", rate=rate, burst=rate * _BURST_SECONDS))
+
+    async def spend(self, agent_id: str, nonce: str, timestamp: int) -> bool:
+        """As `Nonces.spend`.
+
+        Raises:
+            UnavailableError: as there, or the agent makes too many calls: agents repeat what gets 503.
+        """
+        try:
+            self._calls.charge(agent_id, 1)
+        except RateLimitedError as error:
+            raise UnavailableError("This agent makes too many calls.", retry_after=error.retry_after) from None
+        return await self._nonces.spend(agent_id, nonce, timestamp)
 
 
 class MemoryNonces:

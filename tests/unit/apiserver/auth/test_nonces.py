@@ -1,6 +1,10 @@
 """Spent nonces."""
 
-from deplite_apiserver.auth.nonces import MemoryNonces
+import pytest
+
+from deplite_apiserver.auth.nonces import MemoryNonces, PacedNonces
+from deplite_apiserver.errors import UnavailableError
+from tests.unit.apiserver.clocks import StillClock
 
 
 async def test_a_nonce_is_spent_once_an_agent() -> None:
@@ -25,3 +29,17 @@ async def test_what_nobody_can_replay_is_forgotten() -> None:
     for number in range(1000):
         assert await nonces.spend("ag-1", str(number), 1000 + number * 10)
     assert len(nonces._spent) <= 62
+
+
+async def test_an_agent_that_spends_without_end_is_to_come_again_and_no_other_one() -> None:
+    clock, spent = StillClock(), MemoryNonces()
+    nonces = PacedNonces(spent, clock.monotonic, log_requests_per_second=100)
+    for number in range(4000):
+        assert await nonces.spend("ag-1", str(number), 1000)
+    with pytest.raises(UnavailableError) as refused:
+        await nonces.spend("ag-1", "next", 1000)
+    assert refused.value.retry_after == 1
+    assert len(list(spent.remembered())) == 4000
+    assert await nonces.spend("ag-2", "next", 1000)
+    clock.advance(1)
+    assert await nonces.spend("ag-1", "next", 1000)
