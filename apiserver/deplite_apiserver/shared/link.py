@@ -15,8 +15,10 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     NoPermissionError,
+    ReadOnlyError,
     RedisClusterException,
     RedisError,
+    ResponseError,
 )
 
 from deplite.patience import patience
@@ -31,6 +33,7 @@ MAX_CALLS = 16
 TRIES = 3
 ERRORS = (RedisError, RedisClusterException, OSError)
 """What the client raises where Redis is away or says no. With a cluster that may be an error of no common kind."""
+_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _PAUSE = 0.05
 
 Found = TypeVar("Found")
@@ -65,6 +68,8 @@ class Link:
         self._prefix = f"deplite:{{{installation}}}"
         self._places = asyncio.Semaphore(MAX_CALLS)
         self._away_since: float | None = None
+        self._trouble: str | None = None
+        """What was last said of it in the log."""
         self._welcome = self.refused = False
         self.returns = 0
 
@@ -78,14 +83,21 @@ class Link:
         return ":".join((self._prefix, *parts))
 
     async def run(
-        self, script: str, keys: Sequence[str], arguments: Sequence[Argument] = (), *, repeatable: bool = False
+        self,
+        script: str,
+        keys: Sequence[str],
+        arguments: Sequence[Argument] = (),
+        *,
+        repeatable: bool = False,
+        probing: bool = False,
+        seconds: float = USUAL_SECONDS,
     ) -> Any:
         """Run a Lua script; as `ask`."""
 
         async def run() -> Any:
             return await self.client.eval(script, len(keys), *keys, *map(_text, arguments))
 
-        return await self.ask(run, repeatable=repeatable)
+        return await self.ask(run, repeatable=repeatable, probing=probing, seconds=seconds)
 
     async def ask(
         self,
@@ -115,6 +127,8 @@ class Link:
         except ERRORS as error:
             if probing or not limit.expired():
                 self._note(error)
+            if _is(error, ReadOnlyError):
+                await self._connect_anew()
             raise RedisAwayError(retry_after=1) from error
         self._answered()
         return found
@@ -122,6 +136,11 @@ class Link:
     async def close(self) -> None:
         """Let go of all connections."""
         await disconnect(self.client)
+
+    async def _connect_anew(self) -> None:
+        """Drop all connections: their server follows another one now, to which the same address may lead."""
+        with contextlib.suppress(*ERRORS):
+            await self.client.aclose()
 
     async def _tried(self, call: Callable[[], Awaitable[Found]], tries: int) -> Found:
         for attempt in range(1, tries + 1):
@@ -138,27 +157,37 @@ class Link:
             seconds = time.monotonic() - self._away_since
             log.info("Redis is back after %.1f s", seconds, extra={"action": "redis_back"})
             self.returns += 1
-        self._away_since, self._welcome, self.refused = None, True, False
+        self._away_since, self._trouble, self._welcome, self.refused = None, None, True, False
 
     def _note(self, error: Exception) -> None:
-        if self._away_since is not None:
-            return
-        self._away_since = time.monotonic()
-        if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+        trouble = _trouble(error)
+        if trouble == "redis_refused":
             self.refused = not self._welcome
-            log.error(
-                "Redis refuses us (%s): check DEPLITE_REDIS_PASSWORD_FILE and DEPLITE_REDIS_USERNAME; limited calls "
-                "get 503 until then",
-                error,
-                extra={"action": "redis_refused"},
-            )
-            return
-        log.warning(
-            "Redis is away (%s: %s): limited calls get 503, all else goes on",
-            type(error).__name__,
-            error,
-            extra={"action": "redis_away"},
-        )
+        if trouble != self._trouble:  # said once, and again where it is another one
+            self._trouble = trouble
+            level = logging.ERROR if trouble == "redis_refused" else logging.WARNING
+            log.log(level, _SAID[trouble], type(error).__name__, error, extra={"action": trouble})
+
+
+_SAID = {
+    "redis_refused": "Redis refuses us (%s: %s): check DEPLITE_REDIS_PASSWORD_FILE and DEPLITE_REDIS_USERNAME; limited "
+    "calls get 503 until then",
+    "redis_unwilling": "Redis answers, but takes nothing (%s: %s): limited calls get 503, all else goes on",
+    "redis_away": "Redis is away (%s: %s): limited calls get 503, all else goes on",
+}
+
+
+def _trouble(error: Exception) -> str:
+    if _is(error, *_REFUSALS):
+        return "redis_refused"
+    return "redis_unwilling" if _is(error, ResponseError) else "redis_away"
+
+
+def _is(error: Exception, *kinds: type[Exception]) -> bool:
+    """Whether it is one of them, or the client's error for one: it has others for a Sentinel's master and a cluster."""
+    return isinstance(error, kinds) or isinstance(error.__cause__ or error.__context__, kinds)
 
 
 def _text(argument: Argument) -> str | bytes:

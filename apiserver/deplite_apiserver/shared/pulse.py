@@ -26,6 +26,9 @@ PROBE_SECONDS = 2.5
 SETTLE_SECONDS = 3.0
 """Between finding Redis empty and counting: a run that got its place before that is in the cluster by then."""
 
+PULSE_KEPT_SECONDS = 60
+_LOOK = f"redis.call('SET', KEYS[1], '1', 'EX', {PULSE_KEPT_SECONDS}) return redis.call('GET', KEYS[2])"
+"""A Redis that can be read may take nothing: because it is full, or follows another one since a failover."""
 _FINISH = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[2], ARGV[1], 'NX') end"
 
 
@@ -89,9 +92,8 @@ class Pulse:
             UnavailableError: Redis is away.
             KubeError: what the cluster has cannot be known for the moment.
         """
-        found = await self._link.ask(
-            lambda: self._link.client.get(self._link.key(SEEDED)), probing=True, repeatable=True, seconds=PROBE_SECONDS
-        )
+        keys = [self._link.key("pulse"), self._link.key(SEEDED)]
+        found = await self._link.run(_LOOK, keys, repeatable=True, probing=True, seconds=PROBE_SECONDS)
         if found is None:
             self.seeded.clear()
         else:

@@ -235,6 +235,33 @@ async def test_a_password_that_changes_later_does_not_make_it_unready(link: Link
     assert (link.away, link.refused) == (True, False)
 
 
+async def test_a_wrong_password_is_noticed_also_where_redis_could_not_be_reached_first(
+    mortal: Valkey, installation: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password")
+    await mortal.kill()
+    link = Link(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation)
+    _, pulse = pulse_of(link, Jobs())
+
+    async def looked() -> None:
+        for _ in range(3):
+            with pytest.raises(RedisAwayError):
+                await pulse.look()
+
+    await looked()
+    assert (link.away, link.refused) == (True, False)
+    await mortal.start()
+    await looked()
+    assert (link.away, link.refused) == (True, True)
+    await mortal.kill()
+    await looked()
+    assert link.refused  # nothing says that its password is right by now
+    actions = [record.__dict__["action"] for record in caplog.records if "action" in record.__dict__]
+    assert actions == ["redis_away", "redis_refused", "redis_away"]
+    await link.close()
+
+
 async def test_a_script_that_redis_refuses_is_no_crash(link: Link, mortal: Valkey) -> None:
     limiter, pulse = pulse_of(link, Jobs())
     await pulse.look()
@@ -242,3 +269,24 @@ async def test_a_script_that_redis_refuses_is_no_crash(link: Link, mortal: Valke
         await client.config_set("maxmemory", "1")  # full, and it may evict nothing
     with pytest.raises(RedisAwayError):
         await limiter.reserve(TWO)
+
+
+async def test_a_redis_that_is_full_is_not_back_before_it_has_room(
+    link: Link, mortal: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="deplite_apiserver.shared.link")
+    limiter, pulse = pulse_of(link, Jobs())
+    await pulse.look()
+    async with mortal.client() as client:
+        await client.config_set("maxmemory", "1")
+        with pytest.raises(RedisAwayError):
+            await limiter.reserve(TWO)
+        for _ in range(3):
+            with pytest.raises(RedisAwayError):
+                await pulse.look()
+            assert link.away
+        await client.config_set("maxmemory", "0")
+    await pulse.look()
+    assert isinstance(await limiter.reserve(TWO), Reservation)
+    said = [record.__dict__["action"] for record in caplog.records]
+    assert said == ["redis_unwilling", "redis_back"]
