@@ -128,7 +128,9 @@ class Lease:
         return self._free(found) and await self._write("PUT", self._path, found, began)
 
     async def holder(self) -> str | None:
-        """Return who else holds it: has renewed it within its duration, by our own clock; None: nobody does.
+        """Return who else holds it: has renewed it within its duration and ours, by our own clock; None: nobody does.
+
+        The name of one who has not is taken out, so that whoever asks next need not find that out.
 
         Raises:
             KubeError: the API server does not say.
@@ -137,7 +139,11 @@ class Lease:
             found = await self._kube.connection.request("GET", self._path)
         except NotFoundError:
             return None
-        return None if self._free(found) else str(found["spec"]["holderIdentity"])
+        if not self._free(found, at_most=self._duration):
+            return str(found["spec"]["holderIdentity"])
+        if found.get("spec", {}).get("holderIdentity", "") not in ("", self._identity):
+            await self._empty(found)
+        return None
 
     async def release(self) -> None:
         """Give it up, so that the next candidate need not wait; an API server that is away is no error."""
@@ -147,10 +153,17 @@ class Lease:
         try:
             found = await self._kube.connection.request("GET", self._path)
             if found["spec"].get("holderIdentity") == self._identity:
-                found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
-                await self._kube.connection.request("PUT", self._path, body=found)
+                await self._empty(found)
         except KubeError as error:
             log.info("lease %s not released: %s", self._name, error, extra={"action": "lease_not_released"})
+
+    async def _empty(self, found: dict[str, Any]) -> None:
+        """Take the holder's name out, unless somebody wrote meanwhile; one that stays is no error."""
+        found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+        try:
+            await self._kube.connection.request("PUT", self._path, body=found)
+        except KubeError as error:
+            log.info("lease %s not emptied: %s", self._name, error, extra={"action": "lease_not_emptied"})
 
     async def _extend(self) -> bool:
         """Renew what is ours. Given up, it is not: somebody held it meanwhile, and we know nothing of what he did."""
@@ -162,14 +175,14 @@ class Lease:
         ours = found.get("spec", {}).get("holderIdentity") == self._identity
         return ours and await self._write("PUT", self._path, found, began)
 
-    def _free(self, found: dict[str, Any]) -> bool:
-        """Whether it is ours, given up, or not renewed for its duration by our own clock."""
+    def _free(self, found: dict[str, Any], *, at_most: float = float("inf")) -> bool:
+        """Whether it is ours, given up, or not renewed for its duration, or for so long, by our own clock."""
         spec = found.get("spec", {})
         holder = spec.get("holderIdentity", "")
         observed = (holder, spec.get("renewTime"), found["metadata"]["resourceVersion"])
         if observed != self._observed:
             self._observed, self._observed_at = observed, self._monotonic()
-        expired = self._monotonic() - self._observed_at > spec.get("leaseDurationSeconds", 0)
+        expired = self._monotonic() - self._observed_at > min(spec.get("leaseDurationSeconds", 0), at_most)
         return holder in ("", self._identity) or expired
 
     async def _write(self, method: str, path: str, body: dict[str, Any], began: float) -> bool:

@@ -14,8 +14,8 @@ from deplite.kube.lease import Lease
 log = logging.getLogger(__name__)
 
 LEASE_NAME = "deplite-apiserver-cut-off"
-ALONE_SECONDS = 5.0
-"""After the last exchange with the others: the next one is overdue."""
+ALONE_SECONDS = 9.0
+"""After the last exchange with the others: more than one has failed. A single one is no reason to be deaf for all."""
 LOOK_SECONDS = 2.0
 
 

@@ -26,13 +26,15 @@ class Facts:
     silence: float
     """Seconds for which the agent was silent while we could have heard it."""
     sent_age: float | None
-    """Seconds since the job was first sent to an open stream; None where it never was."""
+    """Seconds since the job was first sent to an open stream; None where it never was. Another replica may have noted
+    it, then that is by Redis' clock, which may be wrong: no deadline believes more than the job can have had."""
     listening: float
     """Seconds for which we have been able to hear without a break."""
     lost_after: float = LOST_SECONDS
     """Seconds of silence after which a running job counts as lost."""
     told_age: float | None = None
-    """Seconds since its agent was first told over an open stream to stop the job; None where it never was."""
+    """Seconds since its agent was first told over an open stream to stop the job; None where it never was. As with
+    `sent_age` that may be by Redis' clock."""
 
 
 def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
@@ -65,8 +67,7 @@ def expired(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """
     if not job.queued or job.waits_for_group or facts.sent_age is not None:
         return None
-    waited = (now - max(job.created_at, job.turn_at or job.created_at)).total_seconds()
-    over = waited >= job.queue_seconds and facts.listening >= min(60, job.queue_seconds)
+    over = _waited(job, now) >= job.queue_seconds and facts.listening >= min(60, job.queue_seconds)
     return Reason.EXPIRED if over else None
 
 
@@ -74,28 +75,36 @@ def may_be_unsent(job: LiveJob, now: datetime) -> bool:
     """Whether it matters by now that a queued job was sent, or was not."""
     if not job.queued or job.waits_for_group:
         return False
-    waited = (now - max(job.created_at, job.turn_at or job.created_at)).total_seconds()
-    return waited >= min(job.queue_seconds, job.job_seconds)
+    return _waited(job, now) >= min(job.queue_seconds, job.job_seconds)
+
+
+def _waited(job: LiveJob, now: datetime) -> float:
+    """Seconds for which it could have been sent."""
+    return (now - max(job.created_at, job.turn_at or job.created_at)).total_seconds()
+
+
+def _ran(job: LiveJob, now: datetime) -> float:
+    """Seconds since it was claimed."""
+    return (now - (job.started_at or job.created_at)).total_seconds()
 
 
 def timed_out(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """A job ends after its time: from the claim, or from the first sending where nobody claimed it."""
     if job.queued:
-        over = facts.sent_age is not None and facts.sent_age >= job.job_seconds
+        over = facts.sent_age is not None and min(facts.sent_age, _waited(job, now)) >= job.job_seconds
     else:
-        began = job.started_at or job.created_at
-        over = (now - began).total_seconds() >= job.job_seconds
+        over = _ran(job, now) >= job.job_seconds
     return Reason.TIMEOUT if over else None
 
 
-def unanswered(job: LiveJob, facts: Facts) -> Reason | None:
+def unanswered(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """A running job whose agent was told to stop it, and says nothing of it, ends as what was asked for.
 
     The agent may be silent for good reasons, so all of the time counts while we could have heard it.
     """
     if job.queued or job.cancel is None or facts.told_age is None:
         return None
-    over = min(facts.told_age, facts.listening) >= UNANSWERED_SECONDS
+    over = min(facts.told_age, facts.listening, _ran(job, now)) >= UNANSWERED_SECONDS
     return Reason(job.cancel.reason) if over else None
 
 

@@ -205,7 +205,7 @@ class Sweeper:
         facts = self._facts(job)
         if (reason := verdict(job, facts, now)) is not None:
             return Ended(reason=reason, at=self._now())
-        if (reason := unanswered(job, facts)) is not None:
+        if (reason := unanswered(job, facts, now)) is not None:
             return Ended(reason=reason, at=self._now(), unanswered=True)
         return None
 

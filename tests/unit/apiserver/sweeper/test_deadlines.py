@@ -34,6 +34,8 @@ def after(seconds: float, status: dict[str, Any], spec: dict[str, Any] | None = 
         (QUEUE * 100, 0.0, 10_000, None),  # sent: its agent may be at work
         (QUEUE * 100, JOB - 1.0, 10_000, None),
         (QUEUE * 100, float(JOB), 10_000, Reason.TIMEOUT),
+        (JOB - 1, 1e9, 10_000, None),  # by Redis' clock, which is wrong
+        (JOB, 1e9, 10_000, Reason.TIMEOUT),
     ],
 )
 def test_a_queued_job(seconds: int, sent_age: float | None, listening: float, reason: Reason | None) -> None:
@@ -46,6 +48,8 @@ def test_no_queue_time_counts_before_the_turn_in_the_concurrency_group() -> None
     turn = {"turnAt": "2026-05-31T14:42:18Z"}
     assert after(3600 + QUEUE - 1, turn, grouped) is None
     assert after(3600 + QUEUE, turn, grouped) is Reason.EXPIRED
+    assert after(3600 + JOB - 1, turn, grouped, sent_age=1e9) is None
+    assert after(3600 + JOB, turn, grouped, sent_age=1e9) is Reason.TIMEOUT
 
 
 def test_a_queue_time_shorter_than_a_minute_is_kept() -> None:
