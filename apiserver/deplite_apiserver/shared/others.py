@@ -249,6 +249,9 @@ class RedisOthers(Others):
             if stream_age is not None:
                 taken.streams[agent] = at - stream_age
                 self._streamed[agent] = max(at, self._streamed.get(agent, float("-inf")))
+        for agent, since in before.streams.items() if before is not None else ():
+            if since > at:  # a bell told of it, after this was said
+                taken.streams.setdefault(agent, since)
         self._replicas[replica] = taken
 
     async def _clean(self, published: dict[str, float], now: float) -> None:

@@ -150,6 +150,7 @@ async def test_bells_tell_of_streams_between_two_exchanges(pair: tuple[Replica, 
     here, there = pair
     tasks = [asyncio.create_task(replica.bells.run()) for replica in pair]
     await asyncio.gather(*(replica.bells.listening.wait() for replica in pair))
+    await there.others.exchange()
     there.others.opened(WEB, "one", again=True)
 
     async def held() -> bool:
@@ -157,6 +158,8 @@ async def test_bells_tell_of_streams_between_two_exchanges(pair: tuple[Replica, 
 
     await until(held, True)
     assert here.heard == [(WEB, "one", True)]
+    await here.others.exchange()
+    assert await held()  # what was said before the bell does not count against it
     there.others.closed(WEB)
     await until(held, False)
     assert here.others.streamed_at(WEB) is not None
