@@ -52,10 +52,7 @@ class Transport:
         self._silence = silence
         self._clock = clock
         self._skew = 0.0
-        context = httpx.create_ssl_context()
-        self._http = client or _client(context, httpx.Limits(max_connections=20, max_keepalive_connections=10))
-        # Each stream on a connection of its own: one that was used before leads to the replica that just ended it.
-        self._streams = client or _client(context, httpx.Limits(max_connections=2, max_keepalive_connections=0))
+        self._http, self._streams = (client, client) if client else _clients()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -159,6 +156,14 @@ class Transport:
             return False
         self._skew = server_time - self._clock()
         return True
+
+
+def _clients() -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+    """Return one for calls and one for streams; the machine's authorities are read once for both."""
+    context = httpx.create_ssl_context()
+    calls = _client(context, httpx.Limits(max_connections=20, max_keepalive_connections=10))
+    # Each stream on a connection of its own: one that was used before leads to the replica that just ended it.
+    return calls, _client(context, httpx.Limits(max_connections=2, max_keepalive_connections=0))
 
 
 def _client(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncClient:

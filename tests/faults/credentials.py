@@ -17,6 +17,7 @@ import httpx
 
 from tests.faults.caller import Caller
 from tests.faults.fleet import FleetAgent
+from tests.faults.knocking import REFUSED
 from tests.faults.site import Site
 from tests.published.agent import PublishedAgent
 
@@ -28,8 +29,6 @@ MACHINES = 8
 """That race for one code."""
 PAUSE = 5.0, 20.0
 """Seconds between two of the same kind, at random."""
-REFUSED = {401, 429}
-"""429: so many wrong credentials came from one address that it has to wait."""
 AFTERWARDS = 3
 """Knocks at each door that must be refused once it has refused."""
 PATIENCE = 300.0

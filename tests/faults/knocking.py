@@ -4,16 +4,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 
+Changed = TypeVar("Changed")
+
 _AT_ONCE = 8
 _MOST_UNHEARD = 0.2
 """Of all knocks: with more, the machine was too busy to prove anything."""
 _PARAMS = {"lines": 1, "pause": "0"}
+REFUSED = {401, 429}
+"""What a bad credential gets; 429: so many of these came from one address that it has to wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +71,22 @@ class Knocking:
         """Knock that often, at either door in turn."""
         return await asyncio.gather(*(self.knock(number % 2, token) for number in range(count)))
 
-    async def amid(self, runs: int, change: Callable[[], Awaitable[Any]]) -> float:
-        """Knock that often, make a change after half of it, and return when its 2xx had come."""
+    async def amid(self, runs: int, change: Callable[[], Awaitable[Changed]]) -> tuple[float, Changed]:
+        """Knock that often, make a change after half of it, and return when its 2xx had come, and what that said."""
         await self.many(runs // 2)
         assert {knock.status for knock in self.knocks} == {202}
         assert len(self.caller.acknowledged) >= 20
         knocking = asyncio.create_task(self.many(runs // 2))
-        await change()
+        said = await change()
         changed_at = time.time()
         await knocking
-        return changed_at
+        return changed_at, said
 
-    async def until(self, wanted: Callable[[Knock], bool], token: str | None = None) -> None:
+    async def until(self, wanted: Callable[[Knock], bool]) -> None:
         """Knock until both doors say what is wanted."""
         async with asyncio.timeout(60):
             for door in (0, 1):
-                while not wanted(await self.knock(door, token)):
+                while not wanted(await self.knock(door)):
                     await asyncio.sleep(0.02)
 
     async def settle(self, ledger: Ledger) -> None:

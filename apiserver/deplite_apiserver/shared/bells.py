@@ -88,12 +88,15 @@ class RedisBells:
             message = json.dumps({"from": self._me, "rings": some}, separators=(",", ":"))
             try:
                 await self._link.ask(lambda message=message: self._link.client.publish(self._channel, message))  # type: ignore[misc]
-            except Exception as error:
-                if not isinstance(error, UnavailableError):
-                    log.exception("the bells cannot be rung", extra={"action": "bells_failed"})
-                # All are lost, as they may be: one that came after an outage would tell of before as if it were now.
-                self._waiting.clear()
-                await asyncio.sleep(RETRY_SECONDS)
+            except UnavailableError as error:
+                log.debug("bells not rung: %s", error)
+            except Exception:
+                log.exception("the bells cannot be rung", extra={"action": "bells_failed"})
+            else:
+                continue
+            # All are lost, as they may be: one that came after an outage would tell of before as if it were now.
+            self._waiting.clear()
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         while True:
