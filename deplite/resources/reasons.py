@@ -5,6 +5,8 @@
 
 READY = "Ready"
 SECRETS_READY = "SecretsReady"
+STALLED = "Stalled"
+"""There, and then True, only while an object is not ready and waiting does not help: its reason is that of Ready."""
 DUPLICATE_IDENTITY = "DuplicateIdentity"
 
 AVAILABLE = "Available"
@@ -50,7 +52,7 @@ NOT_MINTED = "NotMinted"
 EXPIRED = "Expired"
 """Ready=False on a token: its time is over."""
 SPENT = "Spent"
-"""Ready=False on an EnrollmentToken: all its uses are taken."""
+"""Ready=True on an EnrollmentToken: all its uses are taken, so it has done its work."""
 GRANT_NOT_FOUND = "GrantNotFound"
 """Ready=False on an ApiToken: a grant names an object that does not exist."""
 ROLE_BINDING_MISSING = "RoleBindingMissing"

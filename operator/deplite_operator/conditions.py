@@ -1,15 +1,15 @@
 """Sets conditions after the Kubernetes API conventions: the transition time changes only with the status."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from deplite.resources.reasons import READY, SECRETS_READY
+from deplite.resources.reasons import READY, SECRETS_READY, STALLED
 from deplite.resources.resource import Condition
 
 MESSAGE_LIMIT = 4096
-OWNED = (READY, SECRETS_READY)
+OWNED = (READY, SECRETS_READY, STALLED)
 """The conditions that are the operator's; all others in the list are somebody else's and stay."""
 
 
@@ -21,6 +21,8 @@ class Finding:
     status: Literal["True", "False"]
     reason: str
     message: str
+    stalled: bool = False
+    """Whether it stays so until a person changes something; shown as a condition of its own."""
 
 
 def ready(reason: str, message: str) -> Finding:
@@ -33,13 +35,20 @@ def not_ready(reason: str, message: str) -> Finding:
     return Finding(type=READY, status="False", reason=reason, message=message)
 
 
+def stalled(reason: str, message: str) -> Finding:
+    """Return Ready=False that waiting does not end."""
+    return Finding(type=READY, status="False", reason=reason, message=message, stalled=True)
+
+
 def conditions_after(
     present: Iterable[Condition], findings: Iterable[Finding], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
     """Return the conditions with ours set anew, and those of ours that no longer apply left out."""
     before = {condition.type: condition for condition in present}
     foreign = [condition for condition in before.values() if condition.type not in OWNED]
-    return (*foreign, *(_condition(before.get(finding.type), finding, generation, now) for finding in findings))
+    found = list(findings)
+    found += [replace(finding, type=STALLED, status="True") for finding in found if finding.stalled]
+    return (*foreign, *(_condition(before.get(finding.type), finding, generation, now) for finding in found))
 
 
 def _condition(before: Condition | None, finding: Finding, generation: int, now: datetime) -> Condition:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from deplite.resources import Agent
 from deplite.resources.identifiers import object_id
 from deplite.resources.reasons import AGENT_REVOKED, CONNECTED, DISCONNECTED, NOT_ENROLLED, SUSPENDED
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, not_ready, ready, stalled
 from deplite_operator.verdict import Verdict
 
 
@@ -37,7 +37,7 @@ def judge_agent(agent: Agent) -> Verdict:
 def _ready(agent: Agent) -> Finding:
     facts = facts_of(agent)
     if facts.revoked:
-        return not_ready(AGENT_REVOKED, "The agent was revoked; enrol the machine under another name.")
+        return stalled(AGENT_REVOKED, "The agent was revoked; enrol the machine under another name.")
     if facts.suspended:
         return not_ready(SUSPENDED, "The agent is suspended; set spec.suspended to false to let it run jobs.")
     if not facts.enrolled:

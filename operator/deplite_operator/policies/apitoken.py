@@ -6,11 +6,11 @@ from typing import Any
 
 from deplite.resources import ApiToken
 from deplite.resources.identifiers import object_id
-from deplite.resources.reasons import AVAILABLE, EXPIRED, GRANT_NOT_FOUND, MINTED, NOT_MINTED
+from deplite.resources.reasons import AVAILABLE, EXPIRED, GRANT_NOT_FOUND, MINTED
 from deplite.resources.resource import utc
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, not_ready, ready, stalled
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import Order, why_not_minted
+from deplite_operator.policies.minting import Order, not_minted
 from deplite_operator.verdict import Verdict
 
 _NAMED = 3
@@ -43,8 +43,9 @@ def judge_api_token(token: ApiToken, missing: Sequence[str], deposit: Deposit | 
     if deposit is not None and deposit.credential is not None:
         fields |= _minted_fields(token, deposit.credential.sha256, deposit.credential.prefix)
     minted = bool(token.status.hashes) or "hashes" in fields
-    findings = (_ready(token, missing, minted, now),) + ((deposit.finding,) if deposit is not None else ())
-    return Verdict(findings=findings, fields=fields)
+    secret = () if deposit is None else (deposit.finding,)
+    lacking = None if minted else not_minted("token", token.spec, *secret)
+    return Verdict(findings=(_ready(token, missing, lacking, now), *secret), fields=fields)
 
 
 def _minted_fields(token: ApiToken, sha256: str, prefix: str) -> dict[str, Any]:
@@ -52,12 +53,11 @@ def _minted_fields(token: ApiToken, sha256: str, prefix: str) -> dict[str, Any]:
     return {"hashes": [{"sha256": sha256, "prefix": prefix}], "rotation": token.spec.rotation}
 
 
-def _ready(token: ApiToken, missing: Sequence[str], minted: bool, now: datetime) -> Finding:
+def _ready(token: ApiToken, missing: Sequence[str], lacking: Finding | None, now: datetime) -> Finding:
     if token.spec.expires_at is not None and _expired(token, now):
-        return not_ready(EXPIRED, f"The token ended at {utc(token.spec.expires_at)}; set a later spec.expiresAt.")
-    if not minted:
-        spec = token.spec
-        return not_ready(NOT_MINTED, why_not_minted("token", minted_by=spec.minted_by, secret_name=spec.secret_name))
+        return stalled(EXPIRED, f"The token ended at {utc(token.spec.expires_at)}; set a later spec.expiresAt.")
+    if lacking is not None:
+        return lacking
     if missing:
         names = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
         return not_ready(GRANT_NOT_FOUND, f"The grants name what does not exist: {names}; create it or remove it.")

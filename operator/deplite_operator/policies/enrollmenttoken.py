@@ -5,11 +5,11 @@ from typing import Any
 
 from deplite.resources import EnrollmentToken
 from deplite.resources.identifiers import object_id
-from deplite.resources.reasons import AGENT_NOT_FOUND, AVAILABLE, EXPIRED, MINTED, NOT_MINTED, SPENT
+from deplite.resources.reasons import AGENT_NOT_FOUND, AVAILABLE, EXPIRED, MINTED, SPENT
 from deplite.resources.resource import utc
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, not_ready, ready, stalled
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import Order, why_not_minted
+from deplite_operator.policies.minting import Order, not_minted
 from deplite_operator.verdict import Verdict
 
 DEFAULT_LIFE = timedelta(hours=1)
@@ -46,8 +46,9 @@ def judge_enrollment_token(
         fields = {"hash": deposit.credential.sha256, "prefix": deposit.credential.prefix}
         fields["expiresAt"] = utc(expires_at(token))
     minted = token.status.hash is not None or "hash" in fields
-    findings = (_ready(token, minted, agent_exists, now),) + ((deposit.finding,) if deposit is not None else ())
-    return Verdict(findings=findings, fields=fields)
+    secret = () if deposit is None else (deposit.finding,)
+    lacking = None if minted else not_minted("code", token.spec, *secret)
+    return Verdict(findings=(_ready(token, lacking, agent_exists, now), *secret), fields=fields)
 
 
 def expires_at(token: EnrollmentToken) -> datetime:
@@ -62,14 +63,13 @@ def expires_at(token: EnrollmentToken) -> datetime:
     return created + DEFAULT_LIFE
 
 
-def _ready(token: EnrollmentToken, minted: bool, agent_exists: bool, now: datetime) -> Finding:
+def _ready(token: EnrollmentToken, lacking: Finding | None, agent_exists: bool, now: datetime) -> Finding:
     if _spent(token):
-        return not_ready(SPENT, f"All uses of the code are taken ({token.spec.uses}); create another one.")
+        return ready(SPENT, f"All uses of the code are taken ({token.spec.uses}): it has done its work.")
     if (end := expires_at(token)) <= now:
-        return not_ready(EXPIRED, f"The code ended at {utc(end)}; create another one.")
-    if not minted:
-        spec = token.spec
-        return not_ready(NOT_MINTED, why_not_minted("code", minted_by=spec.minted_by, secret_name=spec.secret_name))
+        return stalled(EXPIRED, f"The code ended at {utc(end)}; create another one.")
+    if lacking is not None:
+        return lacking
     if not agent_exists:
         return not_ready(
             AGENT_NOT_FOUND, f"There is no Agent {token.spec.agent} in this namespace; create it or name another."

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from deplite.resources.apitoken import ApiTokenSpec
 from deplite.resources.credentials import Credential, CredentialKind, describe, well_formed
+from deplite.resources.enrollmenttoken import EnrollmentTokenSpec
+from deplite.resources.reasons import NOT_MINTED, SECRET_CONFLICT
+from deplite_operator.conditions import Finding, not_ready, stalled
 
 OWNER_LABEL = "deplite.io/minted-for"
 """On a minted Secret: the id of the token or code, so that two of them never share one credential."""
@@ -77,19 +81,21 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
     return Plan(step=Step.KEEP if marked else Step.MARK, credential=found)
 
 
-def why_not_minted(noun: str, *, minted_by: str, secret_name: str | None) -> str:
+def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Finding | None = None) -> Finding:
     """Say why a token or a code has no hash yet.
 
     Args:
         noun: what it is called, e.g. `token`.
-        minted_by: who mints it, as its spec says.
-        secret_name: the Secret that its spec names.
+        spec: its spec.
+        secret: what came of the look at its Secret; None where none was due.
     """
-    if minted_by == "api":
-        return f"The REST call that created the {noun} has not stored its hash; create another {noun} if this stays."
-    if secret_name is None:
-        return f"Set spec.secretName to the Secret that the {noun} shall be minted into."
-    return f"The {noun} could not be minted; the condition SecretsReady says why."
+    if spec.minted_by == "api":
+        advice = f"create another {noun} if this stays"
+        return not_ready(NOT_MINTED, f"The REST call that created the {noun} has not stored its hash; {advice}.")
+    if spec.secret_name is None:
+        return stalled(NOT_MINTED, f"Set spec.secretName to the Secret that the {noun} shall be minted into.")
+    say = stalled if secret is not None and secret.reason == SECRET_CONFLICT else not_ready
+    return say(NOT_MINTED, f"The {noun} could not be minted; the condition SecretsReady says why.")
 
 
 def _credential(kind: CredentialKind, data: Mapping[str, bytes]) -> Credential | None:

@@ -5,7 +5,7 @@ import re
 from deplite.resources import Organization
 from deplite.resources.organization import NAMESPACE_PATTERN
 from deplite.resources.reasons import AVAILABLE, NO_OWNER, NOT_AN_ORGANIZATION
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, ready, stalled
 from deplite_operator.policies.secrets import secrets_allowed, secrets_forbidden
 from deplite_operator.verdict import Verdict
 
@@ -19,10 +19,10 @@ def judge_organization(organization: Organization, *, may_use_secrets: bool, sys
 
 def _ready(organization: Organization) -> Finding:
     if not re.fullmatch(NAMESPACE_PATTERN, organization.namespace):
-        return not_ready(
+        return stalled(
             NOT_AN_ORGANIZATION,
             "The name of an organization's namespace must be org- and 1 to 55 of a-z, 0-9 and -; use another.",
         )
     if not any(member.role == "owner" for member in organization.spec.members):
-        return not_ready(NO_OWNER, "Nobody can administer the organization; add a member with role owner.")
+        return stalled(NO_OWNER, "Nobody can administer the organization; add a member with role owner.")
     return ready(AVAILABLE, "The organization can be used.")

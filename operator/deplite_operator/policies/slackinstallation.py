@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from deplite.resources import SlackInstallation
 from deplite.resources.reasons import CONNECTED, NOT_CONNECTED, TEAM_TAKEN
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, not_ready, ready, stalled
 from deplite_operator.verdict import Verdict
 
 _SECRET = "put the bot token of the workspace into Secret {secret} under the key `token`"  # noqa: S105 - advice
@@ -35,7 +35,7 @@ def yields_to(installation: SlackInstallation, other: SlackInstallation) -> bool
 
 def _ready(installation: SlackInstallation, *, taken: bool) -> Finding:
     if taken:
-        return not_ready(
+        return stalled(
             TEAM_TAKEN,
             "An older SlackInstallation has connected this workspace, and a workspace belongs to one organization; "
             "disconnect it there first, or delete this one.",

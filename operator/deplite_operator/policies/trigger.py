@@ -12,7 +12,7 @@ from deplite.resources.reasons import (
     SUSPENDED,
     WORKFLOW_NOT_REPORTED,
 )
-from deplite_operator.conditions import Finding, not_ready, ready
+from deplite_operator.conditions import Finding, not_ready, ready, stalled
 from deplite_operator.policies.agent import AgentFacts
 from deplite_operator.verdict import Verdict
 
@@ -34,11 +34,11 @@ def _ready(trigger: Trigger, agent: AgentFacts | None) -> Finding:
     if trigger.spec.suspended:
         return not_ready(SUSPENDED, "The trigger is suspended; set spec.suspended to false to let it fire.")
     if trigger.spec.schedule is not None and (problem := schedule_problem(trigger.spec.schedule)):
-        return not_ready(INVALID_SCHEDULE, f"spec.schedule.{problem}.")
+        return stalled(INVALID_SCHEDULE, f"spec.schedule.{problem}.")
     if agent is None:
         return not_ready(AGENT_NOT_FOUND, f"There is no Agent {name} in this namespace; create it or name another.")
     if agent.revoked:
-        return not_ready(AGENT_REVOKED, f"Agent {name} was revoked; name another one.")
+        return stalled(AGENT_REVOKED, f"Agent {name} was revoked; name another one.")
     if agent.suspended:
         return not_ready(SUSPENDED, f"Agent {name} is suspended; set its spec.suspended to false.")
     if not agent.enrolled:

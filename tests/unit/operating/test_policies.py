@@ -140,7 +140,7 @@ def test_blocked_secret_leaves_the_hash_alone() -> None:
         (code(status={"hash": HASH}, secretName=None), True, ("True", "Available")),
         (code(status={"hash": HASH}, agent="web"), False, ("False", "AgentNotFound")),
         (code(), True, ("False", "NotMinted")),
-        (code(status={"hash": HASH, "usedBy": [USE]}), True, ("False", "Spent")),
+        (code(status={"hash": HASH, "usedBy": [USE]}), True, ("True", "Spent")),
         (code(status={"hash": HASH, "usedBy": [USE]}, uses=2), True, ("True", "Minted")),
         (code(status={"hash": HASH}, expiresAt="2026-06-01T11:59:59Z"), True, ("False", "Expired")),
         (code(status={"hash": HASH, "expiresAt": utc(NOW)}, mintedBy="api"), True, ("False", "Expired")),

@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 from deplite.resources.resource import utc
-from deplite_operator.conditions import not_ready, ready
+from deplite_operator.conditions import not_ready, ready, stalled
 from deplite_operator.policies.agent import judge_agent
 from deplite_operator.verdict import Verdict, status_patch
 from tests.unit.operating.builders import NOW, agent
@@ -47,3 +47,11 @@ def test_conditions_of_others_stay_and_ours_that_ended_go() -> None:
 def test_message_is_bounded() -> None:
     patch = status_patch(agent(), Verdict(findings=(ready("Connected", "x" * 9999),)), NOW)
     assert len(patch["conditions"][0]["message"]) == 4096
+
+
+def test_what_waiting_does_not_end_is_stalled_as_long_as_it_lasts() -> None:
+    verdict = Verdict(findings=(stalled("AgentRevoked", "m"),))
+    stuck = status_patch(agent(), verdict, NOW)["conditions"]
+    assert stuck == [condition("Ready", "False", "AgentRevoked"), condition("Stalled", "True", "AgentRevoked")]
+    better = status_patch(agent(conditions=stuck), Verdict(findings=(not_ready("Disconnected", "m"),)), LATER)
+    assert better["conditions"] == [condition("Ready", "False", "Disconnected")]
