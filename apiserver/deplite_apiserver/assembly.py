@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from deplite.kube.client import KubeClient
+from deplite.rights import account_name
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import PacedNonces
@@ -37,7 +38,7 @@ FLUSH_SECONDS = 2.0
 @contextlib.asynccontextmanager
 async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     """Yield the context of a replica whose caches are being filled; `/readyz` tells when they are."""
-    kube = await KubeClient.connect(settings.kubeconfig)
+    kube = await KubeClient.connect(settings.kubeconfig, account_name("apiserver"))
     context = _put_together(settings, clock, kube, await load_server_keys(kube, settings.system_namespace))
     runs = {
         "caches": context.caches.run(),

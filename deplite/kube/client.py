@@ -62,9 +62,9 @@ class KubeClient:
         self.connection = connection
 
     @classmethod
-    async def connect(cls, kubeconfig: Path | None = None) -> "KubeClient":
-        """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod."""
-        return cls(await Connection.open(kubeconfig))
+    async def connect(cls, kubeconfig: Path | None = None, name: str = "deplite") -> "KubeClient":
+        """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod; the cluster shows the name as who wrote."""
+        return cls(await Connection.open(kubeconfig, name))
 
     def fenced(self, left: Callable[[], float]) -> "KubeClient":
         """Return this client for somebody who may write only while a Lease is his.

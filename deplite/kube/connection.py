@@ -59,17 +59,24 @@ def token_file_of(kubeconfig: Path) -> TokenFile | None:
 class Connection:
     """JSON requests to one API server."""
 
-    def __init__(self, configuration: Configuration, token_file: TokenFile | None = None) -> None:
+    def __init__(
+        self, configuration: Configuration, token_file: TokenFile | None = None, name: str = "deplite"
+    ) -> None:
         self.host: str = configuration.host.rstrip("/")
         self._configuration = configuration
         self._token_file = token_file
+        self._name = name
         self._rest = RESTClientObject(configuration)
         self._left: Callable[[], float] | None = None
         """For how many seconds from now it may write; None: always."""
 
     @classmethod
-    async def open(cls, kubeconfig: Path | None = None) -> "Connection":
+    async def open(cls, kubeconfig: Path | None = None, name: str = "deplite") -> "Connection":
         """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod.
+
+        Args:
+            kubeconfig: its path.
+            name: who calls; `managedFields` and the cluster's audit log show it.
 
         Raises:
             KubeError: neither is there, or it cannot be read.
@@ -89,7 +96,7 @@ class Connection:
         configuration.connection_pool_maxsize = POOL_SIZE
         # Else aiohttp looks for a .netrc and for proxies at each request, in two threads.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
-        return cls(configuration, token_file)
+        return cls(configuration, token_file, name)
 
     def fenced(self, left: Callable[[], float]) -> "Connection":
         """Return this connection for somebody who may write only for a time; the pool is the same.
@@ -117,10 +124,11 @@ class Connection:
 
     async def authorization(self) -> dict[str, str]:
         """Return the headers that say who we are."""
+        called = {"User-Agent": self._name}
         if self._token_file is not None:
-            return {"authorization": f"Bearer {self._token_file.read()}"}
+            return called | {"authorization": f"Bearer {self._token_file.read()}"}
         settings = await self._configuration.auth_settings()
-        return {setting["key"]: setting["value"] for setting in settings.values() if setting["in"] == "header"}
+        return called | {setting["key"]: setting["value"] for setting in settings.values() if setting["in"] == "header"}
 
     async def request(
         self,

@@ -23,6 +23,7 @@ from deplite.errors import DepliteError
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
 from deplite.proxies import spare_loopback
+from deplite.rights import account_name
 from deplite_operator.context import Context
 from deplite_operator.probes import Probes
 from deplite_operator.settings import Settings
@@ -58,7 +59,7 @@ async def operate(settings: Settings) -> int:
     Raises:
         KubeError: there is no usable Kubernetes configuration.
     """
-    kube = await KubeClient.connect()
+    kube = await KubeClient.connect(name=account_name("operator"))
     context = _context(kube, settings)
     probes = Probes(settings.probe_host, settings.probe_port, lambda: context.lease.held and context.world.synced)
     try:

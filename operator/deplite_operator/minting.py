@@ -10,7 +10,7 @@ from deplite.kube.errors import AlreadyExistsError, ConflictError, ForbiddenErro
 from deplite.kube.secret import Secret
 from deplite.resources.credentials import Credential, mint
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import OWNER_LABEL, TOKEN_KEY, URL_KEY, Order, SecretFacts, Step, plan
+from deplite_operator.policies.minting import TOKEN_KEY, URL_KEY, Order, SecretFacts, Step, plan
 from deplite_operator.policies.secrets import secret_conflicts, secret_holds, secrets_forbidden
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ async def _find(kube: KubeClient, namespace: str, name: str) -> Secret | None:
 
 
 def _facts(secret: Secret | None) -> SecretFacts | None:
-    return None if secret is None else SecretFacts(data=secret.data, owner=secret.labels.get(OWNER_LABEL))
+    return None if secret is None else SecretFacts(data=secret.data, labels=secret.labels)
 
 
 async def _write(
@@ -74,7 +74,7 @@ async def _write(
 ) -> None:
     ours = {TOKEN_KEY: credential.plain.encode(), URL_KEY: order.url.encode()}
     if secret is None:
-        await kube.create_secret(namespace, name, ours, labels={OWNER_LABEL: order.owner})
+        await kube.create_secret(namespace, name, ours, labels=order.labels)
     else:
-        labels = dict(secret.labels) | {OWNER_LABEL: order.owner}
+        labels = dict(secret.labels) | order.labels
         await kube.replace_secret(secret, dict(secret.data) | ours, labels=labels)

@@ -27,6 +27,7 @@ def order_of(token: EnrollmentToken, url: str, now: datetime) -> Order | None:
         url=url,
         known_sha256=token.status.hash,
         rotate=False,
+        owner_uid=token.metadata.uid,
     )
 
 

@@ -16,6 +16,8 @@ from deplite_operator.conditions import Finding, not_ready, stalled
 
 OWNER_LABEL = "deplite.io/minted-for"
 """On a minted Secret: the id of the token or code, so that two of them never share one credential."""
+OWNER_UID_LABEL = "deplite.io/minted-for-uid"
+"""On a Secret with a code: the uid of its object, so that no later one of that name brings a spent code back."""
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 URL_KEY = "url"
 
@@ -32,6 +34,13 @@ class Order:
     """The hash that its status shows."""
     rotate: bool
     """Whether its spec asks for a rotation that its status has not seen."""
+    owner_uid: str | None = None
+    """Where the credential must be its own: that of an object of this name that is gone is not adopted."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the Secret says of whom it is for."""
+        return {OWNER_LABEL: self.owner} | ({OWNER_UID_LABEL: self.owner_uid} if self.owner_uid else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,12 @@ class SecretFacts:
     """What is in the Secret, if there is one."""
 
     data: Mapping[str, bytes] = field(repr=False)
-    owner: str | None
+    labels: Mapping[str, str]
+
+    @property
+    def owner(self) -> str | None:
+        """The id of whom it is for."""
+        return self.labels.get(OWNER_LABEL)
 
 
 class Step(Enum):
@@ -77,7 +91,9 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
         return Plan(step=Step.MINT) if ours else Plan(step=Step.REFUSE, why="holds something else than a token")
     if order.rotate and found.sha256 == order.known_sha256:
         return Plan(step=Step.MINT)
-    marked = secret.owner == order.owner and secret.data.get(URL_KEY) == order.url.encode()
+    if order.owner_uid and secret.labels.get(OWNER_UID_LABEL, order.owner_uid) != order.owner_uid:
+        return Plan(step=Step.MINT)
+    marked = order.labels.items() <= secret.labels.items() and secret.data.get(URL_KEY) == order.url.encode()
     return Plan(step=Step.KEEP if marked else Step.MARK, credential=found)
 
 

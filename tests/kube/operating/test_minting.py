@@ -172,6 +172,33 @@ async def test_code_is_minted_spent_and_never_again(kube: KubeClient, organizati
         await kube.get_secret(organization, "web-code")
 
 
+async def test_code_of_an_object_that_is_gone_never_comes_back(
+    kube: KubeClient, organization: str, patient: Patient
+) -> None:
+    await kube.create(code(organization))
+    await patient.condition(EnrollmentToken, organization, "web", "Minted")
+    old = (await kube.get_secret(organization, "web-code")).data["token"].decode()
+    await kube.delete(EnrollmentToken, organization, "web")
+    await kube.create(code(organization))
+    found = await patient.condition(EnrollmentToken, organization, "web", "Minted")
+    new = (await kube.get_secret(organization, "web-code")).data["token"].decode()
+    assert new != old
+    assert found.status.hash == describe(new).sha256
+
+
+@pytest.mark.usefixtures("web")
+async def test_token_that_is_deleted_and_applied_again_is_the_same(
+    kube: KubeClient, organization: str, patient: Patient
+) -> None:
+    await kube.create(token(organization))
+    first = await patient.condition(ApiToken, organization, "ci", "Minted")
+    await kube.delete(ApiToken, organization, "ci")
+    await kube.create(token(organization))
+    second = await patient.condition(ApiToken, organization, "ci", "Minted")
+    assert (second.status.id, second.status.hashes) == (first.status.id, first.status.hashes)
+    assert second.metadata.uid != first.metadata.uid
+
+
 async def test_crash_after_the_secret_mints_no_second_token(
     kube: KubeClient, organization: str, patient: Patient, operator: Operator
 ) -> None:

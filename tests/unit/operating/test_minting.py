@@ -4,7 +4,7 @@ import pytest
 
 from deplite.resources.credentials import mint
 from deplite_operator.policies.deposit import Deposit
-from deplite_operator.policies.minting import Order, Plan, SecretFacts, Step, plan
+from deplite_operator.policies.minting import OWNER_LABEL, OWNER_UID_LABEL, Order, Plan, SecretFacts, Step, plan
 from deplite_operator.policies.secrets import secret_holds
 
 URL = "https://deplite.example"
@@ -20,7 +20,7 @@ def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, *
     data = dict(more)
     data |= {"token": plain.encode()} if plain is not None else {}
     data |= {"url": url.encode()} if url is not None else {}
-    return SecretFacts(data=data, owner=owner)
+    return SecretFacts(data=data, labels={} if owner is None else {OWNER_LABEL: owner})
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,22 @@ def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, *
     ],
 )
 def test_plan(wanted: Order, found: SecretFacts | None, step: Step) -> None:
+    assert plan(wanted, found).step is step
+
+
+@pytest.mark.parametrize(
+    ("labels", "step"),
+    [
+        ({OWNER_LABEL: "enr-a", OWNER_UID_LABEL: "u1"}, Step.KEEP),
+        ({OWNER_LABEL: "enr-a", OWNER_UID_LABEL: "u0"}, Step.MINT),  # of an object of this name that is gone
+        ({OWNER_LABEL: "enr-a"}, Step.MARK),
+        ({}, Step.MARK),
+        ({OWNER_LABEL: "enr-b", OWNER_UID_LABEL: "u0"}, Step.REFUSE),
+    ],
+)
+def test_no_code_comes_back(labels: dict[str, str], step: Step) -> None:
+    wanted = Order(owner="enr-a", kind="enr", url=URL, known_sha256=None, rotate=False, owner_uid="u1")
+    found = SecretFacts(data={"token": CODE.plain.encode(), "url": URL.encode()}, labels=labels)
     assert plan(wanted, found).step is step
 
 
