@@ -63,6 +63,7 @@ class Lease:
         self._duration, self._renew, self._retry = duration, renew, retry
         self._monotonic = monotonic
         self._held_until = float("-inf")
+        self._refused_at = float("-inf")
         self._observed: tuple[Any, ...] = ()
         self._observed_at = float("-inf")
 
@@ -80,6 +81,11 @@ class Lease:
     def left(self) -> float:
         """For how many seconds from now nobody else can hold it, unless it is renewed; 0 or less: somebody may."""
         return self._held_until - self._monotonic()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody else had it when we last tried, which is no longer ago than a renewal is good for."""
+        return not self.held and self._monotonic() - self._refused_at < self._duration
 
     async def acquire(self) -> None:
         """Wait until it is ours."""
@@ -125,7 +131,10 @@ class Lease:
             found = await self._kube.connection.request("GET", self._path)
         except NotFoundError:
             return await self._write("POST", self._collection, {"metadata": {"name": self._name}, "spec": {}}, began)
-        return self._free(found) and await self._write("PUT", self._path, found, began)
+        if self._free(found):
+            return await self._write("PUT", self._path, found, began)
+        self._refused_at = began
+        return False
 
     async def holder(self) -> str | None:
         """Return who else holds it: has renewed it within its duration and ours, by our own clock; None: nobody does.

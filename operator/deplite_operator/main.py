@@ -61,7 +61,12 @@ async def operate(settings: Settings) -> int:
     """
     kube = await KubeClient.connect(name=account_name("operator"))
     context = _context(kube, settings)
-    probes = Probes(settings.probe_host, settings.probe_port, lambda: context.lease.held and context.world.synced)
+    probes = Probes(
+        settings.probe_host,
+        settings.probe_port,
+        ready=lambda: context.lease.held and context.world.synced,
+        waiting=lambda: context.lease.waiting,
+    )
     try:
         await probes.start()
         code = await _lead(context) if await _wait_to_lead(context) else 0

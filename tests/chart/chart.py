@@ -81,7 +81,11 @@ def pods(objects: Iterable[Object]) -> dict[str, Object]:
     return found
 
 
+def ours(template: Mapping[str, Any]) -> Object:
+    """Return the container of a pod that is ours; others that a values file adds come after it."""
+    return dict(template["spec"]["containers"][0])
+
+
 def environment(template: Mapping[str, Any]) -> dict[str, str]:
-    """Return the environment of a pod's one container."""
-    (container,) = template["spec"]["containers"]
-    return {entry["name"]: entry["value"] for entry in container["env"]}
+    """Return the environment of a pod, without what Kubernetes would look up."""
+    return {entry["name"]: entry["value"] for entry in ours(template)["env"] if "value" in entry}

@@ -10,7 +10,7 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import ForbiddenError, KubeError
 from deplite.local.cluster import Cluster
 from deplite.local.controlplane import ControlPlane
-from tests.chart.chart import FILES, NAMESPACE, Object, pods
+from tests.chart.chart import FILES, NAMESPACE, Object, ours, pods
 from tests.chart.cluster import Dryrun
 from tests.chart.helm.foreign import find_or_fetch
 
@@ -28,6 +28,8 @@ async def dryrun(kube: KubeClient, control_plane: ControlPlane) -> Dryrun:
         "pod-security.kubernetes.io/enforce-version": "latest",
     }
     await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RESTRICTED, "labels": labels}})
+    runtime = {"metadata": {"name": "gvisor"}, "handler": "runsc"}
+    await kube.connection.request("POST", "/apis/node.k8s.io/v1/runtimeclasses", body=runtime)
     foreign = [yaml.safe_load(path.read_text()) for path in await find_or_fetch()]
     await cluster.apply_all(foreign)
     await cluster.wait_established([kind["metadata"]["name"] for kind in foreign])
@@ -76,8 +78,9 @@ async def test_an_unknown_field_is_an_error(dryrun: Dryrun, rendered: dict[str, 
 def test_no_pod_may_write_its_root_or_run_as_root(rendered: dict[str, list[Object]]) -> None:
     for objects in rendered.values():
         for template in pods(objects).values():
-            (container,) = template["spec"]["containers"]
+            container, security = ours(template), template["spec"]["securityContext"]
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
-            assert template["spec"]["securityContext"]["runAsUser"] >= 999
+            assert security["runAsNonRoot"] is True
+            assert security.get("runAsUser", 999) >= 999
             assert not any("hostPath" in volume for volume in template["spec"]["volumes"])
             assert {"livenessProbe", "readinessProbe"} <= set(container)

@@ -40,6 +40,8 @@ def test_only_the_two_parts_hold_a_token(rendered: dict[str, list[Object]], name
     for one in rendered[name]:
         if one["kind"] in ("Deployment", "StatefulSet"):
             expected = one["metadata"]["name"] in ("deplite-apiserver", "deplite-operator")
-            assert one["spec"]["template"]["spec"]["automountServiceAccountToken"] is expected
+            spec = one["spec"]["template"]["spec"]
+            assert spec["automountServiceAccountToken"] is False  # it is mounted by name
+            assert ("account" in {volume["name"] for volume in spec["volumes"]}) is expected
         if one["kind"] == "ServiceAccount":
             assert one["automountServiceAccountToken"] is False

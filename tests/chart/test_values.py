@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from charts.generated import resolved
-from tests.chart.chart import CHART, FILES, VALUES, Helm, HelmError, Object, pods, values
+from tests.chart.chart import CHART, FILES, VALUES, Helm, HelmError, Object, ours, pods, values
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -31,6 +31,9 @@ def test_every_object_of_the_schema_is_closed() -> None:
     open_ones = [path for path, node in nodes(SCHEMA) if "additionalProperties" not in node]
     # What an umbrella chart hands down, and what is copied into a pod or a policy as it is.
     assert open_ones == ["/properties/global", "/definitions/open"]
+    assert [path for path, node in nodes(SCHEMA) if node.get("additionalProperties") is True] == [
+        "/definitions/env/additionalProperties/additionalProperties"
+    ]
     free = [path for path, node in nodes(SCHEMA) if isinstance(node.get("additionalProperties"), dict)]
     assert all("properties" not in node for path, node in nodes(SCHEMA) if path in free)
 
@@ -51,10 +54,10 @@ def test_schema_and_defaults_have_the_same_keys() -> None:
         for name, raw in schema["properties"].items():
             if name not in value:
                 yield f"{path}.{name}"
-            elif "properties" in (inner := resolved(raw, SCHEMA)) and not path.endswith(".resources"):
+            elif "properties" in (inner := resolved(raw, SCHEMA)) and name not in ("resources", "pod"):
                 yield from missing(inner, value[name], f"{path}.{name}")
 
-    assert [path for path in missing(SCHEMA, DEFAULTS) if ".resources" not in path] == [".global"]
+    assert list(missing(SCHEMA, DEFAULTS)) == [".global"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -81,8 +84,8 @@ def test_the_files_together_switch_on_every_value() -> None:
         return node
 
     # These are one template for all components; one component that says them is enough.
-    shared = {"podAnnotations", "podLabels", "priorityClassName", "nodeSelector", "tolerations", "affinity", "digest"}
-    unused = [path for path in leaves(DEFAULTS) if not any(at(one, path) for one in said)]
+    shared = {"pod", "digest", "minAvailable"}
+    unused = [path for path in leaves(DEFAULTS) if all(at(one, path) in (None, at(DEFAULTS, path)) for one in said)]
     assert [path for path in unused if path[-1] not in shared and path[-2:] != ("image", "tag")] == []
 
 
@@ -92,7 +95,10 @@ def test_the_files_together_switch_on_every_value() -> None:
         "apiServer.replicas=2",
         "apiserver.replica=2",
         "apiserver.limits.maxJobs=2",
-        "operator.replicas=2",
+        "operator.replica=2",
+        "pods.node=a",
+        "apiserver.pod.node=a",
+        "apiserver.nodeSelector.a=b",
         "s3.existingSecret.keys=a",
         "organizations[0].name=org-a,organizations[0].owner=me",
         "organizations[0].name=org-a,organizations[0].members[0].role=owner,organizations[0].members[0].email=me",
@@ -143,16 +149,12 @@ def test_replicas_roll_only_where_they_share(rendered: dict[str, list[Object]]) 
     }
     assert strategies["smallest"] == "Recreate"
     assert {strategies[name] for name in ("trial", "production", "gateway", "ephemeral")} == {"RollingUpdate"}
-    operators = [
-        one for objects in rendered.values() for one in objects if one["metadata"]["name"] == "deplite-operator"
-    ]
-    assert {one["spec"]["strategy"]["type"] for one in operators if one["kind"] == "Deployment"} == {"Recreate"}
 
 
 def test_nothing_of_a_values_file_is_a_secret_in_a_pod(rendered: dict[str, list[Object]]) -> None:
     for template in (found for objects in rendered.values() for found in pods(objects).values()):
-        (container,) = template["spec"]["containers"]
-        assert all(set(entry) == {"name", "value"} for entry in container.get("env", []))
+        entries = ours(template).get("env", [])
+        assert all(set(entry) in ({"name", "value"}, {"name", "valueFrom"}) for entry in entries)
 
 
 def test_notes_tell_the_next_commands() -> None:

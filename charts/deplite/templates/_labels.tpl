@@ -11,11 +11,18 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
+{{/* "deplite.labels" takes (list $ "component"), and may take a map of more; commonLabels are there, and ours go first. */}}
 {{- define "deplite.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "deplite.selector" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: deplite
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- $ours := include "deplite.selector" . | fromYaml -}}
+{{- $ours = merge $ours (dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/part-of" "deplite"
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_")
+) -}}
+{{- range slice . 2 -}}
+{{- $ours = merge $ours (. | default dict) -}}
+{{- end -}}
+{{ merge $ours $root.Values.commonLabels | toYaml }}
 {{- end }}

@@ -30,8 +30,10 @@ metadata:
   {{- end }}
   labels:
     {{- include "deplite.labels" (list $root "rights") | nindent 4 }}
+    {{- if $root.Values.rbac.aggregateClusterRoles }}
     {{- with .metadata.labels }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- end }}
 rules:
   {{- toYaml .rules | nindent 2 }}

@@ -1,5 +1,6 @@
 """Two operators: one acts; when it dies, loses its Lease or is told to stop, the other goes on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -50,10 +51,31 @@ async def test_second_waits_alive_and_takes_over_from_the_dead(
     second = start("second")
     await works(kube, organization, patient, "a")
     await second.wait_ready("/livez")
+    await second.wait_ready("/standbyz")
     assert (await ask_port(second.port, "/readyz")).status == 503
+    assert (await ask_port(first.port, "/standbyz")).status == 200
     first.kill()
     await second.wait_ready()
     await works(kube, organization, patient, "b")
+
+
+async def test_who_cannot_ask_for_the_lease_would_not_take_over(kube: KubeClient, start: Start) -> None:
+    leader = start("holder")
+    await leader.wait_ready()
+    waiting = start("shut-out")
+    await waiting.wait_ready("/standbyz")
+    binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/rolebindings/deplite-operator"
+    held = await kube.connection.request("GET", binding)
+    await kube.connection.request("DELETE", binding)
+    try:
+        async with asyncio.timeout(120):
+            while (await ask_port(waiting.port, "/standbyz")).status != 503:
+                await asyncio.sleep(0.2)
+    finally:
+        bare = {key: held[key] for key in ("apiVersion", "kind", "roleRef", "subjects")}
+        body = bare | {"metadata": {"name": "deplite-operator"}}
+        await kube.connection.request("POST", binding.rpartition("/")[0], body=body)
+    await waiting.wait_ready("/standbyz")
 
 
 async def test_losing_the_lease_ends_the_process(kube: KubeClient, start: Start) -> None:
