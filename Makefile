@@ -70,6 +70,7 @@ unit: $(VENV)/.dev ## only the tests that need no process
 test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the walkthrough
 	@$(BIN)/deplite setup
 	@$(BIN)/python -m tests.chart.helm
+	@$(BIN)/python -m tests.gitops.judge
 	@$(BIN)/pytest $(ARGS)
 
 chart: $(VENV)/.dev ## the Helm chart: lint, rendered, judged and installed by the real Helm and kube-apiserver

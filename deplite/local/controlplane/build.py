@@ -92,7 +92,7 @@ async def _build_in(
     go = await find_go(environment)
     _check_disk(target.parent, recipe.title)
     (folder / "out").mkdir(parents=True)
-    for name in ("go.mod", "go.sum"):
+    for name in recipe.files:
         shutil.copy(recipe.sources / name, folder)
     try:
         await _compile(go, names, folder, environment_for(folder, environment), report, recipe)

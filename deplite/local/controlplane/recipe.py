@@ -19,6 +19,8 @@ class Recipe:
     """The Go package of each program, by the program's name."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """How Go names a program where that is not the program's name."""
+    files: tuple[str, ...] = ("go.mod", "go.sum")
+    """What of that folder the build needs: programs of our own have their source there as well."""
     linker: str = "-s -w"
     """Flags of the linker."""
     trial: str = "--version"

@@ -1,5 +1,8 @@
 """Which reasons end by waiting, and which stay until a person changes something: GitOps tools give up on the latter."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from deplite.resources.resource import utc
@@ -13,7 +16,7 @@ from deplite_operator.policies.slackinstallation import judge_slack_installation
 from deplite_operator.policies.trigger import judge_trigger
 from deplite_operator.verdict import Verdict
 from deplite_operator.world import KINDS
-from tests.unit.operating.builders import NOW, agent, code, organization, token, trigger, workspace
+from tests.unit.operating.builders import NOW, agent, code, hashed, organization, token, trigger, workspace
 from tests.unit.resources.schemas import definitions, schema_of
 
 CONFLICT = Deposit(finding=secret_conflicts("s", "is odd"))
@@ -61,10 +64,13 @@ WAITING = {
     "Suspended trigger": of_trigger(None, suspended=True),
     "NotMinted, no RoleBinding yet": of_token(FORBIDDEN),
     "NotMinted, of the API": of_token(secretName=None, mintedBy="api"),
-    "GrantNotFound": judge_api_token(token(status={"hashes": []}), ("Trigger fire",), None, NOW),
+    "GrantNotFound": judge_api_token(token(status=hashed()), ("Trigger fire",), None, NOW),
     "NotMinted code, no RoleBinding yet": of_code(FORBIDDEN),
     "NotConnected": judge_slack_installation(workspace(), HELD, taken=False),
 }
+
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "gitops.md").read_text()
 
 
 def ready(verdict: Verdict) -> tuple[str, bool]:
@@ -80,6 +86,14 @@ def test_a_person_must_act(verdict: Verdict) -> None:
 @pytest.mark.parametrize("verdict", WAITING.values(), ids=WAITING.keys())
 def test_waiting_helps(verdict: Verdict) -> None:
     assert ready(verdict) == ("False", False)
+
+
+@pytest.mark.parametrize(("verdicts", "row"), [(STALLED, "needs a person"), (WAITING, "waits")])
+def test_the_page_names_each_reason(verdicts: dict[str, Verdict], row: str) -> None:
+    (line,) = re.findall(rf"^\| {row}: .*$", PAGE, re.MULTILINE)
+    reasons = {one.reason for verdict in verdicts.values() for one in verdict.findings if one.type == "Ready"}
+    assert set(re.findall(r"`(\w+)`", line)) == reasons - {"Disconnected", "Suspended"}
+    assert {"Disconnected", "Suspended"} <= set(re.findall(r"^\| (?:is|was) .*: `(\w+)` \|", PAGE, re.MULTILINE))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
