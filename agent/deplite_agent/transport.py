@@ -18,6 +18,7 @@ from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError, RevokedError, StorageAwayError
 
 CALL_SECONDS = 20.0
+ENROL_AGAIN = "remove identity.json and key.pem from its state folder and set DEPLITE_TOKEN to a new code"
 _CLOCK_TRIES = 2
 MAX_LINE_BYTES = 512 * 1024
 """Of a longer line of the stream, only the beginning is kept; no event of ours is so long."""
@@ -183,16 +184,15 @@ def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedE
     """
     code, message = body.get("code"), str(body.get("message", ""))[:300]
     if status == 401 and code == "agent_revoked":
-        return RevokedError(
-            "The server says that this agent was revoked. To enrol this machine again, remove identity.json and "
-            "key.pem from its state folder and set DEPLITE_TOKEN to a new code."
-        )
+        return RevokedError(f"The server says that this agent was revoked. To enrol this machine again, {ENROL_AGAIN}.")
     if status == 429 and code == "quota_exceeded":
         return RefusedError(status, code, message)  # room that is used up does not come back by waiting a little
     if temporary(status) or status == 401 or not isinstance(code, str):
         said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)
+        if code == "unknown_agent":
+            said = f"{said.removesuffix('.')}. If this stays, enrol this machine again: {ENROL_AGAIN}"
         away = StorageAwayError if code == "storage_unavailable" else AwayError
-        return away(f"The server answers {said}.", retry_after(after))
+        return away(f"The server answers {said.removesuffix('.')}.", retry_after(after))
     return RefusedError(status, code, message)
 
 

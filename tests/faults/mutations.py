@@ -111,6 +111,13 @@ MUTATIONS = (
         new="_status(context, file, head), version=None",
         test="tests/kube/files/test_races.py::test_many_completions_at_once_are_one",
     ),
+    Mutation(
+        defence="no code comes back with another object of its name",
+        file="operator/deplite_operator/policies/minting.py",
+        old="    if order.owner_uid and secret.labels",
+        new="    if False and secret.labels",
+        test="tests/unit/operating/test_minting.py::test_no_code_comes_back",
+    ),
 )
 
 

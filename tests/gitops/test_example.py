@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from deplite.resources.identifiers import object_id
+from deplite_agent.transport import ENROL_AGAIN
 from tests.gitops.conftest import start_machine
 from tests.gitops.readme import typed, typed_without_github, workflow
 from tests.gitops.shop import NAMESPACE, Shop
@@ -65,7 +66,9 @@ async def test_ci_deploys_with_the_key_from_the_secret(applied: Shop) -> None:
     github |= {"WEBHOOK": webhook, "TOKEN": token}
     said = [await applied.run(step["run"], github) for _ in range(2)]
     assert said == ["success\n"] * 2
-    jobs = [one for one in (await applied.read("deployjobs"))["items"] if one["spec"]["trigger"] == "deploy-web"]
+    every = (await applied.read("deployjobs"))["items"]
+    jobs = [one for one in every if one["spec"]["trigger"] == "deploy-web"]
+    assert all("ownerReferences" not in one["metadata"] for one in every)
     assert [(job["spec"]["ref"], job["status"]["phase"]) for job in jobs] == [("main", "Succeeded")]
     await applied.run(step["run"], github | {"GITHUB_REF_NAME": "feature"}, code=22)
 
@@ -195,6 +198,10 @@ async def test_deleted_and_applied_again_it_has_the_same_ids_and_addresses(appli
     await applied.run(typed("Delete, and apply again"))
     await applied.run(typed("Apply"))
     await start_machine(applied, "web-1-anew")
+    forgotten = applied.folder.parent / "web-1" / "agent.log"
+    async with asyncio.timeout(60):
+        while ENROL_AGAIN not in forgotten.read_text():
+            await asyncio.sleep(0.1)
     assert await statuses(applied) == before
     assert await token_of(applied) != token
     assert (await fire(applied, token), await fire(applied, await token_of(applied))) == (401, 202)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deplite.protocol.keys import verify
 from deplite.protocol.request import RequestSigner, signing_input
 from deplite_agent.errors import AwayError, RefusedError, RevokedError
-from deplite_agent.transport import MAX_LINE_BYTES, Transport, failure, read_lines
+from deplite_agent.transport import ENROL_AGAIN, MAX_LINE_BYTES, Transport, failure, read_lines
 from tests.unit.agent.server import Call, Server, answer
 
 
@@ -103,6 +103,15 @@ def test_how_long_the_server_asks_for(header: str | None, seconds: float) -> Non
     error = failure(503, {"code": "x"}, header)
     assert isinstance(error, AwayError)
     assert error.retry_after == seconds
+
+
+def test_a_machine_that_the_server_does_not_know_is_told_how_to_enrol_again() -> None:
+    error = failure(401, {"code": "unknown_agent", "message": "No agent of this id is enrolled."}, None)
+    assert isinstance(error, AwayError)  # a server that was restored may know it again
+    assert str(error) == (
+        "The server answers 401 unknown_agent: No agent of this id is enrolled. "
+        f"If this stays, enrol this machine again: {ENROL_AGAIN}."
+    )
 
 
 @pytest.mark.parametrize(
