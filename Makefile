@@ -71,7 +71,9 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 	@$(BIN)/deplite setup
 	@$(BIN)/python -m tests.chart.helm
 	@$(BIN)/python -m tests.gitops.judge
+	@$(BIN)/python -m tests.auditing --begin
 	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),true,$(BIN)/python -m tests.auditing)
 
 chart: $(VENV)/.dev ## the Helm chart: lint, rendered, judged and installed by the real Helm and kube-apiserver
 	@$(BIN)/deplite setup

@@ -17,9 +17,12 @@ import pytest_asyncio
 
 if TYPE_CHECKING:
     from deplite.kube.client import KubeClient
+    from deplite.local.accounts import Account
     from deplite.local.controlplane import ControlPlane
     from deplite.local.objectstore import ObjectStore
     from tests.valkey import Valkey
+
+pytest_plugins = ["tests.auditing.plugin"]
 
 hypothesis.settings.register_profile(
     "deplite",
@@ -57,6 +60,15 @@ async def kube(control_plane: "ControlPlane") -> "AsyncIterator[KubeClient]":
     client = await KubeClient.connect(control_plane.kubeconfig)
     yield client
     await client.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def accounts(control_plane: "ControlPlane", session_folder: Path) -> "AsyncIterator[dict[str, Account]]":
+    """The ServiceAccount of each part on it, with exactly the rights that are granted."""
+    from tests.accounts import accounts_on
+
+    async with accounts_on(control_plane, session_folder / "accounts") as issued:
+        yield issued
 
 
 @pytest_asyncio.fixture

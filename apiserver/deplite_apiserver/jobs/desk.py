@@ -223,7 +223,12 @@ class Desk:
                 now=self._clock.now,
                 monotonic=self._clock.monotonic,
             ),
-            leftovers=Leftovers(store=self.swept, credentials=self._credentials, now=self._clock.now),
+            leftovers=Leftovers(
+                store=self.swept,
+                credentials=self._credentials,
+                agents=self._caches.agents.values,
+                now=self._clock.now,
+            ),
             crowds=Crowds(self.logs, self._clock.monotonic),
             turns=Turns(
                 lease=self._lease,

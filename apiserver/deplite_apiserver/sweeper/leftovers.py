@@ -1,15 +1,19 @@
-"""Removes what a REST call left half made: a token or a code that nobody was ever shown."""
+"""Removes what REST left: a token or a code that nobody was ever shown, and an agent that was revoked long ago."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from deplite.kube.errors import NotFoundError
+from deplite.resources.agent import Agent
 from deplite.resources.apitoken import ApiToken
 from deplite.resources.enrollmenttoken import EnrollmentToken
+from deplite.resources.reasons import AGENT_REVOKED, STALLED
 from deplite.resources.resource import Resource
 
 HALF_MADE_AFTER = timedelta(minutes=10)
+REVOKED_KEPT = timedelta(days=30)
+"""How long a revoked agent stays listed; its name could be used anew afterwards, its key never."""
 
 
 class Deleter(Protocol):
@@ -26,22 +30,33 @@ def half_made(found: ApiToken | EnrollmentToken, now: datetime) -> bool:
     return found.spec.minted_by == "api" and not minted and created is not None and now - created >= HALF_MADE_AFTER
 
 
+def long_revoked(found: Agent, now: datetime) -> bool:
+    """Whether an agent that REST made was revoked long ago; one that is declared goes when its declaration does."""
+    seen = found.status.condition(STALLED)
+    if not (found.managed_by_api and found.spec.revoked) or seen is None or seen.reason != AGENT_REVOKED:
+        return False
+    return now - seen.last_transition_time >= REVOKED_KEPT
+
+
 class Leftovers:
-    """Deletes half-made credentials."""
+    """Deletes half-made credentials and long revoked agents."""
 
     def __init__(
         self,
         *,
         store: Deleter,
         credentials: Callable[[], Iterable[ApiToken | EnrollmentToken]],
+        agents: Callable[[], Iterable[Agent]],
         now: Callable[[], datetime],
     ) -> None:
-        self._store, self._credentials, self._now = store, credentials, now
+        self._store, self._credentials, self._agents, self._now = store, credentials, agents, now
 
     async def round(self) -> None:
         """Delete those that are due."""
         now = self._now()
-        for found in [one for one in self._credentials() if half_made(one, now)]:
+        due: list[Resource] = [one for one in self._credentials() if half_made(one, now)]
+        due += [one for one in self._agents() if long_revoked(one, now)]
+        for found in due:
             try:
                 await self._store.delete(type(found), found.namespace, found.name, uid=found.metadata.uid)
             except NotFoundError:

@@ -9,6 +9,7 @@ import pytest
 
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent
+from deplite_apiserver.sweeper.leftovers import Leftovers
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Newcomer, Organized, declare_agent
 from tests.kube.jobs.conftest import Replica, agent_name
@@ -70,6 +71,19 @@ async def test_what_is_in_git_changes_only_by_force_but_may_always_be_revoked(
     assert (await http.delete(path, headers=owner)).status_code == 204
     (agent,) = await kube.list(Agent, org)
     assert agent.spec.revoked
+
+
+async def test_an_agent_that_was_revoked_long_ago_is_forgotten(kube: KubeClient, replica: Replica, org: str) -> None:
+    seen = {"type": "Stalled", "status": "True", "reason": "AgentRevoked", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+    for name, labels in (("made", {"deplite.io/created-by": "api"}), ("declared", {})):
+        metadata = {"namespace": org, "name": name, "labels": labels}
+        await kube.create(Agent.model_validate({"metadata": metadata, "spec": {"revoked": True}}))
+        await kube.patch_status(Agent, org, name, {"conditions": [seen]})
+    found = await kube.list(Agent, org)
+    part = replica.context.kube  # with the rights that it has in production
+    await Leftovers(store=part, credentials=lambda: (), agents=lambda: found, now=lambda: datetime.now(UTC)).round()
+    assert "made" not in {one.metadata.name for one in await kube.list(Agent, org)}
+    await kube.get(Agent, org, "declared")
 
 
 async def test_a_revoked_agents_stream_is_told_and_ends(

@@ -34,9 +34,10 @@ async def system_namespace(kube: KubeClient) -> str:
 
 
 async def test_two_replicas_that_start_at_once_agree_on_the_key(
-    settings: Settings, kube: KubeClient, system_namespace: str
+    settings: Settings, kube: KubeClient, control_plane: ControlPlane, system_namespace: str
 ) -> None:
-    there = settings.model_copy(update={"system_namespace": system_namespace})
+    # The part's own rights end where its namespace does.
+    there = settings.model_copy(update={"system_namespace": system_namespace, "kubeconfig": control_plane.kubeconfig})
     async with served(there) as one, served(there) as other:
         assert one.context.server_keys.current_id == other.context.server_keys.current_id
         assert one.context.server_keys.current_public_pem == other.context.server_keys.current_public_pem

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.controlplane import ControlPlane
+from deplite.local.accounts import Account
 from deplite.local.objectstore import ObjectStore
 from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Trigger
 from deplite.resources.credentials import describe, mint
@@ -134,14 +134,10 @@ def people(session_folder: Path) -> People:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def settings(
-    control_plane: ControlPlane, kube: KubeClient, object_store: ObjectStore, people: People
-) -> Settings:
-    with contextlib.suppress(Exception):
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
-        await kube.connection.request("POST", "/api/v1/namespaces", body=namespace)
+async def settings(accounts: dict[str, Account], object_store: ObjectStore, people: People) -> Settings:
+    """What replicas are served with: the rights are those of the part's ServiceAccount."""
     return Settings(
-        kubeconfig=control_plane.kubeconfig,
+        kubeconfig=accounts["apiserver"].kubeconfig,
         system_namespace=SYSTEM_NAMESPACE,
         issuers=(people.settings(),),
         s3=place_of(object_store),

@@ -13,6 +13,7 @@ from deplite.resources import Agent, DeployJob, Trigger
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import Bench, Replica, benched
+from tests.kube.serving import told
 
 OTHER = {"name": "other"}
 
@@ -193,7 +194,8 @@ async def test_an_agent_that_was_revoked_or_deleted_takes_none(bench: Bench) -> 
 async def test_a_trigger_that_is_deleted_runs_no_more_and_leaves_its_jobs(bench: Bench) -> None:
     job_id = await bench.made()
     await bench.kube.delete(Trigger, bench.namespace, "deploy")
-    await answered(bench, 404, "not_found")
+    await told(Trigger)
+    refused(await bench.run(), 404, "not_found")
     assert (await bench.status(job_id)) == ("queued", None)
     async with bench.agent.stream() as stream:
         assert (await bench.agent.next_deploy(stream))["job_id"] == job_id

@@ -13,12 +13,9 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.accounts import Accounts
-from deplite.local.cluster import Cluster
-from deplite.local.controlplane import ControlPlane
+from deplite.local.accounts import Account
 from deplite.local.ports import choose
 from deplite.local.probe import ask_port
-from deplite.rights import account_name, cluster_manifests
 from tests.organizations import SYSTEM_NAMESPACE
 
 PUBLIC_URL = "https://deplite.example"
@@ -75,18 +72,9 @@ class Operator:
         return await asyncio.to_thread(self.process.wait, 60)
 
 
-@pytest_asyncio.fixture(scope="session")
-async def operator_kubeconfig(control_plane: ControlPlane, session_folder: Path) -> AsyncIterator[Path]:
-    cluster = await Cluster.connect(control_plane.kubeconfig)
-    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    account["metadata"] = {"name": account_name("operator"), "namespace": SYSTEM_NAMESPACE}  # type: ignore[assignment]
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
-    await cluster.apply_all([account, *cluster_manifests(SYSTEM_NAMESPACE)])
-    folder = session_folder / "operator-account"
-    folder.mkdir(mode=0o700)
-    issued = await Accounts(cluster, folder, control_plane.kubeconfig).issue(account_name("operator"))
-    yield issued.kubeconfig
-    await cluster.close()
+@pytest.fixture(scope="session")
+def operator_kubeconfig(accounts: dict[str, Account]) -> Path:
+    return accounts["operator"].kubeconfig
 
 
 @pytest_asyncio.fixture(scope="package")

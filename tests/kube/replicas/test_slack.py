@@ -21,7 +21,6 @@ from tests.kube.edge.people import People
 from tests.kube.replicas.conftest import Pair, leading, paired
 from tests.kube.serving import PATIENCE, MovableClock, Replica, told, until
 from tests.kube.slack.conftest import (  # noqa: F401 - fixtures
-    account,
     healed,
     opened,
     people,

@@ -3,15 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.accounts import Accounts
-from deplite.local.cluster import Cluster
-from deplite.local.controlplane import ControlPlane
-from deplite.rights import PARTS, account_name, cluster_manifests
+from deplite.local.accounts import Account
 from tests.kube.rights.reviews import Deed, until
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 
@@ -30,25 +26,12 @@ class Places:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def parts(control_plane: ControlPlane, session_folder: Path) -> AsyncIterator[dict[str, KubeClient]]:
+async def parts(accounts: dict[str, Account]) -> AsyncIterator[dict[str, KubeClient]]:
     """A client of each part, as it connects in production: a token of its ServiceAccount and nothing more."""
-    cluster = await Cluster.connect(control_plane.kubeconfig)
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
-    for part in PARTS:
-        metadata = {"name": account_name(part), "namespace": SYSTEM_NAMESPACE}
-        await cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    await cluster.apply_all(cluster_manifests(SYSTEM_NAMESPACE))
-    folder = session_folder / "rights-accounts"
-    folder.mkdir(mode=0o700)
-    accounts = Accounts(cluster, folder, control_plane.kubeconfig)
-    clients = {part: await KubeClient.connect((await accounts.issue(account_name(part))).kubeconfig) for part in PARTS}
-    for client in clients.values():  # one deed of each of the two roles it has
-        leases = Deed("get", "coordination.k8s.io", "leases", SYSTEM_NAMESPACE)
-        await until(client, [Deed("list", "deplite.io", "agents", ""), leases])
+    clients = {part: await KubeClient.connect(account.kubeconfig) for part, account in accounts.items()}
     yield clients
     for client in clients.values():
         await client.close()
-    await cluster.close()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -14,19 +14,15 @@ import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import ForbiddenError, NotFoundError
-from deplite.local.accounts import Accounts
-from deplite.local.cluster import Cluster
-from deplite.local.controlplane import ControlPlane
 from deplite.local.ports import choose
 from deplite.resources.slackinstallation import SlackInstallation
-from deplite.rights import account_name, cluster_manifests
 from deplite_apiserver.settings import Settings, Waits
 from deplite_apiserver.slack.settings import SlackSettings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
 from tests.kube.serving import PATIENCE, MovableClock, Replica, served, until
 from tests.kube.slack.shop import Shop, opened_shop
-from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
+from tests.organizations import create_organization, delete_namespace
 from tests.slackfake import FakeSlack, Team, serving
 
 
@@ -96,22 +92,6 @@ def people(session_folder: Path) -> People:
     return People(session_folder)
 
 
-@pytest_asyncio.fixture(scope="session")
-async def account(control_plane: ControlPlane, session_folder: Path) -> AsyncIterator[Path]:
-    """A kubeconfig with the apiserver's ServiceAccount, and so with its rights and no more."""
-    cluster = await Cluster.connect(control_plane.kubeconfig)
-    name = account_name("apiserver")
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
-    metadata = {"name": name, "namespace": SYSTEM_NAMESPACE}
-    made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-    await cluster.apply_all([made, *cluster_manifests(SYSTEM_NAMESPACE)])
-    folder = session_folder / f"apiserver-account-{secrets.token_hex(4)}"  # modules elsewhere have this fixture, too
-    folder.mkdir(mode=0o700)
-    issued = await Accounts(cluster, folder, control_plane.kubeconfig).issue(name)
-    yield issued.kubeconfig
-    await cluster.close()
-
-
 @pytest.fixture(scope="module")
 def slack() -> Iterator[FakeSlack]:
     with serving() as running:
@@ -133,7 +113,6 @@ def clock() -> MovableClock:
 @pytest.fixture(scope="module")
 def settings(
     settings_of_jobs: Settings,  # noqa: F811 - the fixture
-    account: Path,
     people: People,
     slack: FakeSlack,
     session_folder: Path,
@@ -146,7 +125,7 @@ def settings(
         files[f"{name}_file"] = file
     app = SlackSettings.model_validate({"client_id": slack.app.client_id, "url": slack.url} | files)
     waits = Waits(missing=PATIENCE, choosing=PATIENCE)  # a machine that others use, too, is slow
-    changed = {"kubeconfig": account, "issuers": (people.settings(),), "slack": app, "waits": waits}
+    changed = {"issuers": (people.settings(),), "slack": app, "waits": waits}
     changed |= {"public_url": f"http://127.0.0.1:{port}", "listen_port": port}
     return settings_of_jobs.model_copy(update=changed)
 
