@@ -1,12 +1,17 @@
 """Helm, and what the chart renders to with each of our values files."""
 
+import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from deplite.local.objectstore import ObjectStore
 from tests.chart.chart import FILES, Helm, Object, values
 from tests.chart.helm import find_or_build
+from tests.chart.running import Release, released
+from tests.valkey import Valkey
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -27,3 +32,13 @@ def helm(program: Path, session_folder: Path) -> Helm:
 async def rendered(helm: Helm) -> dict[str, list[Object]]:
     """The objects, by values file."""
     return {name: await helm.template(*values(name)) for name in FILES}
+
+
+@pytest_asyncio.fixture(scope="package")
+async def release(
+    program: Path, session_folder: Path, object_store: ObjectStore, valkey: Valkey
+) -> AsyncIterator[Release]:
+    """A release whose parts run, with four organizations."""
+    organizations = [f"org-{secrets.token_hex(5)}" for _ in range(4)]
+    async with released(program, session_folder / "chart-parts", object_store, valkey, organizations) as running:
+        yield running

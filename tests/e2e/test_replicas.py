@@ -15,7 +15,6 @@ from deplite.local import liveness
 from tests.e2e.conftest import Deployment, deplite, deployed
 from tests.e2e.running import PARTS, owner, pid_of, status, wait_for
 from tests.e2e.walkthrough import test_walkthrough as walkthrough
-from tests.e2e.walkthrough.test_walkthrough import Shell, shell  # noqa: F401 - the fixture
 
 REPLICAS = ("apiserver-1", "apiserver-2")
 ALL = PARTS - {"apiserver"} | {*REPLICAS, "valkey"}
@@ -41,12 +40,11 @@ def test_status_shows_both_and_their_valkey(deployment: Deployment) -> None:
 
 
 def test_the_documented_steps_work_through_the_one_address(
-    shell: Shell,  # noqa: F811 - the fixture
     tmp_path: Path,
     deployment: Deployment,
     new_organization: str,
 ) -> None:
-    walkthrough.test_the_nine_steps(0, shell, tmp_path, deployment, new_organization)
+    walkthrough.test_the_nine_steps(0, tmp_path, deployment, new_organization)
 
 
 @pytest.mark.parametrize("name", REPLICAS)
