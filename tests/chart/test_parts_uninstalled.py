@@ -1,14 +1,17 @@
 """`helm uninstall` amid a deploy, with operator and apiservers dead: it waits for nobody, and nothing is lost."""
 
+import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from deplite.kube.errors import NotFoundError
+from deplite.kube.errors import NotFoundError, UnavailableError
 from deplite.local.process import Process, Program, clean_environment
 from deplite.resources import KINDS, Agent, ApiToken, DeployJob, EnrollmentToken, Organization, Trigger
 from tests.chart.chart import NAMESPACE, RELEASE
@@ -132,9 +135,19 @@ def promised() -> Iterator[None]:
     assert time.monotonic() - began < LIMIT_SECONDS
 
 
+async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask an API server that may be busy with its own storage for a moment."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await ask()
+            except UnavailableError:
+                await asyncio.sleep(0.1)
+
+
 async def uids(release: Release, organization: str) -> dict[str, str]:
     """Return what lives in an organization, by kind and name."""
-    found = [one for kind in LIVE for one in await release.kube.list(kind, organization)]
+    found = [one for kind in LIVE for one in await patiently(partial(release.kube.list, kind, organization))]
     return {f"{type(one).__name__}/{one.metadata.name}": one.metadata.uid for one in found}
 
 
@@ -142,7 +155,8 @@ async def finalizers(release: Release) -> list[str]:
     """Return the objects of ours that would wait for somebody before they go."""
     found = []
     for kind in KINDS:
-        listed = await release.kube.connection.request("GET", f"/apis/deplite.io/v1alpha1/{kind.PLURAL}")
+        path = f"/apis/deplite.io/v1alpha1/{kind.PLURAL}"
+        listed = await patiently(partial(release.kube.connection.request, "GET", path))
         found += [one["metadata"]["name"] for one in listed["items"] if one["metadata"].get("finalizers")]
     return found
 

@@ -223,12 +223,7 @@ class Desk:
                 now=self._clock.now,
                 monotonic=self._clock.monotonic,
             ),
-            leftovers=Leftovers(
-                store=self.swept,
-                credentials=self._credentials,
-                agents=self._caches.agents.values,
-                now=self._clock.now,
-            ),
+            leftovers=self._leftovers(),
             crowds=Crowds(self.logs, self._clock.monotonic),
             turns=Turns(
                 lease=self._lease,
@@ -352,6 +347,10 @@ class Desk:
         if count := self.streams.end():
             message = "neither Kubernetes nor Redis is in reach: %d streams closed, agents are refused until one is"
             log.warning(message, count, extra={"action": "agents_refused"})
+
+    def _leftovers(self) -> Leftovers:
+        agents = self._caches.agents.values
+        return Leftovers(store=self.swept, credentials=self._credentials, agents=agents, now=self._clock.now)
 
     def _credentials(self) -> Iterable[ApiToken | EnrollmentToken]:
         return chain(self._caches.tokens.values(), self._caches.enrollments.values())
