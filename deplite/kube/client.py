@@ -218,17 +218,23 @@ class KubeClient:
         data: Mapping[str, bytes],
         *,
         labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
         owner: Resource | None = None,
     ) -> Secret:
         """Create a Secret of type Opaque, which goes when its owner (of the same namespace) goes."""
-        body = secret_body(name, data, labels=labels, owner=owner)
+        body = secret_body(name, data, labels=labels, annotations=annotations, owner=owner)
         return secret_from(await self.connection.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=body))
 
     async def replace_secret(
-        self, secret: Secret, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None
+        self,
+        secret: Secret,
+        data: Mapping[str, bytes],
+        *,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
     ) -> Secret:
-        """Replace the data (and, if given, the labels) of a Secret that nobody changed since it was read."""
-        body = replacement_body(secret, data, secret.labels if labels is None else labels)
+        """Replace the data (and labels and annotations, if given) of a Secret that nobody changed since it was read."""
+        body = replacement_body(secret, data, labels, annotations)
         path = f"/api/v1/namespaces/{secret.namespace}/secrets/{secret.name}"
         return secret_from(await self.connection.request("PUT", path, body=body))
 

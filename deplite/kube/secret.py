@@ -17,9 +17,10 @@ class Secret:
     uid: str
     version: str
     labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, bytes] = field(repr=False)
     original: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The object as it was read: a replacement keeps what we know nothing of (annotations, owners, type)."""
+    """The object as it was read: a replacement keeps what we know nothing of (owners, type)."""
 
     def owned_by(self, owner: Resource) -> bool:
         """Whether it goes when that object goes."""
@@ -36,16 +37,24 @@ def secret_from(body: Mapping[str, Any]) -> Secret:
         uid=metadata["uid"],
         version=metadata["resourceVersion"],
         labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
         data={key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()},
         original=body,
     )
 
 
 def secret_body(
-    name: str, data: Mapping[str, bytes], *, labels: Mapping[str, str] | None = None, owner: Resource | None = None
+    name: str,
+    data: Mapping[str, bytes],
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    owner: Resource | None = None,
 ) -> dict[str, Any]:
     """Return the body that creates a Secret; the garbage collector takes it away when its owner is gone."""
     metadata: dict[str, Any] = {"name": name, "labels": dict(labels or {})}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     if owner is not None:
         # No `blockOwnerDeletion`: that would ask for rights on the owner's finalizers.
         reference = {"apiVersion": API_VERSION, "kind": owner.KIND, "name": owner.name, "uid": owner.metadata.uid}
@@ -53,9 +62,16 @@ def secret_body(
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": _encoded(data)}
 
 
-def replacement_body(secret: Secret, data: Mapping[str, bytes], labels: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body that replaces a Secret's data and labels, if it is still what was read."""
-    metadata = dict(secret.original["metadata"]) | {"labels": dict(labels)}
+def replacement_body(
+    secret: Secret,
+    data: Mapping[str, bytes],
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the body that replaces data, labels and annotations (None: those stay) of a Secret that is as it was read."""
+    metadata = dict(secret.original["metadata"])
+    metadata |= {} if labels is None else {"labels": dict(labels)}
+    metadata |= {} if annotations is None else {"annotations": dict(annotations)}
     return dict(secret.original) | {"metadata": metadata, "data": _encoded(data)}
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from deplite.resources.limits import Cidr, DisplayName, ObjectName, RateLimit
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
+from deplite.resources.secrettemplate import SecretTemplate
 
 Permission = Literal["read", "write", "delete"]
 """What a storage grant may permit."""
@@ -32,6 +33,8 @@ class ApiTokenSpec(Spec):
     allowed_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=50, alias="allowedCIDRs")
     secret_name: ObjectName | None = None
     """The Secret (keys `token`, `url`) that the operator mints the token into."""
+    secret_template: SecretTemplate | None = None
+    """What that Secret has beside its content."""
     rotation: int = Field(default=0, ge=0, le=1_000_000_000)
     """Raise it to have the token minted anew."""
     minted_by: Literal["api", "operator"] = "operator"

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from deplite.resources.limits import ObjectName
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
+from deplite.resources.secrettemplate import SecretTemplate
 
 
 class EnrollmentTokenSpec(Spec):
@@ -19,6 +20,8 @@ class EnrollmentTokenSpec(Spec):
     uses: int = Field(default=1, ge=1, le=1000)
     secret_name: ObjectName | None = None
     """The Secret (keys `token`, `url`) that the operator mints the code into."""
+    secret_template: SecretTemplate | None = None
+    """What that Secret has beside its content."""
     minted_by: Literal["api", "operator"] = "operator"
 
 

@@ -12,6 +12,7 @@ from deplite.resources.credentials import Credential, mint
 from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.minting import TOKEN_KEY, URL_KEY, Order, SecretFacts, Step, plan
 from deplite_operator.policies.secrets import secret_conflicts, secret_holds, secrets_forbidden
+from deplite_operator.policies.secrettemplate import Marks
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def deposit(kube: KubeClient, namespace: str, name: str, order: Order, sys
     except ForbiddenError as error:
         return None if error.namespace_ends else Deposit(finding=secrets_forbidden(namespace, system_namespace))
     except InvalidError:
-        why = "cannot be written (it may be immutable)"
+        why = "cannot be written (it is immutable, or spec.secretTemplate has what Kubernetes refuses)"
         return Deposit(finding=secret_conflicts(name, why))
 
 
@@ -66,15 +67,20 @@ async def _find(kube: KubeClient, namespace: str, name: str) -> Secret | None:
 
 
 def _facts(secret: Secret | None) -> SecretFacts | None:
-    return None if secret is None else SecretFacts(data=secret.data, labels=secret.labels)
+    return None if secret is None else SecretFacts(data=secret.data, marks=_marks(secret))
+
+
+def _marks(secret: Secret) -> Marks:
+    return Marks(labels=secret.labels, annotations=secret.annotations)
 
 
 async def _write(
     kube: KubeClient, namespace: str, name: str, secret: Secret | None, order: Order, credential: Credential
 ) -> None:
     ours = {TOKEN_KEY: credential.plain.encode(), URL_KEY: order.url.encode()}
+    marks = order.marks(Marks() if secret is None else _marks(secret))
     if secret is None:
-        await kube.create_secret(namespace, name, ours, labels=order.labels)
+        await kube.create_secret(namespace, name, ours, labels=marks.labels, annotations=marks.annotations)
     else:
-        labels = dict(secret.labels) | order.labels
-        await kube.replace_secret(secret, dict(secret.data) | ours, labels=labels)
+        data = dict(secret.data) | ours
+        await kube.replace_secret(secret, data, labels=marks.labels, annotations=marks.annotations)

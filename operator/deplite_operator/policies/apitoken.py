@@ -27,6 +27,7 @@ def order_of(token: ApiToken, url: str, now: datetime) -> Order | None:
         url=url,
         known_sha256=status.hashes[0].sha256 if status.hashes else None,
         rotate=spec.rotation > (status.rotation or 0),
+        template=spec.secret_template,
     )
 
 

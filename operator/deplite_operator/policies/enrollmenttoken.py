@@ -28,6 +28,7 @@ def order_of(token: EnrollmentToken, url: str, now: datetime) -> Order | None:
         known_sha256=token.status.hash,
         rotate=False,
         owner_uid=token.metadata.uid,
+        template=spec.secret_template,
     )
 
 

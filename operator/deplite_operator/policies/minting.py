@@ -12,7 +12,9 @@ from deplite.resources.apitoken import ApiTokenSpec
 from deplite.resources.credentials import Credential, CredentialKind, describe, well_formed
 from deplite.resources.enrollmenttoken import EnrollmentTokenSpec
 from deplite.resources.reasons import NOT_MINTED, SECRET_CONFLICT
+from deplite.resources.secrettemplate import SecretTemplate
 from deplite_operator.conditions import Finding, not_ready, stalled
+from deplite_operator.policies.secrettemplate import Marks, marked
 
 OWNER_LABEL = "deplite.io/minted-for"
 """On a minted Secret: the id of the token or code, so that two of them never share one credential."""
@@ -36,6 +38,12 @@ class Order:
     """Whether its spec asks for a rotation that its status has not seen."""
     owner_uid: str | None = None
     """Where the credential must be its own: that of an object of this name that is gone is not adopted."""
+    template: SecretTemplate | None = None
+    """What the Secret is to have beside its content."""
+
+    def marks(self, found: Marks) -> Marks:
+        """Return the labels and annotations that a Secret which has these should have."""
+        return marked(found, self.template or SecretTemplate(), self.labels)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -48,7 +56,12 @@ class SecretFacts:
     """What is in the Secret, if there is one."""
 
     data: Mapping[str, bytes] = field(repr=False)
-    labels: Mapping[str, str]
+    marks: Marks
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        return self.marks.labels
 
     @property
     def owner(self) -> str | None:
@@ -62,7 +75,7 @@ class Step(Enum):
     KEEP = "keep"
     """Nothing: it holds what it should."""
     MARK = "mark"
-    """The credential in it stays, but label or url is missing: write those."""
+    """The credential in it stays, but labels, annotations or url are not as they should be: write those."""
     MINT = "mint"
     """Put a fresh credential into it."""
     REFUSE = "refuse"
@@ -93,8 +106,8 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
         return Plan(step=Step.MINT)
     if order.owner_uid and secret.labels.get(OWNER_UID_LABEL, order.owner_uid) != order.owner_uid:
         return Plan(step=Step.MINT)
-    marked = order.labels.items() <= secret.labels.items() and secret.data.get(URL_KEY) == order.url.encode()
-    return Plan(step=Step.KEEP if marked else Step.MARK, credential=found)
+    settled = order.marks(secret.marks) == secret.marks and secret.data.get(URL_KEY) == order.url.encode()
+    return Plan(step=Step.KEEP if settled else Step.MARK, credential=found)
 
 
 def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Finding | None = None) -> Finding:

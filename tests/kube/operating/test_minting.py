@@ -109,6 +109,44 @@ async def test_secret_of_somebody_else_is_left_alone(kube: KubeClient, organizat
 
 
 @pytest.mark.usefixtures("web")
+async def test_the_secret_has_what_its_template_says(kube: KubeClient, organization: str, patient: Patient) -> None:
+    said = {"labels": {"team": "shop"}, "annotations": {"replicate-to": "ci"}}
+    await kube.create(token(organization, secret_template=said))
+    await patient.condition(ApiToken, organization, "ci", "Minted")
+    first = await kube.get_secret(organization, "ci-token")
+    assert (first.labels["team"], first.annotations["replicate-to"]) == ("shop", "ci")
+
+    await kube.replace_secret(first, first.data, labels=dict(first.labels) | {"team": "other", "own": "x"})
+    await labelled(kube, organization, {"team": "shop", "own": "x"})
+
+    await kube.patch(ApiToken, organization, "ci", {"spec": {"secretTemplate": {"labels": {"team": None, "a": "b"}}}})
+    await labelled(kube, organization, {"team": None, "own": "x", "a": "b"})
+    last = await kube.get_secret(organization, "ci-token")
+    assert last.data == first.data  # no token was minted anew
+    assert last.annotations["replicate-to"] == "ci"
+
+
+@pytest.mark.usefixtures("web")
+async def test_a_template_that_kubernetes_refuses_is_told(
+    kube: KubeClient, organization: str, patient: Patient
+) -> None:
+    await kube.create(token(organization, secret_template={"labels": {"team": "two words"}}))
+    found = await patient.condition(ApiToken, organization, "ci", "SecretConflict", "SecretsReady")
+    assert "spec.secretTemplate" in found.status.condition("SecretsReady").message
+    await kube.patch(ApiToken, organization, "ci", {"spec": {"secretTemplate": {"labels": {"team": "two-words"}}}})
+    await patient.condition(ApiToken, organization, "ci", "Minted")
+
+
+async def labelled(kube: KubeClient, namespace: str, wanted: dict[str, str | None]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            labels = (await kube.get_secret(namespace, "ci-token")).labels
+            if {key: labels.get(key) for key in wanted} == wanted:
+                return
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.usefixtures("web")
 async def test_two_tokens_never_share_a_secret(kube: KubeClient, organization: str, patient: Patient) -> None:
     await kube.create(token(organization))
     await patient.condition(ApiToken, organization, "ci", "Minted")

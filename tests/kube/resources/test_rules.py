@@ -14,11 +14,15 @@ JOB = {"agent": "web", "workflow": "deploy"}
 TRIGGER = {"agent": "web", "workflow": "deploy"}
 GRANTS = {"grants": [{"type": "agent", "agents": ["web"]}]}
 TEAM = {"teamId": "T1", "secretName": "s"}
+SECRET = {"secretName": "s"}
 CRON = {"cron": "0 3 * * *"}
 
 NAME_RULE = "an Organization must be named organization"
 REVOKED_RULE = "a revoked agent stays revoked; enrol a new one"
 SECRET_RULE = "secretName needs mintedBy: operator"
+TEMPLATE_RULE = "secretTemplate needs a secretName"
+OWN_LABELS = "labels that begin with deplite.io/ are the operator's own"
+OWN_ANNOTATIONS = "annotations that begin with deplite.io/ are the operator's own"
 MINTED_RULE = "mintedBy is immutable"
 ROTATION_RULE = "rotation only rises"
 AGENT_GRANT = "a grant of type agent names agents"
@@ -74,6 +78,14 @@ CASES = [
     Case("ApiToken", {"grants": [{"type": "trigger", "triggers": ["deploy"]}]}),
     Case("ApiToken", {"grants": [{"type": "storage", "bindings": ["a"]}]}, STORAGE_GRANT),
     Case("ApiToken", {"grants": [{"type": "storage", "permissions": ["read"]}]}),
+    Case("ApiToken", GRANTS | {"secretTemplate": {"labels": {"a": "b"}}}, TEMPLATE_RULE),
+    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"labels": {"deplite.io/minted-for": "b"}}}, OWN_LABELS),
+    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"annotations": {"deplite.io/a": "b"}}}, OWN_ANNOTATIONS),
+    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
+    Case("EnrollmentToken", {"secretTemplate": {"labels": {"a": "b"}}}, TEMPLATE_RULE),
+    Case("EnrollmentToken", SECRET | {"secretTemplate": {"labels": {"deplite.io/minted-for": "b"}}}, OWN_LABELS),
+    Case("EnrollmentToken", SECRET | {"secretTemplate": {"annotations": {"deplite.io/a": "b"}}}, OWN_ANNOTATIONS),
+    Case("EnrollmentToken", SECRET | {"secretTemplate": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
     Case("DeployJob", JOB, None, {"cancel": {"by": "olga"}}),
     Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"by": "mika"}}),
     Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"reason": "superseded"}}),

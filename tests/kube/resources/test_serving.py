@@ -24,7 +24,7 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "Organization": (
         {"displayName": "Acme"},
         {"conditions": [READY]},
-        {"Display Name": "Acme", "Ready": "False", "Reason": "Why"},
+        {"Display Name": "Acme", "Ready": "False", "Reason": "Why", "Message": "m"},
     ),
     "Agent": (
         {},
@@ -41,6 +41,7 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "State": "Connected",
             "Ready": "False",
             "Reason": "Why",
+            "Message": "m",
             "Host": "web-1",
             "Version": "1.2.3",
             "Id": "ag-x",
@@ -59,6 +60,7 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "Expires": LONG_AGO,
             "Ready": "False",
             "Reason": "Why",
+            "Message": "m",
         },
     ),
     "Trigger": (
@@ -79,6 +81,7 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "Next Run": LONG_AGO,
             "Ready": "False",
             "Reason": "Why",
+            "Message": "m",
             "Last Job": "Failed",
             "Id": "tr-x",
             "URL": "http://x",
@@ -100,6 +103,7 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "Prefix": "tk_abc",
             "Ready": "False",
             "Reason": "Why",
+            "Message": "m",
             "Expires": "2099-01-01T00:00:00Z",
             "Secret": "s",
             "Id": "tok-x",
@@ -120,8 +124,8 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     ),
     "SlackInstallation": (
         {"teamId": "T1", "teamName": "Acme", "secretName": "s"},
-        {"connected": True},
-        {"Team": "Acme", "Team Id": "T1", "Connected": True},
+        {"connected": True, "conditions": [READY]},
+        {"Team": "Acme", "Team Id": "T1", "Connected": True, "Ready": "False", "Reason": "Why", "Message": "m"},
     ),
     "StoredFile": (
         {"filename": "a.txt", "cleanupRule": "persistent"},

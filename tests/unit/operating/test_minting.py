@@ -6,6 +6,7 @@ from deplite.resources.credentials import mint
 from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.minting import OWNER_LABEL, OWNER_UID_LABEL, Order, Plan, SecretFacts, Step, plan
 from deplite_operator.policies.secrets import secret_holds
+from deplite_operator.policies.secrettemplate import Marks
 
 URL = "https://deplite.example"
 KNOWN, OTHER, CODE = mint("tk"), mint("tk"), mint("enr")
@@ -20,7 +21,7 @@ def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, *
     data = dict(more)
     data |= {"token": plain.encode()} if plain is not None else {}
     data |= {"url": url.encode()} if url is not None else {}
-    return SecretFacts(data=data, labels={} if owner is None else {OWNER_LABEL: owner})
+    return SecretFacts(data=data, marks=Marks(labels={} if owner is None else {OWNER_LABEL: owner}))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_plan(wanted: Order, found: SecretFacts | None, step: Step) -> None:
 )
 def test_no_code_comes_back(labels: dict[str, str], step: Step) -> None:
     wanted = Order(owner="enr-a", kind="enr", url=URL, known_sha256=None, rotate=False, owner_uid="u1")
-    found = SecretFacts(data={"token": CODE.plain.encode(), "url": URL.encode()}, labels=labels)
+    found = SecretFacts(data={"token": CODE.plain.encode(), "url": URL.encode()}, marks=Marks(labels=labels))
     assert plan(wanted, found).step is step
 
 
