@@ -68,7 +68,7 @@ def replacement_body(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the body that replaces data, labels and annotations (None: those stay) of a Secret that is as it was read."""
+    """Return the body that replaces data, labels and annotations (None: those stay) of a Secret that nobody changed."""
     metadata = dict(secret.original["metadata"])
     metadata |= {} if labels is None else {"labels": dict(labels)}
     metadata |= {} if annotations is None else {"annotations": dict(annotations)}
