@@ -12,6 +12,7 @@ from tests.chart.chart import CHART, NAMESPACE, RELEASE, Helm
 _CONDITION = re.compile(
     r"(?P<open>\{\{-?\s*)(?P<word>if|else if|with)\s(?P<condition>.*?)(?P<close>\s*-?\}\})", re.DOTALL
 )
+_COMMENT = re.compile(r"\{\{-? ?/\*.*?\*/ ?-?\}\}", re.DOTALL)
 _REFUSAL = re.compile(r"\s*\{\{-?\s*fail\b")
 _NOTED = "$.Values.global.branches"
 _DUMP = f"""kind: Branches
@@ -85,8 +86,23 @@ class Branches:
         return f"{one['open']}{one['word']} {variable}{sign}(index (list ({value}) ({note})) 0){one['close']}"
 
 
+def forced(folder: Path, template: str, word: str) -> Path:
+    """Return a copy of the chart in which each condition of one named template is `true`, or `false`."""
+    chart = folder / f"{template}-{word}"
+    shutil.copytree(CHART, chart)
+    for path in (chart / "templates").rglob("*.tpl"):
+        pieces = re.split(r"(?=\{\{-? define )", path.read_text())
+        path.write_text("".join(_forced(piece, word) if f'"{template}"' in piece[:80] else piece for piece in pieces))
+    return chart
+
+
+def _forced(piece: str, word: str) -> str:
+    return _CONDITION.sub(lambda one: f"{one['open']}{one['word']} {word}{one['close']}", piece)
+
+
 def _root(piece: str, *, named: bool) -> str | None:
     """Return how a template calls the root of the release; None: it is not given it."""
-    if named and re.search(r"\$root := index [.$] 0|\(index [.$] 0\)\.|list \(index [.$] 0\)", piece):
+    code = _COMMENT.sub("", piece)
+    if named and re.search(r"\$root := index [.$] 0|\(index [.$] 0\)\.|list \(index [.$] 0\)", code):
         return "(index $ 0)"
-    return "$" if not named or re.search(r"[ (][.$]*\.(Values|Release|Chart)\b", piece) else None
+    return "$" if not named or re.search(r"[ (][.$]*\.(Values|Release|Chart)\b", code) else None

@@ -45,6 +45,7 @@ def test_the_apiserver_accepts_its_settings(rendered: dict[str, list[Object]], t
     assert settings.public_url == {
         "production": "https://api.example.com",
         "gateway": "https://hooks.example.com",
+        "bare": "https://api.example.com",
     }.get(name, "http://deplite-apiserver.deplite-system.svc")
 
 

@@ -14,6 +14,26 @@ from tests.chart.chart import CHART, FILES, VALUES, Helm, HelmError, Object, our
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 S3 = ("--set", "s3.endpoint=https://s3.example.com,s3.existingSecret.name=our-s3")
+REFUSALS = [
+    ("apiserver.replicas=2", "Set redis.url .or valkey.enabled=true for a trial., or apiserver.replicas=1"),
+    ("valkey.enabled=true,redis.url=redis://r", "choose the bundled Valkey or your own Redis"),
+    ("redis.url=redis://r,redis.username=u", "Set redis.existingSecret.name"),
+    ("redis.url=redis://r,redis.ca.secretName=c", "must begin with rediss"),
+    ("seaweedfs.enabled=true", "choose the bundled SeaweedFS or your own S3"),
+    ("s3.endpoint=", "set s3.endpoint, s3.bucket and s3.existingSecret.name"),
+    ("s3.existingSecret.name=", "set s3.endpoint, s3.bucket and s3.existingSecret.name"),
+    ("slack.clientId=1.2.3", "set slack.existingSecret.name, too"),
+    ("slack.existingSecret.name=s", "set slack.clientId, too"),
+    ("ingress.enabled=true,hosts.app=a.example.com", "set hosts.app .people. and hosts.api"),
+    ("gateway.enabled=true,hosts.app=a.b,hosts.api=a.b", "set gateway.parentRefs"),
+    ("signIn.cluster.enabled=false", "Nobody could sign in"),
+    ("organizations[0].name=org-a,organizations[1].name=org-a", "org-a is there twice"),
+    ("organizations[0].name=team-a", "does not match pattern"),
+    ("redis.url=redis://user:secret@r", "does not match pattern"),
+    ("apiserver.replicas=0", "minimum"),
+    ("organizations[0].name=org-a,organizations[0].members[0].role=owner", "oneOf"),
+]
+"""What contradicts itself or leaves out what must be said, and the sentence that says so."""
 
 
 def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,28 +131,7 @@ async def test_unknown_keys_are_refused(helm: Helm, unknown: str) -> None:
         await helm.template(*S3, "--set", unknown)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ("apiserver.replicas=2", "Set redis.url .or valkey.enabled=true for a trial., or apiserver.replicas=1"),
-        ("valkey.enabled=true,redis.url=redis://r", "choose the bundled Valkey or your own Redis"),
-        ("redis.url=redis://r,redis.username=u", "Set redis.existingSecret.name"),
-        ("redis.url=redis://r,redis.ca.secretName=c", "must begin with rediss"),
-        ("seaweedfs.enabled=true", "choose the bundled SeaweedFS or your own S3"),
-        ("s3.endpoint=", "set s3.endpoint, s3.bucket and s3.existingSecret.name"),
-        ("s3.existingSecret.name=", "set s3.endpoint, s3.bucket and s3.existingSecret.name"),
-        ("slack.clientId=1.2.3", "set slack.existingSecret.name, too"),
-        ("slack.existingSecret.name=s", "set slack.clientId, too"),
-        ("ingress.enabled=true,hosts.app=a.example.com", "set hosts.app .people. and hosts.api"),
-        ("gateway.enabled=true,hosts.app=a.b,hosts.api=a.b", "set gateway.parentRefs"),
-        ("signIn.cluster.enabled=false", "Nobody could sign in"),
-        ("organizations[0].name=org-a,organizations[1].name=org-a", "org-a is there twice"),
-        ("organizations[0].name=team-a", "does not match pattern"),
-        ("redis.url=redis://user:secret@r", "does not match pattern"),
-        ("apiserver.replicas=0", "minimum"),
-        ("organizations[0].name=org-a,organizations[0].members[0].role=owner", "oneOf"),
-    ],
-)
+@pytest.mark.parametrize(("wrong", "message"), REFUSALS)
 async def test_what_cannot_be_meant_is_refused(helm: Helm, wrong: str, message: str) -> None:
     with pytest.raises(HelmError, match=message):
         await helm.template(*S3, "--set", wrong)
