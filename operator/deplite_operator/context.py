@@ -16,10 +16,10 @@ class Context:
     """The operator's surroundings."""
 
     kube: KubeClient
+    """Fenced: each write is refused, or given up, once the Lease is not held."""
     world: World
     settings: Settings
     lease: Lease
-    """Nothing is written unless it is held."""
     stopping: Stopping
     now: Callable[[], datetime]
     """The present moment, UTC."""

@@ -95,7 +95,7 @@ def _context(kube: KubeClient, settings: Settings) -> Context:
         retry=times.retry,
     )
     return Context(
-        kube=kube,
+        kube=kube.fenced(lambda: lease.left),
         world=World(kube),
         settings=settings,
         lease=lease,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from deplite.errors import DepliteError
 from deplite.kube.errors import ConflictError, NotFoundError
 from deplite.resources import ApiToken, EnrollmentToken, Resource
 from deplite_operator.context import Context
@@ -13,16 +12,12 @@ from deplite_operator.world import Item
 TRIES = 5
 
 
-class NotLeadingError(DepliteError):
-    """The Lease is not ours at the moment of writing: another operator may be acting."""
-
-
 async def reconcile(context: Context, item: Item) -> None:
     """Look at one object.
 
     Raises:
         KubeError: it changed again and again, or the API server did not do what was asked.
-        NotLeadingError: see there.
+        NotHeldError: the Lease is not ours at the moment of writing: another operator may be acting.
     """
     for number in range(TRIES):
         try:
@@ -45,14 +40,10 @@ async def _once(context: Context, item: Item) -> None:
         resource = await _reread(context, item)
     if resource is None or resource.metadata.deletion_timestamp is not None:
         return
-    if not context.lease.held:
-        raise NotLeadingError("The Lease is not held, so nothing is written.")
     verdict = await HANDLERS[kind](context, resource)
     patch = status_patch(resource, verdict, context.now())
     if not patch:
         return
-    if not context.lease.held:
-        raise NotLeadingError("The Lease was lost, so nothing is written.")
     version = resource.metadata.resource_version
     context.world.note(await context.kube.patch_status(kind, *key, patch, version=version))
 

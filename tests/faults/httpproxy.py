@@ -12,6 +12,8 @@ import aiohttp
 import yarl
 from aiohttp import web
 
+_LONGEST_EVENT = 1 << 21
+"""Bytes: etcd takes objects up to 1.5 MiB."""
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te", "trailer"}
 
 
@@ -83,12 +85,20 @@ class Exchange:
             if (length := answer.headers.get("Content-Length")) is not None:
                 response.content_length = int(length)
             await response.prepare(self.request)
-            muted = self.proxy.open_watch(self) if self.watches else None
-            async for chunk in answer.content.iter_any():
-                if muted is not None and muted.is_set():
-                    await asyncio.Event().wait()
-                await response.write(chunk)
+            if self.watches:
+                await self._pass_news(answer.content, response)
+            else:
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
             return response
+
+    async def _pass_news(self, news: aiohttp.StreamReader, response: web.StreamResponse) -> None:
+        muted = self.proxy.open_watch(self)
+        async for line in news:
+            if muted.is_set():
+                await asyncio.Event().wait()
+            if not self.proxy.unheard(line):
+                await response.write(line)
 
     def _sent(self) -> Any:
         url = yarl.URL(self.proxy.target + self.request.raw_path.partition("?")[0], encoded=True)
@@ -118,6 +128,8 @@ class HttpProxy:
         """
         self.target = target
         self.fault: Fault | None = None
+        self.unheard: Callable[[bytes], bool] = lambda _: False
+        """Which events of watches, as lines of JSON, get lost on the way."""
         self.asked: Counter[str] = Counter()
         """How many requests of each method came; watches count as WATCH."""
         self.port = 0
@@ -136,6 +148,7 @@ class HttpProxy:
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True),
             auto_decompress=False,
+            read_bufsize=_LONGEST_EVENT,
             timeout=aiohttp.ClientTimeout(total=None),
             skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         )
@@ -167,6 +180,10 @@ class HttpProxy:
         for connection in list(self._runner.server.connections):
             if connection.transport is not None:
                 connection.transport.abort()
+
+    def heal(self) -> None:
+        """End every fault; watches that were muted stay so."""
+        self.fault, self.unheard = None, lambda _: False
 
     def open_watch(self, exchange: Exchange) -> asyncio.Event:
         """Note a watch that begins; set: it says nothing more."""

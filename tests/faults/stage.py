@@ -76,9 +76,8 @@ class Stage(Site):
 
     def heal(self) -> None:
         """End every fault."""
-        self.s3.fault = None
-        for proxy in self.kube_of.values():
-            proxy.fault = None
+        for proxy in (self.s3, *self.kube_of.values()):
+            proxy.heal()
 
     def log(self, part: str) -> str:
         """Return what a part has logged."""

@@ -1,11 +1,18 @@
-"""The real operator as a process, with its own ServiceAccount and exactly the rights that it is granted."""
+"""The real operator as a process, with its own ServiceAccount and exactly the rights that it is granted.
+
+Its way to the Kubernetes API leads through a proxy of ours, where what it asks is counted and faults happen.
+"""
 
 import asyncio
+import json
 import os
 import re
+import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +20,15 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.accounts import Account
+from deplite.kube.errors import NotFoundError
+from deplite.local.accounts import Account, kubeconfig
+from deplite.local.controlplane import ControlPlane
 from deplite.local.ports import choose
 from deplite.local.probe import ask_port
+from tests.faults.httpproxy import HttpProxy
 from tests.organizations import SYSTEM_NAMESPACE
 
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/deplite-operator"
 PUBLIC_URL = "https://deplite.example"
 LEASE_SECONDS = "10/8/0.5"
 """Enough for a machine that is busy elsewhere: an operator that cannot renew its lease in time ends."""
@@ -27,21 +38,34 @@ LEASE_SECONDS = "10/8/0.5"
 class Operator:
     """One operator process."""
 
-    kubeconfig: Path
+    account: Account
+    plane: ControlPlane
     folder: Path
     name: str = "operator"
     resync_seconds: float = 2
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    proxy: HttpProxy = field(init=False)
+
+    def __post_init__(self) -> None:
+        authority = ssl.create_default_context(cafile=str(self.plane.credentials.authority))
+        self.proxy = HttpProxy(self.plane.url, authority)
 
     @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        if self.proxy.port == 0:
+            await self.proxy.start()
+        aim = self.folder / f"{self.name}.kubeconfig"
+        aim.write_text(json.dumps(kubeconfig({"server": self.proxy.url}, self.name, self.account.token_file)))
+        self._launch(aim)
+
+    def _launch(self, aim: Path) -> None:
         self.port = choose([self.name], {})[self.name]
         environment = os.environ | {
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(aim),
             "DEPLITE_SYSTEM_NAMESPACE": SYSTEM_NAMESPACE,
             "DEPLITE_PUBLIC_URL": PUBLIC_URL,
             "DEPLITE_PROBE_LISTEN": f"127.0.0.1:{self.port}",
@@ -62,6 +86,13 @@ class Operator:
         self.process.kill()
         self.process.wait()
 
+    async def start_again(self, kube: KubeClient) -> None:
+        """Start what was killed; nobody has to wait until its Lease has ended."""
+        with suppress(NotFoundError):
+            await kube.connection.request("DELETE", LEASE)
+        await self.start()
+        await self.wait_ready()
+
     async def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
@@ -72,16 +103,32 @@ class Operator:
         return await asyncio.to_thread(self.process.wait, 60)
 
 
-@pytest.fixture(scope="session")
-def operator_kubeconfig(accounts: dict[str, Account]) -> Path:
-    return accounts["operator"].kubeconfig
+MakeOperator = Callable[[str], Operator]
+Start = Callable[..., Awaitable[Operator]]
+
+
+@pytest_asyncio.fixture(scope="session")
+async def make_operator(
+    accounts: dict[str, Account], control_plane: ControlPlane, session_folder: Path
+) -> AsyncIterator[MakeOperator]:
+    """Makes operators by name, all of one account; none is started yet."""
+    made: list[Operator] = []
+
+    def make(name: str) -> Operator:
+        made.append(Operator(accounts["operator"], control_plane, session_folder, name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.proxy.port:
+            await one.proxy.stop()
 
 
 @pytest_asyncio.fixture(scope="package")
-async def operator(operator_kubeconfig: Path, session_folder: Path) -> AsyncIterator[Operator]:
+async def running(make_operator: MakeOperator) -> AsyncIterator[Operator]:
     """A running operator; at the end its log must tell of no bug and hold no credential."""
-    operator = Operator(operator_kubeconfig, session_folder)
-    operator.start()
+    operator = make_operator("operator")
+    await operator.start()
     await operator.wait_ready()
     yield operator
     if operator.process is not None and operator.process.poll() is None:
@@ -89,6 +136,34 @@ async def operator(operator_kubeconfig: Path, session_folder: Path) -> AsyncIter
     text = operator.log.read_text()
     assert "Traceback" not in text
     assert re.search(r"(tk|enr)_[0-9A-Za-z]{30}", text) is None
+
+
+@pytest.fixture
+def operator(running: Operator) -> Iterator[Operator]:
+    """The running operator, without any fault before and after."""
+    yield running
+    running.proxy.heal()
+
+
+@pytest_asyncio.fixture
+async def start(running: Operator, make_operator: MakeOperator, kube: KubeClient) -> AsyncIterator[Start]:
+    """Starts more operators; the shared one is stopped meanwhile."""
+    await running.stop()
+    others: list[Operator] = []
+
+    async def started(name: str, resync_seconds: float = 2) -> Operator:
+        other = make_operator(name)
+        other.resync_seconds = resync_seconds
+        await other.start()
+        others.append(other)
+        return other
+
+    yield started
+    for other in others:  # those that wait first, and nobody leaves a lease that has to be waited for
+        if other.process is not None and other.process.poll() is None:
+            other.process.send_signal(signal.SIGCONT)
+            await other.stop()
+    await running.start_again(kube)
 
 
 @pytest.fixture

@@ -1,42 +1,13 @@
 """Two operators: one acts; when it dies, loses its Lease or is told to stop, the other goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-
-import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.local.probe import ask_port
 from deplite.resources import Agent
 from deplite.resources.resource import Meta
-from tests.kube.operating.conftest import Operator, Patient
+from tests.kube.operating.conftest import LEASE, Patient, Start
 from tests.organizations import SYSTEM_NAMESPACE
-
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/deplite-operator"
-
-Start = Callable[[str], Operator]
-
-
-@pytest_asyncio.fixture
-async def start(operator: Operator, operator_kubeconfig: Path, session_folder: Path) -> AsyncIterator[Start]:
-    """Starts more operators; the shared one is stopped meanwhile."""
-    await operator.stop()
-    others: list[Operator] = []
-
-    def started(name: str) -> Operator:
-        other = Operator(operator_kubeconfig, session_folder, name)
-        other.start()
-        others.append(other)
-        return other
-
-    yield started
-    for other in others:  # those that wait first, and nobody leaves a lease that has to be waited for
-        if other.process is not None and other.process.poll() is None:
-            await other.stop()
-    operator.start()
-    await operator.wait_ready()
-
 
 async def works(kube: KubeClient, organization: str, patient: Patient, name: str) -> None:
     await kube.create(Agent(metadata=Meta(namespace=organization, name=name)))
@@ -46,9 +17,9 @@ async def works(kube: KubeClient, organization: str, patient: Patient, name: str
 async def test_second_waits_alive_and_takes_over_from_the_dead(
     kube: KubeClient, organization: str, patient: Patient, start: Start
 ) -> None:
-    first = start("first")
+    first = await start("first")
     await first.wait_ready()
-    second = start("second")
+    second = await start("second")
     await works(kube, organization, patient, "a")
     await second.wait_ready("/livez")
     await second.wait_ready("/standbyz")
@@ -60,9 +31,9 @@ async def test_second_waits_alive_and_takes_over_from_the_dead(
 
 
 async def test_who_cannot_ask_for_the_lease_would_not_take_over(kube: KubeClient, start: Start) -> None:
-    leader = start("holder")
+    leader = await start("holder")
     await leader.wait_ready()
-    waiting = start("shut-out")
+    waiting = await start("shut-out")
     await waiting.wait_ready("/standbyz")
     binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/rolebindings/deplite-operator"
     held = await kube.connection.request("GET", binding)
@@ -79,7 +50,7 @@ async def test_who_cannot_ask_for_the_lease_would_not_take_over(kube: KubeClient
 
 
 async def test_losing_the_lease_ends_the_process(kube: KubeClient, start: Start) -> None:
-    operator = start("loser")
+    operator = await start("loser")
     await operator.wait_ready()
     body = {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 1}}
     await kube.connection.request("PATCH", LEASE, body=body, content_type="application/merge-patch+json")
@@ -87,7 +58,7 @@ async def test_losing_the_lease_ends_the_process(kube: KubeClient, start: Start)
 
 
 async def test_told_to_stop_it_gives_the_lease_up(kube: KubeClient, start: Start) -> None:
-    operator = start("polite")
+    operator = await start("polite")
     await operator.wait_ready()
     assert await operator.stop() == 0
     lease = await kube.connection.request("GET", LEASE)
@@ -95,8 +66,8 @@ async def test_told_to_stop_it_gives_the_lease_up(kube: KubeClient, start: Start
 
 
 async def test_while_waiting_it_can_be_stopped(start: Start) -> None:
-    leader = start("leader")
+    leader = await start("leader")
     await leader.wait_ready()
-    waiting = start("waiting")
+    waiting = await start("waiting")
     await waiting.wait_ready("/livez")
     assert await waiting.stop() == 0
