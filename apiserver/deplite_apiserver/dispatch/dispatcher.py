@@ -109,7 +109,7 @@ class Dispatcher:
         return stream is not None and stream.send(sync_workflows())
 
     def dismiss(self, agent: AgentKey) -> None:
-        """Tell an agent that it was revoked, and close its stream; one that was deleted has no key to be told with."""
+        """Tell an agent that it was revoked, and close its stream."""
         stream = self._streams.of(agent)
         if stream is None:
             return
@@ -152,13 +152,25 @@ class Dispatcher:
                 self._stop(old, Reason.CANCELLED)
 
     def _agent_changed(self, change: Change[Agent]) -> None:
-        if change.new is None or change.new.spec.revoked:
+        if change.new is None:
+            self._stops.forget(change.key)
+            if change.old is not None:
+                self._abandon(change.old)
+        elif change.new.spec.revoked:
             self._stops.forget(change.key)
             self.dismiss(change.key)
         elif change.old is not None and change.old.status.public_key != change.new.status.public_key:
             stream = self._streams.of(change.key)
             if stream is not None:  # of the old key, for nobody's signature by the new one could hold before
                 stream.close()
+
+    def _abandon(self, agent: Agent) -> None:
+        """Have one that was deleted stop its jobs; its key it keeps, for the Agent may come back from a backup."""
+        for job in self._jobs.by("agent", agent.key):
+            if isinstance(job, LiveJob):
+                self._stop(job, Reason.AGENT_REVOKED, agent=agent)
+        if (stream := self._streams.of(agent.key)) is not None:
+            stream.close()
 
     def _handle(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
         if job.queued and job.cancel is not None:
@@ -185,10 +197,10 @@ class Dispatcher:
             self._sent.note(job)
             log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
 
-    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None) -> bool:
+    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None, agent: Agent | None = None) -> bool:
         """Tell the agent to stop a job; says whether it is connected here."""
         stream = self._streams.of((job.namespace, job.agent))
-        agent = self._agents.get(job.namespace, job.agent)
+        agent = agent or self._agents.get(job.namespace, job.agent)
         key = self._key(agent) if agent is not None else None
         if stream is None or key is None:
             return False

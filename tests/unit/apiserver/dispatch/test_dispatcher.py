@@ -223,16 +223,17 @@ async def test_a_queued_job_that_is_cancelled_ends_though_its_agent_is_away(scen
     assert (end["phase"], end["reason"]) == ("Failed", "cancelled")
 
 
-async def test_a_revoked_agent_is_told_and_a_deleted_one_loses_its_stream(scene: Scene) -> None:
+async def test_a_revoked_agent_is_told_and_a_deleted_one_stops_its_jobs(scene: Scene) -> None:
     stream = scene.connects()
     scene.note(scene.agents, agent(spec={"revoked": True}).wire())
     assert stream.closed
     assert await drained(stream) == ["revoke"]
     scene.note(scene.agents, agent().wire())
+    scene.job(**RUNNING)
     other = scene.connects()
     scene.agents.forget(*WEB)
     assert other.closed
-    assert await drained(other) == []
+    assert await drained(other) == ["cancel agent_revoked"]
 
 
 async def test_an_agent_that_enrolled_again_loses_the_stream_of_its_old_key_and_no_other(scene: Scene) -> None:
