@@ -1,5 +1,6 @@
 """EnrollmentToken: a code that lets a machine enrol."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -7,6 +8,9 @@ from pydantic import Field
 from deplite.resources.limits import ObjectName
 from deplite.resources.resource import Record, Resource, Spec, Status, Time
 from deplite.resources.secrettemplate import SecretTemplate
+
+DEFAULT_LIFE = timedelta(hours=1)
+"""From the creation, where nobody named an end."""
 
 
 class EnrollmentTokenSpec(Spec):
@@ -34,13 +38,13 @@ class Use(Record):
 
 
 class EnrollmentTokenStatus(Status):
-    """Writer: whoever minted (hash, prefix); apiserver (usedBy); operator (conditions, observedGeneration)."""
+    """Writer: whoever minted (hash, prefix, expiresAt); apiserver (usedBy); operator (conditions, observedGeneration)."""
 
     hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the code."""
     prefix: str | None = Field(default=None, max_length=16)
     expires_at: Time | None = None
-    """When the code dies; written with the hash."""
+    """When the code dies: a bound where the API minted it; else the operator shows here what the spec says."""
     used_by: tuple[Use, ...] = Field(default=(), max_length=1000)
 
 
@@ -52,3 +56,17 @@ class EnrollmentToken(Resource):
 
     spec: EnrollmentTokenSpec = Field(default_factory=EnrollmentTokenSpec)
     status: EnrollmentTokenStatus = Field(default_factory=EnrollmentTokenStatus)
+
+    @property
+    def dies_at(self) -> datetime:
+        """When the code stops working.
+
+        Raises:
+            ValueError: it was never stored, and nobody named an end.
+        """
+        minted = self.status.expires_at if self.spec.minted_by == "api" else None
+        if ends := [end for end in (minted, self.spec.expires_at) if end is not None]:
+            return min(ends)
+        if self.metadata.creation_timestamp is None:
+            raise ValueError("An EnrollmentToken that was never stored has no end.")
+        return self.metadata.creation_timestamp + DEFAULT_LIFE

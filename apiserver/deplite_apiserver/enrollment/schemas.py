@@ -70,6 +70,6 @@ def code_fields(code: EnrollmentToken) -> dict[str, object]:
         "prefix": code.status.prefix,
         "uses": code.spec.uses,
         "used": len(code.status.used_by),
-        "expires_at": code.status.expires_at or code.spec.expires_at,
+        "expires_at": code.dies_at,
         "created_at": code.metadata.creation_timestamp,
     }

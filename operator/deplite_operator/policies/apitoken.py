@@ -43,7 +43,7 @@ def judge_api_token(token: ApiToken, missing: Sequence[str], deposit: Deposit | 
     fields: dict[str, Any] = {"id": object_id("tok", token.namespace, token.name)}
     if deposit is not None and deposit.credential is not None:
         fields |= _minted_fields(token, deposit.credential.sha256, deposit.credential.prefix)
-    minted = bool(token.status.hashes) or "hashes" in fields
+    minted = bool(token.status.hashes) if deposit is None else deposit.credential is not None
     secret = () if deposit is None else (deposit.finding,)
     lacking = None if minted else not_minted("token", token.spec, *secret)
     return Verdict(findings=(_ready(token, missing, lacking, now), *secret), fields=fields)

@@ -1,6 +1,6 @@
 """What is true of an EnrollmentToken: minted or not, its uses, its time."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from deplite.resources import EnrollmentToken
@@ -12,14 +12,11 @@ from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.minting import Order, not_minted
 from deplite_operator.verdict import Verdict
 
-DEFAULT_LIFE = timedelta(hours=1)
-"""From the creation, where the spec names no end."""
-
 
 def order_of(token: EnrollmentToken, url: str, now: datetime) -> Order | None:
     """Return what the code wants of its Secret; None where it has none, or is past minting."""
     spec = token.spec
-    if spec.secret_name is None or spec.minted_by != "operator" or _spent(token) or expires_at(token) <= now:
+    if spec.secret_name is None or spec.minted_by != "operator" or _spent(token) or token.dies_at <= now:
         return None
     return Order(
         owner=object_id("enr", token.namespace, token.name),
@@ -43,32 +40,19 @@ def judge_enrollment_token(
         deposit: what came of the look at its Secret; None where none was due.
         now: the present moment, UTC.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {} if token.spec.minted_by == "api" else {"expiresAt": utc(token.dies_at)}
     if deposit is not None and deposit.credential is not None:
-        fields = {"hash": deposit.credential.sha256, "prefix": deposit.credential.prefix}
-        fields["expiresAt"] = utc(expires_at(token))
-    minted = token.status.hash is not None or "hash" in fields
+        fields |= {"hash": deposit.credential.sha256, "prefix": deposit.credential.prefix}
+    minted = token.status.hash is not None if deposit is None else deposit.credential is not None
     secret = () if deposit is None else (deposit.finding,)
     lacking = None if minted else not_minted("code", token.spec, *secret)
     return Verdict(findings=(_ready(token, lacking, agent_exists, now), *secret), fields=fields)
 
 
-def expires_at(token: EnrollmentToken) -> datetime:
-    """Return when the code dies: as whoever minted it said, else the spec, else an hour after its creation."""
-    if token.spec.minted_by == "api" and token.status.expires_at is not None:
-        return token.status.expires_at
-    if token.spec.expires_at is not None:
-        return token.spec.expires_at
-    created = token.metadata.creation_timestamp
-    if created is None:
-        raise ValueError("An EnrollmentToken that was never stored has no end.")
-    return created + DEFAULT_LIFE
-
-
 def _ready(token: EnrollmentToken, lacking: Finding | None, agent_exists: bool, now: datetime) -> Finding:
     if _spent(token):
         return ready(SPENT, f"All uses of the code are taken ({token.spec.uses}): it has done its work.")
-    if (end := expires_at(token)) <= now:
+    if (end := token.dies_at) <= now:
         return stalled(EXPIRED, f"The code ended at {utc(end)}; create another one.")
     if lacking is not None:
         return lacking

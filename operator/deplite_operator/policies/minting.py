@@ -111,7 +111,7 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
 
 
 def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Finding | None = None) -> Finding:
-    """Say why a token or a code has no hash yet.
+    """Say why a token or a code is not where its spec wants it.
 
     Args:
         noun: what it is called, e.g. `token`.
@@ -124,7 +124,7 @@ def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Find
     if spec.secret_name is None:
         return stalled(NOT_MINTED, f"Set spec.secretName to the Secret that the {noun} shall be minted into.")
     say = stalled if secret is not None and secret.reason == SECRET_CONFLICT else not_ready
-    return say(NOT_MINTED, f"The {noun} could not be minted; the condition SecretsReady says why.")
+    return say(NOT_MINTED, f"Secret {spec.secret_name} does not hold the {noun}; the condition SecretsReady says why.")
 
 
 def _credential(kind: CredentialKind, data: Mapping[str, bytes]) -> Credential | None:

@@ -130,7 +130,7 @@ def test_what_the_secret_holds_becomes_the_only_hash() -> None:
 def test_blocked_secret_leaves_the_hash_alone() -> None:
     verdict = judge_api_token(token(status=hashed()), (), Deposit(finding=secret_conflicts("s", "is odd")), NOW)
     assert "hashes" not in verdict.fields
-    assert [finding.reason for finding in verdict.findings] == ["Minted", "SecretConflict"]
+    assert [finding.reason for finding in verdict.findings] == ["NotMinted", "SecretConflict"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,20 @@ def test_blocked_secret_leaves_the_hash_alone() -> None:
 def test_enrollment_token(given: EnrollmentToken, agent_exists: bool, expected: tuple[str, str]) -> None:
     verdict = judge_enrollment_token(given, agent_exists=agent_exists, deposit=None, now=NOW)
     assert reason(verdict) == expected
-    assert verdict.fields == {}
+    assert verdict.fields == ({} if given.spec.minted_by == "api" else {"expiresAt": utc(given.dies_at)})
+
+
+def test_the_end_of_a_code_is_shown_as_its_spec_says_whatever_it_was_before() -> None:
+    ended = code(status={"hash": HASH, "expiresAt": "2100-01-01T00:00:00Z"}, expiresAt="2026-06-01T11:00:00Z")
+    verdict = judge_enrollment_token(ended, agent_exists=True, deposit=None, now=NOW)
+    assert verdict.fields == {"expiresAt": "2026-06-01T11:00:00Z"}
+
+
+def test_blocked_secret_leaves_the_hash_of_a_code_alone() -> None:
+    blocked = Deposit(finding=secret_conflicts("s", "is odd"))
+    verdict = judge_enrollment_token(code(status={"hash": HASH}), agent_exists=True, deposit=blocked, now=NOW)
+    assert "hash" not in verdict.fields
+    assert [finding.reason for finding in verdict.findings] == ["NotMinted", "SecretConflict"]
 
 
 def test_minted_code_ends_an_hour_after_its_creation() -> None:

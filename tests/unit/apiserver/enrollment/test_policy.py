@@ -7,7 +7,7 @@ import pytest
 
 from deplite.resources import EnrollmentToken
 from deplite.resources.resource import utc
-from deplite_apiserver.enrollment.policy import Refuse, Repeat, Spend, dies_at, judge
+from deplite_apiserver.enrollment.policy import Refuse, Repeat, Spend, judge
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 KEY, OTHER = "a" * 64, "b" * 64
@@ -42,18 +42,21 @@ def code(*used: dict[str, Any], made_ago: int = 60, **status: Any) -> Enrollment
         (code(made_ago=3599), Spend),
         (code(made_ago=3600), Refuse),
         (code(use(KEY, 1), made_ago=3601), Repeat),
-        (code(expiresAt=utc(NOW + timedelta(seconds=1))), Spend),
-        (code(expiresAt=utc(NOW)), Refuse),
-        (code(made_ago=86_400, expiresAt=utc(NOW + timedelta(days=1))), Spend),
+        (code(spec_mintedBy="api", expiresAt=utc(NOW + timedelta(seconds=1))), Spend),
+        (code(spec_mintedBy="api", expiresAt=utc(NOW)), Refuse),
+        (code(spec_mintedBy="api", made_ago=86_400, expiresAt=utc(NOW + timedelta(days=1))), Spend),
         (code(spec_expiresAt=utc(NOW)), Refuse),
+        (code(expiresAt=utc(NOW + timedelta(days=1)), spec_expiresAt=utc(NOW)), Refuse),
     ],
 )
 def test_a_code_is_judged(found: EnrollmentToken, verdict: type) -> None:
     assert type(judge(found, KEY, NOW)) is verdict
 
 
-def test_what_was_minted_decides_when_a_code_dies() -> None:
+def test_when_a_code_dies() -> None:
     later, soon = NOW + timedelta(hours=2), NOW + timedelta(minutes=1)
-    assert dies_at(code(expiresAt=utc(soon), spec_expiresAt=utc(later))) == soon
-    assert dies_at(code(spec_expiresAt=utc(later))) == later
-    assert dies_at(code(made_ago=0)) == NOW + timedelta(hours=1)
+    for one, other in ((soon, later), (later, soon)):  # of a code of the API neither may be outlived
+        assert code(spec_mintedBy="api", expiresAt=utc(one), spec_expiresAt=utc(other)).dies_at == soon
+        assert code(expiresAt=utc(one), spec_expiresAt=utc(other)).dies_at == other  # what the spec says, at once
+    assert code(spec_expiresAt=utc(later)).dies_at == later
+    assert code(made_ago=0).dies_at == NOW + timedelta(hours=1)
