@@ -35,6 +35,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("deplite")
 
 
+@pytest.fixture
+def seed() -> int:
+    """What chance depends on; printed, so that a failure can be repeated with DEPLITE_SEED."""
+    chosen = int(os.environ.get("DEPLITE_SEED") or secrets.randbelow(2**31))
+    print(f"DEPLITE_SEED={chosen}")
+    return chosen
+
+
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
     """An empty folder, removed at the end: pytest would keep those of three sessions, hundreds of megabytes each."""

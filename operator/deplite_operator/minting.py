@@ -5,6 +5,7 @@ The plain text lives in the Secret only; it is never logged, and the records tha
 
 import logging
 
+from deplite.failpoints import failpoint
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from deplite.kube.secret import Secret
@@ -50,6 +51,7 @@ async def _settle(kube: KubeClient, namespace: str, name: str, order: Order) -> 
         credential = decided.credential or mint(order.kind)
         try:
             if decided.step is not Step.KEEP:
+                failpoint("operator.secret.decided")
                 await _write(kube, namespace, name, secret, order, credential)
                 log.info("%s: Secret %s/%s", decided.step.value, namespace, name, extra={"action": "secret_written"})
             return Deposit(finding=secret_holds(name), credential=credential)

@@ -1,8 +1,6 @@
 """One installation for all fault tests; agents, callers and ledgers of its own for each."""
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -104,11 +102,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if WENT_OFF:
         times = ", ".join(f"{name} {count}" for name, count in sorted(WENT_OFF.items()))
         terminalreporter.write_line(f"{len(WENT_OFF)} failpoints went off: {times}")
-
-
-@pytest.fixture
-def seed() -> int:
-    """What chance depends on; printed, so that a failure can be repeated with DEPLITE_SEED."""
-    chosen = int(os.environ.get("DEPLITE_SEED") or secrets.randbelow(2**31))
-    print(f"DEPLITE_SEED={chosen}")
-    return chosen

@@ -56,8 +56,10 @@ class Stage(Site):
         configs = {part: await kubeconfig_through(cluster, layout, part, proxy.url) for part, proxy in kube_of.items()}
         # Its patience with what ends again and again is the subject of other tests.
         supervisor = Supervisor(lambda _: None, lambda: None, sleep=lambda seconds: asyncio.sleep(min(seconds, 0.2)))
+        operator = parts.operator(layout, ports["operator"], ports["apiserver"], configs["operator"])
         programs = (
-            parts.operator(layout, ports["operator"], ports["apiserver"], configs["operator"]),
+            # Its watches are the subject here: no resync shall make up for them.
+            replace(operator, env={**operator.env, "DEPLITE_RESYNC_SECONDS": "3600"}),
             parts.apiserver(layout, ports["apiserver"], configs["apiserver"], issuer.issuers_file, storage),
         )
         await asyncio.gather(*(supervisor.start(armed(program, failpoints)) for program in programs))

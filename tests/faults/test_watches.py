@@ -4,12 +4,22 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 import httpx
 from aiohttp import web
 
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, ApiToken, DeployJob, Trigger
+from deplite.resources import (
+    Agent,
+    ApiToken,
+    DeployJob,
+    EnrollmentToken,
+    Organization,
+    Resource,
+    SlackInstallation,
+    Trigger,
+)
 from deplite.resources.credentials import describe
 from deplite.resources.identifiers import object_id
 from tests.faults.caller import Caller
@@ -60,6 +70,27 @@ async def _acted_on(kube: KubeClient, stage: Stage, name: str) -> bool:
     return bool(found.status.url) and any(one["name"] == name for one in shown)
 
 
+async def _change_each_kind(kube: KubeClient, stage: Stage) -> None:
+    """Declare one object more of each kind that the operator judges, and change the Organization."""
+    specs: dict[type[Resource], dict[str, Any]] = {
+        Agent: {},
+        ApiToken: {"grants": [{"type": "agent", "agents": ["unheard"]}]},
+        EnrollmentToken: {"label": "unheard"},
+        SlackInstallation: {"teamId": "T0UNHEARD", "secretName": "unheard"},
+    }
+    for kind, spec in specs.items():
+        metadata = {"name": "unheard", "namespace": stage.organization}
+        await kube.create(kind.model_validate({"metadata": metadata, "spec": spec}))
+    await kube.patch(Organization, stage.organization, "organization", {"spec": {"displayName": "Unheard"}})
+
+
+async def _judged(kube: KubeClient, stage: Stage) -> bool:
+    """Whether the operator has said something of every object as it is now."""
+    kinds = (Organization, Agent, Trigger, ApiToken, EnrollmentToken, SlackInstallation)
+    found = [one for kind in kinds for one in await kube.list(kind, stage.organization)]
+    return all(one.status.observed_generation == one.metadata.generation for one in found)
+
+
 async def _same_sets(kube: KubeClient, stage: Stage) -> bool:
     declared = {object_id("tr", *one.key) for one in await kube.list(Trigger, stage.organization)}
     return declared == {one["id"] for one in await stage.ask("GET", "/triggers?limit=200")}
@@ -87,7 +118,8 @@ class Breaks:
         return None
 
 
-_KINDS = ("deployjobs", "triggers", "apitokens", "agents")
+_OPERATED = ("organizations", "agents", "triggers", "apitokens", "enrollmenttokens", "slackinstallations")
+_KINDS = (*_OPERATED, "deployjobs", "storedfiles")
 _GONE = (_in_stream(410, "Expired"), Answer(status=410, body=_status(410, "Expired"), headers=_JSON))
 _ERRORS = (_in_stream(500, "InternalError"), _in_stream(429, "TooManyRequests"))
 
@@ -100,7 +132,7 @@ async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet,
     before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
     agent = await _agent_name(kube, stage)
     # kopf ends by design at any error of a watch but 410, and the operator with it: one of them, one start.
-    breaks = {"apiserver": Breaks(_KINDS, _GONE + _ERRORS), "operator": Breaks(_KINDS[1:], _GONE[:1])}
+    breaks = {"apiserver": Breaks(_KINDS, _GONE + _ERRORS), "operator": Breaks(_OPERATED, _GONE[:1])}
     breaks["operator"].left.append(("triggers", _ERRORS[0]))
     for part, proxy in stage.kube_of.items():
         proxy.fault = breaks[part]
@@ -134,8 +166,11 @@ async def test_f26_a_silent_watch_is_given_up(stage: Stage, kube: KubeClient, cr
     for proxy in stage.kube_of.values():
         proxy.mute_watches()
     await caller.run_many(5)
-    await _declare(kube, stage, "unheard", await _agent_name(kube, stage))
+    agent = await _agent_name(kube, stage)
+    await _change_each_kind(kube, stage)
+    await _declare(kube, stage, "unheard", agent)
     print("acted on after", await _until(lambda: _acted_on(kube, stage, "unheard"), _SILENCE + 60))
+    print("all judged after", await _until(lambda: _judged(kube, stage), _SILENCE + 60))
     ledger.open("end")
     assert await caller.settle(ledger) == Counters()
     assert before == {part: stage.restarts(part) for part in ("apiserver", "operator")}

@@ -55,9 +55,15 @@ class Operator:
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
 
+    @property
+    def failpoints(self) -> Path:
+        """Where its failpoints are armed."""
+        return self.folder / f"{self.name}-failpoints"
+
     async def start(self) -> None:
         if self.proxy.port == 0:
             await self.proxy.start()
+            self.failpoints.mkdir()
         aim = self.folder / f"{self.name}.kubeconfig"
         aim.write_text(json.dumps(kubeconfig({"server": self.proxy.url}, self.name, self.account.token_file)))
         self._launch(aim)
@@ -70,6 +76,7 @@ class Operator:
             "DEPLITE_PUBLIC_URL": PUBLIC_URL,
             "DEPLITE_PROBE_LISTEN": f"127.0.0.1:{self.port}",
             "DEPLITE_LEASE_SECONDS": LEASE_SECONDS,
+            "DEPLITE_FAILPOINTS": str(self.failpoints),
             "DEPLITE_RESYNC_SECONDS": str(self.resync_seconds),
         }
         with self.log.open("ab") as log:
@@ -86,12 +93,13 @@ class Operator:
         self.process.kill()
         self.process.wait()
 
-    async def start_again(self, kube: KubeClient) -> None:
+    async def start_again(self, kube: KubeClient, *, wait: bool = True) -> None:
         """Start what was killed; nobody has to wait until its Lease has ended."""
         with suppress(NotFoundError):
             await kube.connection.request("DELETE", LEASE)
         await self.start()
-        await self.wait_ready()
+        if wait:
+            await self.wait_ready()
 
     async def stop(self) -> int:
         assert self.process is not None

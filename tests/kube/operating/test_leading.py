@@ -1,13 +1,21 @@
-"""Two operators: one acts; when it dies, loses its Lease or is told to stop, the other goes on."""
+"""Two operators: one acts; when it dies, loses its Lease, is told to stop or is paused, the other goes on (F27)."""
 
 import asyncio
+import itertools
+import signal
+
+import pytest
 
 from deplite.kube.client import KubeClient
+from deplite.kube.errors import NotFoundError
 from deplite.local.probe import ask_port
-from deplite.resources import Agent
+from deplite.resources import Agent, ApiToken, Trigger
 from deplite.resources.resource import Meta
-from tests.kube.operating.conftest import LEASE, Patient, Start
+from tests.faults.httpproxy import Exchange
+from tests.kube.operating.conftest import LEASE, Operator, Patient, Start
+from tests.kube.operating.declared import Declared
 from tests.organizations import SYSTEM_NAMESPACE
+
 
 async def works(kube: KubeClient, organization: str, patient: Patient, name: str) -> None:
     await kube.create(Agent(metadata=Meta(namespace=organization, name=name)))
@@ -71,3 +79,83 @@ async def test_while_waiting_it_can_be_stopped(start: Start) -> None:
     waiting = await start("waiting")
     await waiting.wait_ready("/livez")
     assert await waiting.stop() == 0
+
+
+def noting(operator: Operator, writers: list[str]) -> None:
+    """Write down the operator's name at each of its writes."""
+
+    async def note(exchange: Exchange) -> None:
+        if exchange.writes:
+            writers.append(operator.name)
+
+    operator.proxy.fault = note
+
+
+async def test_f27_a_forced_rolling_update_never_has_two_that_act(
+    kube: KubeClient, organization: str, start: Start
+) -> None:
+    """The new one runs before the old one ends, whatever the chart says (it says `Recreate`)."""
+    writers: list[str] = []
+    present = await start("rolled-0")
+    noting(present, writers)
+    await present.wait_ready()
+    one = Declared(kube=kube, namespace=organization)
+    await one.apply_all()
+    wanted = await one.ready()
+
+    async def never_at_rest() -> None:
+        for number in itertools.count():
+            await kube.patch(Trigger, organization, "deploy", {"spec": {"suspended": number % 2 == 0}})
+            await asyncio.sleep(0.05)
+
+    changing = asyncio.create_task(never_at_rest())
+    for number in range(1, 4):
+        coming = await start(f"rolled-{number}")
+        noting(coming, writers)
+        await coming.wait_ready("/livez")
+        seen = len(writers)
+        async with asyncio.timeout(60):  # the one that leads goes on beside it
+            while len(writers) < seen + 3:
+                await asyncio.sleep(0.05)
+        assert present.process is not None
+        present.process.terminate()
+        await coming.wait_ready()
+        async with asyncio.timeout(60):
+            while coming.name not in writers:
+                await asyncio.sleep(0.05)
+        assert await present.wait() == 0
+        present = coming
+    changing.cancel()
+    await asyncio.gather(changing, return_exceptions=True)
+    await kube.patch(Trigger, organization, "deploy", {"spec": {"suspended": False}})
+    await one.settles(wanted)
+    assert [name for name, _ in itertools.groupby(writers)] == [f"rolled-{number}" for number in range(4)]
+
+
+async def test_f27_who_was_paused_past_its_lease_writes_nothing(
+    kube: KubeClient, organization: str, patient: Patient, start: Start
+) -> None:
+    """It wakes before a write that would bring back what was deleted meanwhile."""
+    paused = await start("paused")
+    await paused.wait_ready()
+    (paused.failpoints / "operator.secret.decided").write_text("stop")
+    one = Declared(kube=kube, namespace=organization)
+    await one.apply(ApiToken)
+    async with asyncio.timeout(60):
+        while not (paused.failpoints / "operator.secret.decided.hit").exists():
+            await asyncio.sleep(0.05)
+    successor = await start("successor")
+    await successor.wait_ready()
+    await patient.condition(ApiToken, organization, "ci", "Minted", "SecretsReady")
+    successor.kill()
+    await kube.delete(ApiToken, organization, "ci")
+    await kube.delete_secret(organization, "ci-token")
+    writers: list[str] = []
+    noting(paused, writers)
+    assert paused.process is not None
+    paused.process.send_signal(signal.SIGCONT)
+    assert await paused.wait() == 1
+    assert "the lease is lost" in paused.log.read_text()
+    assert writers == []
+    with pytest.raises(NotFoundError):
+        await kube.get_secret(organization, "ci-token")

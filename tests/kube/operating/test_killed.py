@@ -1,0 +1,79 @@
+"""The operator dies after any of its writes, and ends where it would have ended (F22)."""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections import defaultdict
+from contextlib import suppress
+
+from aiohttp import web
+
+from deplite.kube.client import KubeClient
+from tests.faults.httpproxy import Exchange
+from tests.kube.operating.conftest import Operator
+from tests.kube.operating.declared import Declared
+from tests.organizations import create_organization, delete_namespace
+
+
+class Deadly:
+    """Kills the operator once its n-th write in a namespace has been made, before it hears of that."""
+
+    def __init__(self, operator: Operator, namespace: str, turn: int) -> None:
+        self._operator, self._namespace, self._turn = operator, namespace, turn
+        self.written = 0
+        self.killed = asyncio.Event()
+        self.minted: dict[str, set[str]] = defaultdict(set)
+        """What was ever written into each Secret."""
+
+    async def __call__(self, exchange: Exchange) -> web.StreamResponse | None:
+        if not exchange.writes or f"/{self._namespace}/" not in exchange.path:
+            return None
+        answer = await exchange.ask()
+        if answer.status < 300 and "/secrets" in exchange.path:
+            body = json.loads(exchange.body)
+            self.minted[body["metadata"]["name"]].add(body["data"]["token"])
+        self.written += 1
+        if self.written != self._turn:
+            return await exchange.say(answer)
+        self._operator.kill()
+        self.killed.set()
+        return exchange.cut()
+
+
+async def _over(one: Declared, deadly: Deadly) -> bool:
+    """Wait until it was killed, or has nothing left to write; says whether it was killed."""
+    await one.ready()
+    written = -1
+    while written != deadly.written and not deadly.killed.is_set():
+        written = deadly.written
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await deadly.killed.wait()
+    return deadly.killed.is_set()
+
+
+async def test_f22_killed_after_each_of_its_writes(kube: KubeClient, operator: Operator) -> None:
+    wanted: object = None
+    for turn in itertools.count(0):  # the first is a clean run
+        one = Declared(kube=kube, namespace=f"org-{secrets.token_hex(5)}")
+        deadly = Deadly(operator, one.namespace, turn)
+        operator.proxy.fault = deadly
+        await create_organization(kube, one.namespace)
+        await one.apply_all()
+        over = asyncio.create_task(_over(one, deadly))
+        killing = asyncio.create_task(deadly.killed.wait())
+        await asyncio.wait((over, killing), return_when=asyncio.FIRST_COMPLETED)
+        killed = deadly.killed.is_set() or await over
+        for task in (over, killing):
+            task.cancel()
+        if killed:
+            await operator.start_again(kube)
+        wanted = wanted or await one.ready()
+        await one.settles(wanted)  # type: ignore[arg-type]
+        assert {name: len(tokens) for name, tokens in deadly.minted.items()} == {"ci-token": 1, "web-code": 1}
+        await delete_namespace(kube, one.namespace)
+        if turn and not killed:
+            break  # it was done with fewer writes
+    print(f"killed after each of {turn - 1} writes")
+    assert turn > 8  # two Secrets, and the status of six objects

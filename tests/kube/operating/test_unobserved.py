@@ -1,0 +1,107 @@
+"""Watches lose events: what happened unseen is found by the next list, and nothing else is needed (F24)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from deplite.kube.client import KubeClient
+from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
+from tests.faults.httpproxy import Exchange
+from tests.kube.operating.conftest import Operator
+from tests.kube.operating.declared import KINDS, NAMES, Declared, specs
+
+_AWAY: Mapping[type[Resource], Mapping[str, Any]] = {
+    Organization: {"members": []},
+    Agent: {"suspended": True},
+    Trigger: {"agent": "web", "workflow": "another"},
+    ApiToken: {"grants": [{"type": "agent", "agents": ["missing"]}], "secretName": "slack"},
+    EnrollmentToken: {"label": "web", "agent": "missing", "secretName": "slack"},
+    SlackInstallation: {"secretName": "missing"},
+}
+"""Specs that would leave nothing as it was."""
+
+
+class OneList:
+    """Lets each kind be listed once more, and holds every list after that until it is over."""
+
+    def __init__(self) -> None:
+        self.listed: Counter[str] = Counter()
+        self.over = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange) -> web.StreamResponse | None:
+        kind = exchange.path.removeprefix("/apis/deplite.io/v1alpha1/")
+        if kind not in {one.PLURAL for one in KINDS} or exchange.watches:
+            return None
+        self.listed[kind] += 1
+        if self.listed[kind] > 1:
+            await self.over.wait()
+        return None
+
+
+async def _one_list_settles(operator: Operator, one: Declared, wanted: Mapping[str, Any]) -> None:
+    lists = OneList()
+    operator.proxy.fault = lists
+    try:
+        await one.settles(wanted)
+    finally:
+        operator.proxy.fault = None
+        lists.over.set()
+
+
+async def test_f24_there_and_back_unseen(kube: KubeClient, organization: str, operator: Operator) -> None:
+    one = Declared(kube=kube, namespace=organization)
+    await one.apply_all()
+    wanted, secrets = await one.ready(), await one.secrets()
+    operator.proxy.unheard = lambda line: organization.encode() in line
+    for kind in KINDS:
+        spec = specs(one.team)[kind]
+        await one.set_spec(kind, spec | _AWAY[kind])
+        await one.set_spec(kind, spec)
+    await _one_list_settles(operator, one, wanted)
+    assert await one.secrets() == secrets
+
+
+async def test_f24_gone_and_made_anew_unseen(kube: KubeClient, organization: str, operator: Operator) -> None:
+    one = Declared(kube=kube, namespace=organization)
+    await one.apply_all()
+    wanted, secrets = await one.ready(), await one.secrets()
+    operator.proxy.unheard = lambda line: organization.encode() in line
+    for kind in KINDS:
+        await kube.delete(kind, organization, NAMES[kind])
+        await one.apply(kind)
+    await _one_list_settles(operator, one, wanted)
+    assert await one.secrets() == secrets
+
+
+async def test_f24_what_others_speak_of_is_gone_unseen(kube: KubeClient, organization: str, operator: Operator) -> None:
+    one = Declared(kube=kube, namespace=organization)
+    await one.apply_all()
+    await one.ready()
+    await kube.delete(Agent, organization, "web")
+    wanted = await _without_agent(one)
+    await one.apply(Agent)
+    await one.ready()
+    operator.proxy.unheard = lambda line: organization.encode() in line
+    await kube.delete(Agent, organization, "web")
+    await _one_list_settles(operator, one, wanted)
+
+
+async def _without_agent(one: Declared) -> dict[str, Any]:
+    async with asyncio.timeout(60):
+        while True:
+            outcome = await one.outcome()
+            reasons = {
+                name: body["status"]["conditions"][0]["reason"] for name, body in outcome.items() if "status" in body
+            }
+            if reasons == {
+                "Organization organization": "Available",
+                "Trigger deploy": "AgentNotFound",
+                "ApiToken ci": "GrantNotFound",
+                "EnrollmentToken web": "AgentNotFound",
+                "SlackInstallation acme": "Connected",
+            }:
+                return outcome
+            await asyncio.sleep(0.1)
