@@ -38,7 +38,7 @@ class Use(Record):
 
 
 class EnrollmentTokenStatus(Status):
-    """Writer: whoever minted (hash, prefix, expiresAt); apiserver (usedBy); operator (conditions, observedGeneration)."""
+    """Writer: whoever minted (hash, prefix, expiresAt); apiserver (usedBy); operator (conditions, generation)."""
 
     hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the code."""

@@ -121,6 +121,7 @@ class Declared:
         """Return all that the operator is to have settled, in words that are the same in every namespace."""
         objects = await self.objects()
         words = {self.namespace: "<namespace>", self.team: "<team>"}
+        words |= {body["metadata"]["uid"]: f"<uid of {name}>" for name, body in objects.items()}
         for secret in (secret_from(one) for name, one in objects.items() if name.startswith("Secret ")):
             if "url" in secret.data:  # minted
                 minted = describe(secret.data["token"].decode())
