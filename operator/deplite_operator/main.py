@@ -3,7 +3,8 @@
 What its ServiceAccount must be allowed, and nothing more (`deplite/rights` grants it):
 
 - cluster-wide, `deplite.io`: get, list, watch on agents, apitokens, enrollmenttokens, organizations, slackinstallations
-  and triggers; patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces, events or DeployJobs.
+  and triggers; patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces or DeployJobs.
+- cluster-wide: create on events.
 - in the parts' namespace, `coordination.k8s.io`: get, create, update on leases.
 - in each organization's namespace, by a RoleBinding: get, create, update on secrets.
 - discovery and SelfSubjectAccessReview, which the API server lets every authenticated user do.

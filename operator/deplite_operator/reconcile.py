@@ -6,6 +6,7 @@ from deplite.kube.errors import ConflictError, NotFoundError
 from deplite.resources import ApiToken, EnrollmentToken, Resource
 from deplite_operator.context import Context
 from deplite_operator.handlers import HANDLERS
+from deplite_operator.telling import tell
 from deplite_operator.verdict import status_patch
 from deplite_operator.world import Item
 
@@ -45,7 +46,9 @@ async def _once(context: Context, item: Item) -> None:
     if not patch:
         return
     version = resource.metadata.resource_version
-    context.world.note(await context.kube.patch_status(kind, *key, patch, version=version))
+    written = await context.kube.patch_status(kind, *key, patch, version=version)
+    context.world.note(written)
+    await tell(context, resource, written)
 
 
 async def _reread(context: Context, item: Item) -> Any:

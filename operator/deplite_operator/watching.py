@@ -28,7 +28,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 10
     settings.networking.connect_timeout = 3
     settings.scanning.disabled = True  # no right to watch CustomResourceDefinitions or namespaces is needed
-    settings.posting.enabled = False  # nor to make events
+    settings.posting.enabled = False  # kopf shall make no Events: those worth reading are ours (telling.py)
     settings.peering.standalone = True  # peering can freeze everybody; our Lease says who acts
     settings.process.ultimate_exiting_timeout = 15
     return settings

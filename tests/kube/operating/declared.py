@@ -118,8 +118,11 @@ class Declared:
         return found | {f"Event {one['metadata']['name']}": one for one in events["items"]}
 
     async def outcome(self) -> dict[str, Any]:
-        """Return all that the operator is to have settled, in words that are the same in every namespace."""
-        objects = await self.objects()
+        """Return all that the operator is to have settled, in words that are the same in every namespace.
+
+        Events are no part of it: they tell of the way.
+        """
+        objects = {name: one for name, one in (await self.objects()).items() if not name.startswith("Event ")}
         words = {self.namespace: "<namespace>", self.team: "<team>"}
         words |= {body["metadata"]["uid"]: f"<uid of {name}>" for name, body in objects.items()}
         for secret in (secret_from(one) for name, one in objects.items() if name.startswith("Secret ")):
@@ -170,7 +173,7 @@ class Declared:
 
 def _settled(body: Mapping[str, Any]) -> dict[str, Any]:
     metadata = body["metadata"]
-    if "spec" not in body:  # a Secret or an Event
+    if "spec" not in body:  # a Secret
         return {"labels": metadata.get("labels"), "keys": sorted(body.get("data") or ())}
     generation = metadata["generation"]
     status = dict(body.get("status") or {})

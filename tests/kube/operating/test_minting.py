@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,33 @@ async def test_token_is_minted_into_its_secret(kube: KubeClient, organization: s
         (describe(plain).sha256, describe(plain).prefix)
     ]
     assert found.status.condition("SecretsReady").status == "True"
+
+
+@pytest.mark.usefixtures("web")
+async def test_people_are_told_what_came_into_a_secret_and_what_only_they_can_mend(
+    kube: KubeClient, organization: str, patient: Patient
+) -> None:
+    await kube.create(token(organization))
+    found = await patient.condition(ApiToken, organization, "ci", "Minted")
+    plain = (await kube.get_secret(organization, "ci-token")).data["token"].decode()
+    held = f"Secret ci-token holds the token {found.status.hashes[0].prefix}…."
+    await told(kube, organization, {("Normal", "Minted", held)})
+    await kube.create(token(organization, "second"))
+    found = await patient.condition(ApiToken, organization, "second", "NotMinted", "Stalled")
+    message = found.status.condition("Stalled").message
+    events = await told(kube, organization, {("Normal", "Minted", held), ("Warning", "NotMinted", message)})
+    assert plain not in str(events)
+
+
+async def told(kube: KubeClient, namespace: str, wanted: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Wait until exactly these Events are there: type, reason and message."""
+    path = f"/api/v1/namespaces/{namespace}/events"
+    async with asyncio.timeout(60):
+        while True:
+            events: list[dict[str, Any]] = (await kube.connection.request("GET", path))["items"]
+            if sorted((one["type"], one["reason"], one["message"]) for one in events) == sorted(wanted):
+                return events
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("web")

@@ -25,7 +25,7 @@ async def test_a_walk_over_specs_ends_where_it_began(
     await one.apply_all()
     await one.ready()
     await _mint_spares(one)
-    wanted, secrets = await one.ready(), await one.secrets()
+    wanted, secrets, told = await one.ready(), await one.secrets(), await _told_of_credentials(one)
 
     steps = [kind for kind in KINDS for _ in range(changes)]
     chance.shuffle(steps)
@@ -41,6 +41,7 @@ async def test_a_walk_over_specs_ends_where_it_began(
         await one.set_spec(kind, specs(one.team)[kind])
     await one.settles(wanted)
     assert await one.secrets() == secrets  # no credential was minted or marked again
+    assert await _told_of_credentials(one) == told
 
 
 def _somewhere(kind: type[Resource], one: Declared, chance: random.Random) -> Spec:
@@ -57,6 +58,11 @@ async def _mint_spares(one: Declared) -> None:
             while name not in await one.secrets():
                 await asyncio.sleep(0.05)
         await one.set_spec(kind, spec)
+
+
+async def _told_of_credentials(one: Declared) -> set[str]:
+    """Return the Events of credentials that came into their Secrets."""
+    return {name for name, body in (await one.objects()).items() if body.get("reason") == "Minted"}
 
 
 async def _judged(one: Declared, kind: type[Resource]) -> None:

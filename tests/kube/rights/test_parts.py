@@ -21,6 +21,7 @@ EVERYWHERE = {
             "agents/status apitokens/status enrollmenttokens/status organizations/status slackinstallations/status "
             "triggers/status",
         ),
+        ("", "create", "events"),
     ],
     "apiserver": [
         ("deplite.io", "list watch", "organizations"),
