@@ -14,7 +14,7 @@ COMPONENT = "deplite-operator"
 def events_of(before: Resource, after: Resource, now: datetime) -> Iterator[Event]:
     """Yield what is worth telling of a status that we have written.
 
-    Each has a key, so what is told again after a crash is told once.
+    Each has a key: what is told again, after a crash or because it came back, is told once while its Event is kept.
 
     Args:
         before: the object as it was judged.
@@ -25,7 +25,7 @@ def events_of(before: Resource, after: Resource, now: datetime) -> Iterator[Even
     had, has = _stalled(before), _stalled(after)
     if has is not None and has != had:
         reason, message = has
-        key = f"{uid} {after.metadata.generation} {reason}"
+        key = f"{uid} {reason} {message}"
         yield Event(reason=reason, message=message, component=COMPONENT, at=now, warning=True, key=key)
     credential = _credential(after)
     if credential is not None and credential != _credential(before):

@@ -24,8 +24,8 @@ def minted(sha256: str) -> ApiToken:
 
 def test_what_stalls_is_told_when_it_begins_and_when_it_is_something_else() -> None:
     at_rest, expired, conflict = token(), token(status=stalled("Expired")), token(status=stalled("NotMinted"))
-    assert told(at_rest, expired) == [(True, "Expired", "u 3 Expired")]
-    assert told(expired, conflict) == [(True, "NotMinted", "u 3 NotMinted")]
+    assert told(at_rest, expired) == [(True, "Expired", "u Expired m")]
+    assert told(expired, conflict) == [(True, "NotMinted", "u NotMinted m")]
     assert told(expired, expired) == []
     assert told(expired, at_rest) == []
 
