@@ -60,7 +60,11 @@ async def _mint_spares(one: Declared) -> None:
         async with asyncio.timeout(60):
             while name not in await one.secrets():
                 await asyncio.sleep(0.05)
+        await _judged(one, kind)
         await one.set_spec(kind, spec)
+    async with asyncio.timeout(60):
+        while len(await _events(one, "Minted")) < 4:
+            await asyncio.sleep(0.05)
 
 
 async def _events(one: Declared, reason: str = "") -> set[str]:
