@@ -52,18 +52,14 @@ class Ledger:
         ]
 
     def ungranted(self) -> dict[Deed, str]:
-        """Return what was tried, and perhaps done, that no role grants.
+        """Return what was tried that no role grants, whether it was refused or not.
 
-        A right of ours that does not hold where it was tried (an organization without its RoleBinding, a role that the
-        server has not read yet) is none of these: the part had reason to try.
+        A right of ours that does not hold there yet, or any more (an organization without its RoleBinding,
+        a role that the server has not read) is none of these: the part had reason to try.
         """
-        ours = {(grant.part, grant.verb, grant.group, grant.resource) for grant in all_grants()}
-        done = {
-            deed: test
-            for deed, test in self.done.items()
-            if not for_everybody(deed) and not any(grant.covers(deed) for grant in all_grants())
-        }
-        return done | {deed: test for deed, test in self.refused.items() if deed[:4] not in ours}
+        grants = all_grants()
+        tried = self.refused | {deed: test for deed, test in self.done.items() if not for_everybody(deed)}
+        return {deed: test for deed, test in tried.items() if not any(grant.covers(deed) for grant in grants)}
 
     def save(self, path: Path) -> None:
         """Write it."""

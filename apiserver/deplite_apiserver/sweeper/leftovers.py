@@ -13,7 +13,7 @@ from deplite.resources.resource import Resource
 
 HALF_MADE_AFTER = timedelta(minutes=10)
 REVOKED_KEPT = timedelta(days=30)
-"""How long a revoked agent stays listed; its name could be used anew afterwards, its key never."""
+"""How long a revoked agent stays listed; afterwards its calls are those of an unknown one, refused like before."""
 
 
 class Deleter(Protocol):
@@ -56,7 +56,7 @@ class Leftovers:
         now = self._now()
         due: list[Resource] = [one for one in self._credentials() if half_made(one, now)]
         due += [one for one in self._agents() if long_revoked(one, now)]
-        for found in due:
+        for found in [one for one in due if one.metadata.deletion_timestamp is None]:
             try:
                 await self._store.delete(type(found), found.namespace, found.name, uid=found.metadata.uid)
             except NotFoundError:

@@ -66,6 +66,8 @@ class Retirement:
         self._failed_at: dict[Key, float] = {}
         self._archived: dict[Key, str] = {}
         """The resourceVersion that was archived."""
+        self._leaving: set[Key] = set()
+        """Deleted, but held by a finalizer of somebody's: nothing more to do unless they change."""
         self._merging: Key | None = None
         jobs.subscribe(self._changed)
         logs.subscribe(self._appended)
@@ -83,7 +85,7 @@ class Retirement:
             if not isinstance(job, FinishedJob):
                 continue
             due = duty(job, self._progress.get(_key(job), _FRESH), self._now(), self._monotonic())
-            if due is Duty.NOTHING or self._waits(job):
+            if due is Duty.NOTHING or _key(job) in self._leaving or self._waits(job):
                 continue
             try:
                 await self._do(due, job)
@@ -137,6 +139,9 @@ class Retirement:
         if version != self._archived.get(_key(job)):  # a late result came since: it is to be archived, too
             await self._keep(job)
             return
+        if whole.metadata.deletion_timestamp is not None:
+            self._leaving.add(_key(job))
+            return
         failpoint("apiserver.job.deleting")
         try:
             await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid, version=version)
@@ -153,6 +158,8 @@ class Retirement:
         return whole if whole.metadata.uid.startswith(job.uid8) else None
 
     def _changed(self, change: Change[JobView]) -> None:
+        if isinstance(change.old, FinishedJob):
+            self._leaving.discard(_key(change.old))
         if isinstance(change.old, FinishedJob) and (change.new is None or change.new.uid8 != change.old.uid8):
             self._progress.pop(_key(change.old), None)
             self._parts.pop(_key(change.old), None)

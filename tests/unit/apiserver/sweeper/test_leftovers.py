@@ -91,3 +91,10 @@ async def test_agents_go_with_the_rest() -> None:
     store = Store()
     await swept(store, [token()], [agent(), agent(revoked=False, name="new")], NOW + REVOKED_KEPT)
     assert store.deleted == [(ApiToken, "ci", UID), (Agent, "old", UID)]
+
+
+async def test_what_a_finalizer_holds_is_not_deleted_again() -> None:
+    store, held = Store(), agent()
+    going = held.metadata.model_copy(update={"deletion_timestamp": NOW})
+    await swept(store, [], [held.model_copy(update={"metadata": going})], NOW + REVOKED_KEPT)
+    assert store.deleted == []

@@ -36,6 +36,9 @@ class Cluster:
     def __init__(self, jobs: Cache[JobView]) -> None:
         self.cache = jobs
         self.jobs: dict[str, DeployJob] = {}
+        self.held: set[str] = set()
+        """By a finalizer."""
+        self.reads = self.deletions = 0
 
     def becomes(self, shown: dict[str, Any]) -> None:
         job = DeployJob.model_validate(shown)
@@ -43,6 +46,7 @@ class Cluster:
         self.cache.note(shown)
 
     async def get(self, kind: type[DeployJob], namespace: str, name: str) -> DeployJob:
+        self.reads += 1
         if name not in self.jobs:
             raise NotFoundError("gone")
         return self.jobs[name]
@@ -50,7 +54,12 @@ class Cluster:
     async def delete(
         self, kind: type[Resource], namespace: str, name: str, *, uid: str | None = None, version: str | None = None
     ) -> None:
+        self.deletions += 1
         job = self.jobs.pop(name)
+        if name in self.held:
+            metadata = job.wire()["metadata"] | {"deletionTimestamp": "2026-06-30T00:00:00Z", "resourceVersion": "8"}
+            self.becomes(job.wire() | {"metadata": metadata})
+            return
         assert (job.metadata.uid, job.metadata.resource_version) == (uid, version)
         self.cache.forget(namespace, name)
 
@@ -183,3 +192,21 @@ async def test_a_job_that_was_replaced_is_left_alone(scene: Scene) -> None:
     scene.cluster.jobs["j-1"] = DeployJob.model_validate(newer)  # the watch has not brought it yet
     await scene.after(60)
     assert list(scene.cluster.jobs) == ["j-1"]
+
+
+async def test_one_that_a_finalizer_holds_is_deleted_once_and_left_alone_until_it_changes(scene: Scene) -> None:
+    scene.cluster.held.add("j-1")
+    scene.cluster.becomes(body(1))
+    for seconds in (300, 60, TTL, 60, 60, 60, 60):
+        await scene.after(seconds)
+    assert (scene.cluster.deletions, "j-1" in scene.cluster.jobs) == (1, True)
+    reads = scene.cluster.reads
+    await scene.after(3600)
+    assert scene.cluster.reads == reads
+
+    late = scene.cluster.jobs["j-1"].wire()
+    scene.cluster.becomes(late | {"metadata": late["metadata"] | {"resourceVersion": "9"}})
+    for seconds in (60, 60, 60):
+        await scene.after(seconds)
+    assert scene.cluster.reads > reads  # what came late was archived
+    assert scene.cluster.deletions == 1
