@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 
 from deplite.failpoints import failpoint
-from deplite.log import configure_logging
+from deplite.log import configure_logging, form_in
 from deplite.proxies import spare_loopback
 from deplite_agent import VERSION
 from deplite_agent.enrollment import enroll
@@ -16,6 +17,8 @@ from deplite_agent.identity import Identity, StateFolder
 from deplite_agent.process import Process
 from deplite_agent.settings import Settings, load_settings
 from deplite_agent.transport import Transport
+
+log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 EXIT_REVOKED = 3
@@ -34,16 +37,14 @@ def main() -> int:
     parser.add_argument("--version", action="version", version=f"deplite-agent {VERSION}")
     parser.parse_args()
     spare_loopback()
+    configure_logging(form_in(os.environ, "text"))
     try:
         settings = load_settings()
         configure_logging(settings.log_format)
         asyncio.run(_run(settings))
-    except RevokedError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_REVOKED
     except AgentError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_FAILED
+        log.critical("%s", error, extra={"action": "ended"})
+        return EXIT_REVOKED if isinstance(error, RevokedError) else EXIT_FAILED
     return 0
 
 
@@ -90,7 +91,7 @@ async def _identified(settings: Settings, state: StateFolder) -> tuple[Identity,
     failpoint("agent.enroll.answered")
     state.save(enrolled)
     failpoint("agent.enroll.saved")
-    logging.getLogger(__name__).info("enrolled in %s", enrolled.organization_id, extra={"action": "enrolled"})
+    log.info("enrolled in %s", enrolled.organization_id, extra={"action": "enrolled"})
     return Identity(key=key, enrolled=enrolled), f"Enrolled as agent {enrolled.agent_id}"
 
 

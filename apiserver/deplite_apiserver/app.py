@@ -24,6 +24,8 @@ from deplite_apiserver.files.tokenendpoints import router as files_of_tokens
 from deplite_apiserver.health.endpoints import router as health
 from deplite_apiserver.jobs.endpoints import router as jobs
 from deplite_apiserver.logs.endpoints import router as logs
+from deplite_apiserver.metrics.metrics import Metrics
+from deplite_apiserver.metrics.middleware import MetricsMiddleware
 from deplite_apiserver.reference.document import Json, document, routes_of
 from deplite_apiserver.reference.endpoints import router as reference_routes
 from deplite_apiserver.reference.page import page
@@ -58,12 +60,15 @@ ROUTERS = (
 )
 
 
-def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], patience_seconds: float) -> FastAPI:
+def create_app(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], patience_seconds: float, metrics: Metrics
+) -> FastAPI:
     """Return the app; its lifespan puts a `Context` into `app.state.context`.
 
     Args:
         lifespan: what is there while it serves.
         patience_seconds: how long a request waits for each thing that it needs.
+        metrics: counts requests.
 
     Raises:
         RouteTableError: a route has no entry in the table of who may call it, or in that of the audit record.
@@ -91,6 +96,7 @@ def create_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(TurnstileMiddleware)
     return app
 

@@ -20,6 +20,7 @@ from deplite_apiserver.enrollment.notices import Notices
 from deplite_apiserver.jobs.desk import Desk
 from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.intake import log_flows
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.serverkeys import ServerKeys, load_server_keys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.shared.state import share
@@ -36,10 +37,11 @@ FLUSH_SECONDS = 2.0
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
+async def assembled(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Context]:
     """Yield the context of a replica whose caches are being filled; `/readyz` tells when they are."""
-    kube = await KubeClient.connect(settings.kubeconfig, account_name("apiserver"))
-    context = _put_together(settings, clock, kube, await load_server_keys(kube, settings.system_namespace))
+    kube = await KubeClient.connect(settings.kubeconfig, account_name("apiserver"), metrics.kube)
+    server_keys = await load_server_keys(kube, settings.system_namespace)
+    context = _put_together(settings, clock, kube, server_keys, metrics)
     runs = {
         "caches": context.caches.run(),
         "shared": context.shared.run(),
@@ -60,11 +62,13 @@ async def assembled(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
         await _take_apart(context, tasks)
 
 
-def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys) -> Context:
+def _put_together(
+    settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys, metrics: Metrics
+) -> Context:
     caches = Caches(kube, settings.waits)
     shared = share(settings.redis, server_keys.installation, caches.jobs, clock)
     usage = TokenUsage(kube, caches.tokens, clock)
-    store = S3Store(settings.s3)
+    store = S3Store(settings.s3, observe=metrics.stored)
     room = _room(settings, caches, clock)
     presigner = Presigner(settings.s3, clock.now)
     trail, notices = Trail(store, secrets.token_hex(6)), Notices(kube, clock.now)
@@ -77,6 +81,7 @@ def _put_together(settings: Settings, clock: Clock, kube: KubeClient, server_key
         server_keys=server_keys,
         room=room,
         store=store,
+        metrics=metrics,
     )
     slack = Slack(
         settings=settings,

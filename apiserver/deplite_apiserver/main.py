@@ -1,6 +1,8 @@
 """The process: settings, one event loop, uvicorn, and an end within ten seconds however many streams are open."""
 
 import contextlib
+import logging
+import os
 import resource
 import sys
 from collections.abc import AsyncIterator
@@ -9,14 +11,19 @@ import uvicorn
 from fastapi import FastAPI
 
 from deplite.errors import DepliteError
-from deplite.log import configure_logging
+from deplite.log import configure_logging, form_in
+from deplite.metrics.exposition import exposed
 from deplite.proxies import spare_loopback
 from deplite_apiserver.app import create_app
 from deplite_apiserver.assembly import assembled
 from deplite_apiserver.clock import Clock, SystemClock
 from deplite_apiserver.edge.protocol import protocol_class
+from deplite_apiserver.metrics.metrics import Metrics
+from deplite_apiserver.metrics.readings import show
 from deplite_apiserver.server import Server
 from deplite_apiserver.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5
 """For requests under way, which wait at most 2.5 s for what is away; what follows has the rest of the ten seconds."""
@@ -25,14 +32,17 @@ _MOST_FILES = 65_536
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     """Return the app of one replica; without a clock it goes by the machine's."""
+    metrics = Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings, clock or SystemClock()) as context:
+        async with assembled(settings, clock or SystemClock(), metrics) as context:
             app.state.context = context
-            yield
+            show(metrics, context)
+            async with exposed(metrics.registry, settings.metrics_listen):
+                yield
 
-    return create_app(lifespan, settings.waits.request)
+    return create_app(lifespan, settings.waits.request, metrics)
 
 
 def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -66,11 +76,13 @@ def open_many_files() -> None:
 def main() -> None:
     """Run one replica until a signal ends it."""
     spare_loopback()
+    configure_logging(form_in(os.environ, "json"))
     try:
         settings = load_settings()
     except DepliteError as error:
-        sys.exit(f"deplite-apiserver: {error}")
-    configure_logging(settings.log_format)
+        log.critical("%s", error, extra={"action": "settings_wrong"})
+        sys.exit(1)
+    configure_logging(settings.log_format, settings.log_level)
     open_many_files()
     Server(configuration(build(settings), settings), settings.shared_listen).run()
 

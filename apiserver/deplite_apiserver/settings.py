@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from deplite.errors import DepliteError
+from deplite.log import Form, Level
 from deplite.resources.storedfile import MAX_FILE_BYTES
 from deplite_apiserver.edge.body import MAX_LOG_BODY
 from deplite_apiserver.secretfiles import read_secret
@@ -86,6 +87,8 @@ class Settings(BaseModel):
     listen_port: int = 8080
     shared_listen: tuple[str, int] | None = None
     """Host and port that all replicas of this machine listen on, beside each one's own; None: there is none."""
+    metrics_listen: tuple[str, int] | None = None
+    """Host and port of `/metrics`, away from what the world reaches; None: nowhere."""
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = "http://127.0.0.1:8080"
     system_namespace: str = "deplite-system"
     kubeconfig: Path | None = None
@@ -95,7 +98,9 @@ class Settings(BaseModel):
     """The app at Slack; None: Slack is off."""
     redis: RedisSettings | None = None
     """What several replicas share; None: there is one replica, and it keeps everything in memory."""
-    log_format: Literal["json", "text"] = "json"
+    log_format: Form = "json"
+    log_level: Level = "info"
+    """The least that is said; at `debug` only we say more, no library does."""
     lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
     """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
     the default that is 180 s, and all is settled by 240 s. Agents call at least once a minute unless told otherwise."""
@@ -134,6 +139,7 @@ _PLAIN = {
     "system_namespace": "DEPLITE_SYSTEM_NAMESPACE",
     "kubeconfig": "KUBECONFIG",
     "log_format": "DEPLITE_LOG_FORMAT",
+    "log_level": "DEPLITE_LOG_LEVEL",
     "max_unfinished_jobs": "DEPLITE_MAX_UNFINISHED_JOBS",
     "max_objects": "DEPLITE_MAX_OBJECTS",
     "max_file_bytes": "DEPLITE_MAX_FILE_BYTES",
@@ -218,6 +224,8 @@ def _listen(environment: Mapping[str, str]) -> dict[str, Any]:
         found |= {"listen_host": own[0].strip("[]"), "listen_port": own[1]}
     if shared := _address(environment, "DEPLITE_SHARED_LISTEN"):
         found["shared_listen"] = (shared[0].strip("[]"), shared[1])
+    if metrics := _address(environment, "DEPLITE_METRICS_LISTEN"):
+        found["metrics_listen"] = (metrics[0].strip("[]"), metrics[1])
     if public := shared or own:
         found["public_url"] = f"http://{public[0]}:{public[1]}"
     return found

@@ -61,6 +61,7 @@ class Cache(Generic[Value]):
         version: the newest resourceVersion seen.
         heard_at: `time.monotonic()` of the last word from the API server.
         failing: whether the last thing that was asked of the API server failed.
+        failures: how often a watch failed and was begun anew.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Cache(Generic[Value]):
         self.version = 0
         self.heard_at = float("-inf")
         self.failing = False
+        self.failures = 0
         self._unheard_since: float | None = None
         """`time.monotonic()` at which a watch ended in peace and no other stands since; minus infinity: it failed."""
 
@@ -113,6 +115,11 @@ class Cache(Generic[Value]):
     def by(self, index: str, key: Hashable) -> list[Value]:
         """Return the values that an index holds under a key."""
         return [self._values[found] for found in self._indexes[index].get(key, ())]
+
+    @property
+    def size(self) -> int:
+        """How many objects there are."""
+        return len(self._values)
 
     def count(self, index: str, key: Hashable) -> int:
         """Return how many values an index holds under a key."""
@@ -160,9 +167,11 @@ class Cache(Generic[Value]):
                     backoff.reset()
                 await self._follow(backoff)
             except GoneError:
+                self.failures += 1
                 self.version, self._unheard_since = 0, float("-inf")
                 await asyncio.sleep(backoff.next())
             except KubeError as error:
+                self.failures += 1
                 self.failing, self._unheard_since = True, float("-inf")
                 log.warning("watch of %s: %s", self.kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())

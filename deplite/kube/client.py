@@ -11,6 +11,7 @@ import aiohttp
 from deplite.kube.connection import MERGE_PATCH, Connection
 from deplite.kube.errors import UnavailableError, error_from
 from deplite.kube.event import Event
+from deplite.kube.observing import Observer
 from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
 from deplite.resources.resource import GROUP, VERSION, Resource
 
@@ -62,9 +63,17 @@ class KubeClient:
         self.connection = connection
 
     @classmethod
-    async def connect(cls, kubeconfig: Path | None = None, name: str = "deplite") -> "KubeClient":
-        """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod; the cluster shows the name as who wrote."""
-        return cls(await Connection.open(kubeconfig, name))
+    async def connect(
+        cls, kubeconfig: Path | None = None, name: str = "deplite", observer: Observer | None = None
+    ) -> "KubeClient":
+        """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod.
+
+        Args:
+            kubeconfig: its path.
+            name: what the cluster shows as who wrote.
+            observer: is told of each request; None: nobody is.
+        """
+        return cls(await Connection.open(kubeconfig, name, observer))
 
     def fenced(self, left: Callable[[], float]) -> "KubeClient":
         """Return this client for somebody who may write only while a Lease is his.

@@ -8,6 +8,7 @@ import copy
 import json
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
 from deplite.kube.errors import KubeError, NotHeldError, UnavailableError, error_from
+from deplite.kube.observing import NO_ANSWER, Observer, asked
 from deplite.patience import patience
 
 REQUEST_SECONDS = 10.0
@@ -60,23 +62,30 @@ class Connection:
     """JSON requests to one API server."""
 
     def __init__(
-        self, configuration: Configuration, token_file: TokenFile | None = None, name: str = "deplite"
+        self,
+        configuration: Configuration,
+        token_file: TokenFile | None = None,
+        name: str = "deplite",
+        observer: Observer | None = None,
     ) -> None:
         self.host: str = configuration.host.rstrip("/")
         self._configuration = configuration
         self._token_file = token_file
-        self._name = name
+        self._name, self._observer = name, observer
         self._rest = RESTClientObject(configuration)
         self._left: Callable[[], float] | None = None
         """For how many seconds from now it may write; None: always."""
 
     @classmethod
-    async def open(cls, kubeconfig: Path | None = None, name: str = "deplite") -> "Connection":
+    async def open(
+        cls, kubeconfig: Path | None = None, name: str = "deplite", observer: Observer | None = None
+    ) -> "Connection":
         """Connect with a kubeconfig, else `$KUBECONFIG`, else as a pod.
 
         Args:
             kubeconfig: its path.
             name: who calls; `managedFields` and the cluster's audit log show it.
+            observer: is told of each request; None: nobody is.
 
         Raises:
             KubeError: neither is there, or it cannot be read.
@@ -96,7 +105,7 @@ class Connection:
         configuration.connection_pool_maxsize = POOL_SIZE
         # Else aiohttp looks for a .netrc and for proxies at each request, in two threads.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
-        return cls(configuration, token_file, name)
+        return cls(configuration, token_file, name, observer)
 
     def fenced(self, left: Callable[[], float]) -> "Connection":
         """Return this connection for somebody who may write only for a time; the pool is the same.
@@ -117,7 +126,13 @@ class Connection:
 
         async def authorize(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
             request.headers.update(await self.authorization())
-            return await send(request)
+            began, code = time.monotonic(), NO_ANSWER
+            try:
+                response = await send(request)
+                code = str(response.status)
+                return response
+            finally:
+                self._tell(request.method, request.url.path, request.url.query, code, began)
 
         connector = aiohttp.TCPConnector(limit=0, ssl=self._rest.ssl_context)
         return aiohttp.ClientSession(connector=connector, middlewares=(authorize,), trust_env=bool(getproxies()))
@@ -182,16 +197,24 @@ class Connection:
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         if self._left is not None and method != "GET":
             timeout = _within(timeout, self._left())
+        began, code = time.monotonic(), NO_ANSWER
         try:
             response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+            code = str(response.status)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise _silent(error) from error
+        finally:
+            self._tell(method, path, query or {}, code, began)
         try:
             if response.status >= 300:
                 raise await _refused(response)
             yield response
         finally:
             response.response.close() if timeout.total is None else response.response.release()
+
+    def _tell(self, method: str, path: str, query: Mapping[str, Any], code: str, began: float) -> None:
+        if self._observer is not None:
+            self._observer.answered(*asked(method, path, query), code, time.monotonic() - began)
 
 
 def _request_timeout() -> aiohttp.ClientTimeout:

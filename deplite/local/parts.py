@@ -119,6 +119,7 @@ def operator(layout: Layout, port: int, api_port: int, kubeconfig: Path) -> Prog
             DEPLITE_PUBLIC_URL=told_url(api_port),
             DEPLITE_PROBE_LISTEN=f"{HOST}:{port}",
             DEPLITE_LEASE_SECONDS=LEASE_SECONDS,
+            DEPLITE_LOG_FORMAT="text",
         ),
         _answers(port, "/readyz"),
         address=f"http://{HOST}:{port}",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
+from deplite_operator.metrics import Metrics
 from deplite_operator.settings import Settings
 from deplite_operator.stopping import Stopping
 from deplite_operator.world import World
@@ -21,5 +22,6 @@ class Context:
     settings: Settings
     lease: Lease
     stopping: Stopping
+    metrics: Metrics
     now: Callable[[], datetime]
     """The present moment, UTC."""

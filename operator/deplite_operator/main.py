@@ -23,10 +23,16 @@ import kopf
 from deplite.errors import DepliteError
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
+from deplite.log import configure_logging, form_in
+from deplite.metrics.exposition import exposed
 from deplite.proxies import spare_loopback
 from deplite.rights import account_name
 from deplite_operator.context import Context
+from deplite_operator.metrics import Metrics
 from deplite_operator.probes import Probes
+from deplite_operator.queue import WorkQueue
+from deplite_operator.readings import show
+from deplite_operator.reconcile import reconcile
 from deplite_operator.settings import Settings
 from deplite_operator.stopping import Stopping
 from deplite_operator.watching import kopf_settings, registry_of
@@ -43,13 +49,15 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the operator until it is told to stop, or until it no longer leads (exit code 1, to be started again)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
     spare_loopback()
+    configure_logging(form_in(os.environ, "json"))
     try:
-        sys.exit(asyncio.run(operate(Settings.from_environment(os.environ))))
+        settings = Settings.from_environment(os.environ)
+        configure_logging(settings.log_format, settings.log_level)
+        sys.exit(asyncio.run(operate(settings)))
     except DepliteError as error:
-        sys.exit(f"deplite-operator: {error}")
+        log.critical("%s", error, extra={"action": "ended"})
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -60,8 +68,11 @@ async def operate(settings: Settings) -> int:
     Raises:
         KubeError: there is no usable Kubernetes configuration.
     """
-    kube = await KubeClient.connect(name=account_name("operator"))
-    context = _context(kube, settings)
+    metrics = Metrics()
+    kube = await KubeClient.connect(name=account_name("operator"), observer=metrics.kube)
+    context = _context(kube, settings, metrics)
+    queue = WorkQueue(metrics.measured(lambda item: reconcile(context, item)))
+    show(metrics, context, queue)
     probes = Probes(
         settings.probe_host,
         settings.probe_port,
@@ -70,7 +81,8 @@ async def operate(settings: Settings) -> int:
     )
     try:
         await probes.start()
-        code = await _lead(context) if await _wait_to_lead(context) else 0
+        async with exposed(metrics.registry, settings.metrics_listen):
+            code = await _lead(context, queue) if await _wait_to_lead(context) else 0
     finally:
         await context.lease.release()
         await probes.stop()
@@ -83,7 +95,7 @@ async def operate(settings: Settings) -> int:
     return code
 
 
-def _context(kube: KubeClient, settings: Settings) -> Context:
+def _context(kube: KubeClient, settings: Settings, metrics: Metrics) -> Context:
     times = settings.lease
     identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     lease = Lease(
@@ -101,6 +113,7 @@ def _context(kube: KubeClient, settings: Settings) -> Context:
         settings=settings,
         lease=lease,
         stopping=Stopping(),
+        metrics=metrics,
         now=lambda: datetime.now(UTC),
     )
 
@@ -118,13 +131,13 @@ async def _wait_to_lead(context: Context) -> bool:
     return leads
 
 
-async def _lead(context: Context) -> int:
+async def _lead(context: Context, queue: WorkQueue) -> int:
     # The renewing task is there before kopf starts: at its end kopf cancels every task that came after it.
     holding = asyncio.create_task(context.lease.hold(), name="lease")
     ending = asyncio.create_task(context.stopping.ending.wait(), name="ending")
     operating = asyncio.create_task(
         kopf.operator(
-            registry=registry_of(context),
+            registry=registry_of(context, queue),
             settings=kopf_settings(),
             standalone=True,
             clusterwide=True,

@@ -35,6 +35,16 @@ class WorkQueue:
         self._again: set[Item] = set()
         self._failed: dict[Item, Backoff] = {}
 
+    @property
+    def waiting(self) -> Iterable[Item]:
+        """What waits to be looked at."""
+        return self._waiting
+
+    @property
+    def failing(self) -> Iterable[Item]:
+        """Whose last look failed."""
+        return self._failed
+
     def add(self, item: Item) -> None:
         """Have an item looked at; one that waits already is not added twice."""
         if item in self._active:

@@ -31,7 +31,8 @@ async def resync(context: Context, queue: WorkQueue) -> NoReturn:
 
 async def _refresh(context: Context) -> bool:
     try:
-        await context.world.refresh()
+        with context.metrics.resyncing():
+            await context.world.refresh()
     except KubeError as error:
         log.warning("the resources could not be listed: %s", error, extra={"action": "resync_failed"})
         return False

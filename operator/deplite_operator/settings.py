@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar, get_args
 
 from deplite.errors import DepliteError
+from deplite.log import Form, Level
+
+Word = TypeVar("Word", bound=str)
 
 
 class SettingsError(DepliteError):
@@ -30,8 +34,14 @@ class Settings:
     probe_host: str = "127.0.0.1"
     probe_port: int = 0
     """`DEPLITE_PROBE_LISTEN` (`host:port`): where `/livez` and `/readyz` are; port 0 is any free one."""
+    metrics_listen: tuple[str, int] | None = None
+    """`DEPLITE_METRICS_LISTEN` (`host:port`): where `/metrics` is; None: nowhere."""
     lease: LeaseTimes = LeaseTimes()
     """`DEPLITE_LEASE_SECONDS` (`duration/renew/retry`), e.g. `15/10/2`."""
+    log_format: Form = "json"
+    """`DEPLITE_LOG_FORMAT`: `json` or `text`."""
+    log_level: Level = "info"
+    """`DEPLITE_LOG_LEVEL`: the least that is said; `debug`, `info`, `warning` or `error`."""
     resync_seconds: float = 60.0
     """`DEPLITE_RESYNC_SECONDS`: everything is read and judged anew this often, whatever the watches said."""
 
@@ -45,22 +55,33 @@ class Settings:
         public_url = environment.get("DEPLITE_PUBLIC_URL", "").rstrip("/")
         if not public_url.startswith(("http://", "https://")):
             raise SettingsError("DEPLITE_PUBLIC_URL must be the http(s) address of the Deplite API.")
-        host, port = _address(environment.get("DEPLITE_PROBE_LISTEN", "127.0.0.1:0"))
+        host, port = _address("DEPLITE_PROBE_LISTEN", environment.get("DEPLITE_PROBE_LISTEN", "127.0.0.1:0"))
+        metrics = environment.get("DEPLITE_METRICS_LISTEN")
         return cls(
             system_namespace=environment.get("DEPLITE_SYSTEM_NAMESPACE") or cls.system_namespace,
             public_url=public_url,
             probe_host=host,
             probe_port=port,
+            metrics_listen=_address("DEPLITE_METRICS_LISTEN", metrics) if metrics else None,
             lease=_lease(environment.get("DEPLITE_LEASE_SECONDS", "15/10/2")),
+            log_format=_word(environment, "DEPLITE_LOG_FORMAT", cls.log_format, get_args(Form)),
+            log_level=_word(environment, "DEPLITE_LOG_LEVEL", cls.log_level, get_args(Level)),
             resync_seconds=_resync(environment.get("DEPLITE_RESYNC_SECONDS", "60")),
         )
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(variable: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65_535:
-        raise SettingsError("DEPLITE_PROBE_LISTEN must be host:port, e.g. 127.0.0.1:8081.")
+        raise SettingsError(f"{variable} must be host:port, e.g. 127.0.0.1:8081.")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - `:8081` means every address, as the kubelet needs
+
+
+def _word(environment: Mapping[str, str], variable: str, default: Word, words: tuple[Word, ...]) -> Word:
+    text = environment.get(variable) or default
+    if (found := next((word for word in words if word == text), None)) is None:
+        raise SettingsError(f"{variable} must be one of {', '.join(words)}.")
+    return found
 
 
 def _lease(text: str) -> LeaseTimes:

@@ -15,7 +15,6 @@ from deplite.resources.resource import GROUP, VERSION
 from deplite_operator.context import Context
 from deplite_operator.dependents import concerned
 from deplite_operator.queue import WorkQueue
-from deplite_operator.reconcile import reconcile
 from deplite_operator.resync import first_list, resync
 from deplite_operator.world import KINDS
 
@@ -34,10 +33,9 @@ def kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry_of(context: Context) -> kopf.OperatorRegistry:
-    """Return the handlers of one operator."""
+def registry_of(context: Context, queue: WorkQueue) -> kopf.OperatorRegistry:
+    """Return the handlers of one operator, which put the work into a queue and have it done."""
     registry = kopf.OperatorRegistry()
-    queue = WorkQueue(lambda item: reconcile(context, item))
     context.world.subscribe(lambda kind, change: queue.add_all(concerned(context.world, kind, change)))
     _log_in(registry, context.kube)
     _start(registry, context, queue)

@@ -38,6 +38,11 @@ class World:
         self._caches: dict[type[Resource], Cache[Any]] = dict(zip(KINDS, caches, strict=True))
 
     @property
+    def caches(self) -> Iterable[Cache[Any]]:
+        """The copy of each kind."""
+        return self._caches.values()
+
+    @property
     def synced(self) -> bool:
         """Whether each kind was listed once."""
         return all(cache.synced for cache in self._caches.values())

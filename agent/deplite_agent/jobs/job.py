@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from deplite.failpoints import failpoint
+from deplite.log import job_id
 from deplite.protocol.backoff import Backoff
 from deplite.protocol.phases import Reason, ResultStatus
 from deplite_agent.artifacts.patience import GIVE_UP_SECONDS
@@ -86,6 +87,7 @@ class Job:
 
     async def live(self) -> None:
         """Bring the job to its end, from wherever its journal says it is."""
+        job_id.set(self.job_id)  # in each line of this task, and of those that it makes
         try:
             if self.journal.life.state is State.STARTING:
                 self._settle_crash()

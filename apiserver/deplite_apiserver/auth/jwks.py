@@ -24,7 +24,12 @@ _MAX_DOCUMENT = 256 * 1024
 
 
 class KeySet:
-    """The JWKS of one issuer."""
+    """The JWKS of one issuer.
+
+    Attributes:
+        fetches: how often the keys were asked for.
+        failures: how often in vain.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class KeySet:
         self._keys: Mapping[str, PyJWK] = {}
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
+        self.fetches = self.failures = 0
 
     async def find(self, key_id: str | None) -> PyJWK | None:
         """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown."""
@@ -64,9 +70,11 @@ class KeySet:
             if self._monotonic() - self._tried_at < REFETCH_SECONDS:
                 return
             self._tried_at = self._monotonic()
+            self.fetches += 1
             try:
                 self._keys = _parse(await self._read())
             except (OSError, ValueError, RecursionError, httpx.HTTPError) as error:
+                self.failures += 1
                 # Old keys go on being good while the issuer is away.
                 log.warning("keys of %s: %s", self._source, type(error).__name__, extra={"action": "jwks_failed"})
 

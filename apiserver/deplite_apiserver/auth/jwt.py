@@ -25,6 +25,12 @@ class JwtVerifier:
     def __init__(self, issuers: Sequence[IssuerSettings]) -> None:
         self._issuers = {settings.issuer: (settings, _keys_of(settings)) for settings in issuers}
 
+    @property
+    def fetches(self) -> tuple[int, int]:
+        """How often keys of issuers were asked for, and how often in vain."""
+        sets = [keys for _, keys in self._issuers.values()]
+        return sum(keys.fetches for keys in sets), sum(keys.failures for keys in sets)
+
     async def verify(self, token: str) -> UserCaller:
         """Return the person that a JWT speaks for.
 

@@ -95,12 +95,12 @@ class Dispatcher:
         except NotFoundError:
             return True
         except UnavailableError as error:
-            log.warning("job %s not ended yet: %s", job.name, error, extra={"action": "end_failed"})
+            log.warning("job %s not ended yet: %s", job.name, error, extra={"action": "end_failed", "jobId": job.name})
             return False
         except KubeError as error:  # the next connect of the agent, or the sweeper, decides again
-            log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+            log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed", "jobId": job.name})
         except Exception:  # one object that nobody foresaw must not end what sends all the others
-            log.exception("job %s not ended", job.name, extra={"action": "end_failed"})
+            log.exception("job %s not ended", job.name, extra={"action": "end_failed", "jobId": job.name})
         return True
 
     def refresh_workflows(self, agent: AgentKey) -> bool:
@@ -195,7 +195,9 @@ class Dispatcher:
         if stream.send(deploy(key, job, params, object_id("ag", *agent.key), self._issued_at())):
             failpoint("apiserver.job.sent")
             self._sent.note(job)
-            log.info("job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent"})
+            log.info(
+                "job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent", "jobId": job.name}
+            )
 
     def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None, agent: Agent | None = None) -> bool:
         """Tell the agent to stop a job; says whether it is connected here."""

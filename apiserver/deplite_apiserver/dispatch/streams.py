@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,8 @@ class Stream:
     closed: bool = False
     superseded: bool = False
     """Another replica has a newer one."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """How many events of which name were put in, of all streams of this replica."""
     _queue: asyncio.Queue[StreamEvent | None] = field(default_factory=asyncio.Queue)
 
     def send(self, event: StreamEvent) -> bool:
@@ -59,6 +61,7 @@ class Stream:
             self.close()
             return False
         self._queue.put_nowait(event)
+        self.sent[event.event] += 1
         return True
 
     def close(self) -> None:
@@ -79,9 +82,17 @@ class Stream:
 
 
 class Streams:
-    """Which agents can be reached from here."""
+    """Which agents can be reached from here.
+
+    Attributes:
+        opened: how many streams were opened.
+        released: how many were closed so that their agents connect anew, perhaps elsewhere.
+        sent: how many events of which name were put into them.
+    """
 
     def __init__(self) -> None:
+        self.opened = self.released = 0
+        self.sent: Counter[str] = Counter()
         self._open: dict[AgentKey, Stream] = {}
         self._numbers = itertools.count(1)
         self._on_open: list[Callable[[Stream], None]] = []
@@ -108,7 +119,9 @@ class Streams:
     def open(self, agent: AgentKey, agent_id: str, instance: str | None) -> Stream:
         """Open a stream; one that the agent had open is closed, for two may mean a dead connection or a copied key."""
         older = self._open.get(agent)
-        stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=next(self._numbers))
+        number = next(self._numbers)
+        stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=number, sent=self.sent)
+        self.opened += 1
         self._open[agent] = stream
         if older is not None:
             self._displace(older, instance)
@@ -134,6 +147,7 @@ class Streams:
         if stream is None or not stream.idle:
             return False
         stream.close()
+        self.released += 1
         return True
 
     def supersede(self, agent: AgentKey, instance: str | None, *, again: bool = False) -> None:

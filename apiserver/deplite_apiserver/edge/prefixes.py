@@ -26,6 +26,6 @@ class PrefixMiddleware:
             path: str = scope["path"]
             for prefix in PREFIXES:
                 if path.startswith(f"{prefix}/"):
-                    scope = {**scope, "path": path[len(prefix) :], _KEPT: prefix}
+                    scope.update({"path": path[len(prefix) :], _KEPT: prefix})  # layers outside see the route later
                     break
         await self._app(scope, receive, send)

@@ -48,13 +48,15 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, tell)
         except Exception:
-            failures.exception("%s %s failed", scope["method"], path, extra={"action": "request_failed"})
+            about = {"action": "request_failed", **_job(scope)}
+            failures.exception("%s %s failed", scope["method"], path, extra=about)
             if status:
                 raise  # half an answer is out: only breaking the connection tells
             await unexpected()(scope, receive, tell)
         finally:
             extra = {
                 "action": "request",
+                **_job(scope),
                 "method": scope["method"],
                 "path": path,
                 "status": status,
@@ -62,3 +64,9 @@ class RequestIdMiddleware:
             }
             log.info("%s %s %s", scope["method"], path, status, extra=extra)
             request_id.reset(token)
+
+
+def _job(scope: Scope) -> dict[str, str]:
+    """Return the job that the route names, if it names one."""
+    named = scope.get("path_params", {}).get("job_id")
+    return {} if named is None else {"jobId": printable(named)}

@@ -76,7 +76,10 @@ class Cancels:
         failpoint("apiserver.cancel.written")
         self._note(written)
         log.info(
-            "job %s is to stop: %s", job.name, cancel.reason, extra={"action": "cancel_asked", "reason": cancel.reason}
+            "job %s is to stop: %s",
+            job.name,
+            cancel.reason,
+            extra={"action": "cancel_asked", "jobId": job.name, "reason": cancel.reason},
         )
         return written
 

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import chain
 
@@ -38,6 +39,8 @@ from deplite_apiserver.limits.room import Room
 from deplite_apiserver.logs.distant import DistantFollowers
 from deplite_apiserver.logs.follow import Followers
 from deplite_apiserver.logs.intake import bounds_of
+from deplite_apiserver.metrics.jobs import JobMeter
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.shared.state import Shared
@@ -95,6 +98,7 @@ class Desk:
         server_keys: ServerKeys,
         room: Room,
         store: FenceableStore,
+        metrics: Metrics,
         lease: Lease | None = None,
     ) -> None:
         """Put the parts together; `run` starts them.
@@ -108,16 +112,18 @@ class Desk:
             server_keys: what jobs are signed with.
             room: how much an organization may have.
             store: the bucket for logs and archived jobs; closed in the end.
+            metrics: counts what becomes of jobs, and the sweeper's rounds.
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
         self._kube, self._caches, self._clock, self._shared, self._room = kube, caches, clock, shared, room
-        self._store, self._lease, self._installation = store, lease, server_keys.installation
+        self._store, self._lease, self._installation, self._metrics = store, lease, server_keys.installation, metrics
         self.swept, self._swept_bucket = kube.fenced(lambda: lease.left), store.fenced(lambda: lease.left)
         self._running: asyncio.Task[None] | None = None
         jobs = caches.jobs
         self.recent = Recent()
-        transitions = Transitions(kube, jobs.note, self.recent)
+        self._moved = JobMeter(metrics, jobs, clock.monotonic).moved
+        transitions = Transitions(kube, jobs.note, self.recent, self._moved)
         self.cancels = Cancels(kube, jobs.note)
         self.hearing = Hearing(clock.monotonic)
         self.logs = LogStore(store, clock.monotonic, bounds_of(settings), swept=self._swept_bucket)
@@ -135,7 +141,7 @@ class Desk:
         self.dispatcher = self._dispatcher(transitions, server_keys)
         self._tally = Tally(store=self.swept, jobs=jobs, triggers=caches.triggers, monotonic=clock.monotonic)
         self.listing = Listing(jobs, History(store))
-        self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent), settings)
+        self.sweeper = self._sweeper(Transitions(self.swept, jobs.note, self.recent, self._moved), settings)
         cut_off = Lease(kube, settings.system_namespace, cutoff.LEASE_NAME, lease.identity)
         self._neighbours = self._hearing_others(cut_off)
 
@@ -257,6 +263,7 @@ class Desk:
                 max_file_bytes=settings.max_file_bytes,
             ),
             now=self._clock.now,
+            observe=self._metrics.swept,
             lost_seconds=settings.lost_seconds,
         )
 
@@ -264,6 +271,11 @@ class Desk:
     def leads(self) -> bool:
         """Whether this replica holds the sweeper's Lease: the one that acts by itself."""
         return self._lease.held
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], int]:
+        """How many runs of which kind of caller became what, as `Runs.outcomes`."""
+        return Counter(self.runs.outcomes) + self._scheduled.outcomes
 
     @property
     def identity(self) -> str:

@@ -5,6 +5,7 @@ The object's name is a hash of (trigger, caller, key): the Kubernetes API server
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,13 @@ from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
 from deplite.resources.resource import Resource
-from deplite_apiserver.errors import ConflictError, RateLimitedError, UnavailableError, ValidationFailedError
+from deplite_apiserver.errors import (
+    ApiError,
+    ConflictError,
+    RateLimitedError,
+    UnavailableError,
+    ValidationFailedError,
+)
 from deplite_apiserver.jobs.accept import Facts, Naming, accept, check_granted, check_open
 from deplite_apiserver.jobs.foretold import VERDICTS, Foretold
 from deplite_apiserver.jobs.idempotency import fingerprint_of
@@ -37,6 +44,9 @@ LOOKUPS_PER_SECOND = 5
 """How often a caller who is over a limit may have the API server asked for the job of a key that the cache lacks."""
 MAX_TRIES = 3
 """How often a create is tried while an older job of the same name disappears."""
+
+
+ACCEPTED, REPEATED = "accepted", "repeated"
 
 
 class JobStore(Protocol):
@@ -111,7 +121,11 @@ class Run:
 
 
 class Runs:
-    """Accepts runs."""
+    """Accepts runs.
+
+    Attributes:
+        outcomes: how many requests, by the kind of who asked and what they became: `ACCEPTED`, `REPEATED`, or a code.
+    """
 
     def __init__(
         self,
@@ -143,6 +157,7 @@ class Runs:
         self._unsettled, self._recent, self._room = unsettled, recent, room
         self._sync_seconds, self._lookups = sync_seconds, Pace(LOOKUPS_PER_SECOND, monotonic)
         self._admits = asyncio.Event()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -176,6 +191,18 @@ class Runs:
 
     async def start(self, call: Call) -> Run:
         """As `run`, without waiting for the end."""
+        outcome = UnavailableError.code
+        try:
+            run = await self._start(call)
+            outcome = REPEATED if run.idempotent else ACCEPTED
+            return run
+        except ApiError as error:
+            outcome = error.code
+            raise
+        finally:
+            self.outcomes[call.facts.requester.kind, outcome] += 1
+
+    async def _start(self, call: Call) -> Run:
         naming, decided = await self._decide(call)
         if isinstance(decided, Run):
             return decided
@@ -277,7 +304,11 @@ class Runs:
         self._recent.put(created)
         self._jobs.note(created)
         await self._unsettled.created(job.key)  # may wait for Redis, while the job's agent claims it
-        log.info("job %s accepted", created.name, extra={"action": "job_accepted", "organization": created.namespace})
+        log.info(
+            "job %s accepted",
+            created.name,
+            extra={"action": "job_accepted", "jobId": created.name, "organization": created.namespace},
+        )
         return Run(job=created)
 
     def _may_look_up(self, job: DeployJob, naming: Naming) -> bool:

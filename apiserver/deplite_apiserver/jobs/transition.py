@@ -243,17 +243,25 @@ class JobStore(Protocol):
 class Transitions:
     """Applies events to jobs; the only writer of `DeployJob.status`, but for `slackMessage`."""
 
-    def __init__(self, store: JobStore, note: Callable[[Resource], None], recent: Recent | None = None) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        note: Callable[[Resource], None],
+        recent: Recent | None = None,
+        moved: Callable[[DeployJob, DeployJob], None] = lambda before, after: None,
+    ) -> None:
         """Make the writer.
 
         Args:
             store: where jobs are.
             note: is told each job that was written, so that this replica reads its own writes.
             recent: the jobs that this replica wrote last.
+            moved: is told each job before and after a write, before `note` is.
         """
         self._store = store
         self._note = note
         self._recent = recent or Recent()
+        self._moved = moved
 
     async def apply(self, namespace: str, name: str, event: Event, *, uid: str | None = None) -> Verdict:
         """Apply an event to a job.
@@ -292,5 +300,6 @@ class Transitions:
         written = await self._store.patch_status(DeployJob, job.namespace, job.name, decision.patch, version=version)
         failpoint("apiserver.transition.written")
         self._recent.put(written)
+        self._moved(job, written)
         self._note(written)
         return decision.verdict

@@ -55,6 +55,8 @@ class Link:
     Attributes:
         refused: Redis answers, but does not let us in, and never has: wrong credentials.
         returns: how often Redis was back after it had been away.
+        calls: how many calls were made.
+        failures: how many of them got no answer, or one that says no; those refused at once while it is away, too.
     """
 
     def __init__(self, client: Client, installation: str) -> None:
@@ -71,7 +73,7 @@ class Link:
         self._trouble: str | None = None
         """What was last said of it in the log."""
         self._welcome = self.refused = False
-        self.returns = 0
+        self.returns = self.calls = self.failures = 0
 
     @property
     def away(self) -> bool:
@@ -118,13 +120,16 @@ class Link:
         Raises:
             RedisAwayError: no answer, or one that says no.
         """
+        self.calls += 1
         if self.away and not probing:
+            self.failures += 1
             raise RedisAwayError(retry_after=1)
         limit = asyncio.timeout(patience(seconds))
         try:
             async with limit, contextlib.nullcontext() if probing else self._places:
                 found = await self._tried(call, TRIES if repeatable else 1)
         except ERRORS as error:
+            self.failures += 1
             if probing or not limit.expired():
                 self._note(error)
             if _is(error, ReadOnlyError):

@@ -62,6 +62,10 @@ class Shared(Protocol):
     def refused(self) -> bool:
         """Whether the shared store is there and has never let us in: this replica is set up wrongly."""
 
+    @property
+    def link(self) -> Link | None:
+        """The connection to Redis; None where there is one replica."""
+
     async def begin(self) -> None:
         """Have the rate windows know what happened before, once the caches are complete; afterwards runs are taken."""
 
@@ -76,6 +80,7 @@ class InMemory:
     """Of the only replica."""
 
     refused = False
+    link: Link | None = None
 
     def __init__(self, jobs: KnownJobs, clock: Clock) -> None:
         """Make it, empty.
@@ -112,26 +117,26 @@ class OverRedis:
             jobs: the cache of jobs, of which the windows are seeded where Redis is empty.
             clock: the time.
         """
-        self._link = Link(connect(settings), installation)
-        self.limiter, self.once = RedisLimiter(self._link), RedisOnce(self._link)
-        self.nonces, self.bells = RedisNonces(self._link), RedisBells(self._link)
-        self.others = RedisOthers(self._link, self.bells, clock.monotonic)
-        self.sent = RedisSent(self._link, "sent", clock.monotonic)
-        self.told = RedisSent(self._link, "told", clock.monotonic)
-        self._pulse = Pulse(self._link, self.limiter, jobs)
+        self.link = Link(connect(settings), installation)
+        self.limiter, self.once = RedisLimiter(self.link), RedisOnce(self.link)
+        self.nonces, self.bells = RedisNonces(self.link), RedisBells(self.link)
+        self.others = RedisOthers(self.link, self.bells, clock.monotonic)
+        self.sent = RedisSent(self.link, "sent", clock.monotonic)
+        self.told = RedisSent(self.link, "told", clock.monotonic)
+        self._pulse = Pulse(self.link, self.limiter, jobs)
         for returned in (self.nonces.tell, self.sent.returned, self.told.returned):
             self._pulse.subscribe(returned)
 
     @property
     def refused(self) -> bool:
         """As `Shared.refused`."""
-        return self._link.refused
+        return self.link.refused
 
     async def begin(self) -> None:
         """As `Shared.begin`: waits for whoever seeds, but not for a Redis that is away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_SEED_SECONDS):
-                while not self._pulse.seeded.is_set() and not self._link.away:  # noqa: ASYNC110 - two things end it
+                while not self._pulse.seeded.is_set() and not self.link.away:  # noqa: ASYNC110 - two things end it
                     await asyncio.sleep(0.05)
 
     async def run(self) -> None:
@@ -145,7 +150,7 @@ class OverRedis:
         with contextlib.suppress(UnavailableError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self.others.leave()
-        await self._link.close()
+        await self.link.close()
 
 
 def share(settings: RedisSettings | None, installation: str, jobs: KnownJobs, clock: Clock) -> InMemory | OverRedis:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -75,6 +76,8 @@ class SlackApp:
             for file in (settings.client_secret_file, settings.signing_secret_file)
         )
         self._made: aiohttp.ClientSession | None = None
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """How many calls of which method became what."""
 
     @property
     def signing_secret(self) -> str:
@@ -115,13 +118,13 @@ class SlackApp:
 
     async def call_with(self, token: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call a method of the Web API with a bot token."""
-        return await self._answer(self._client(token).api_call(method, json=dict(payload)))
+        return await self._answer(method, self._client(token).api_call(method, json=dict(payload)))
 
     async def exchange(self, code: str, redirect_uri: str) -> Granted:
         """Take a bot token for the code that Slack gave a person's browser."""
         # Not by the library's own method: it uses a class of aiohttp that is going away.
         data = self._credentials() | {"code": code, "redirect_uri": redirect_uri}
-        answer = await self._answer(self._client().api_call("oauth.v2.access", data=data))
+        answer = await self._answer("oauth.v2.access", self._client().api_call("oauth.v2.access", data=data))
         team = answer.get("team") or {}
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
@@ -139,11 +142,12 @@ class SlackApp:
         """Take the app out of a workspace: all its tokens end there."""
         token = await self.tokens.read(installation)  # another replica may have put in a new one
         # Not by the library's own method: it puts the app's secret into the address.
-        await self._answer(self._client(token.text).api_call("apps.uninstall", data=self._credentials()))
+        sending = self._client(token.text).api_call("apps.uninstall", data=self._credentials())
+        await self._answer("apps.uninstall", sending)
 
     async def revoke(self, token: str) -> None:
         """End one token."""
-        await self._answer(self._client(token).api_call("auth.revoke", data={}))
+        await self._answer("auth.revoke", self._client(token).api_call("auth.revoke", data={}))
 
     async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
         """Send a later answer to a command or a button.
@@ -153,13 +157,14 @@ class SlackApp:
         """
         if not self._is_hook(response_url):
             raise ValueError("The address for the answer is not Slack's.")
-        async with _told_apart(), self._session().post(response_url, json=dict(body)) as response:
-            if response.status == 429:
-                raise SlackLimitedError(_seconds(response.headers))
-            if response.status >= 500:
-                raise SlackUnavailableError(f"Slack answers {response.status}.", maybe_done=True)
-            if response.status != 200:
-                raise SlackRefusedError(f"http_{response.status}")
+        with self._counted("response_url"):
+            async with _told_apart(), self._session().post(response_url, json=dict(body)) as response:
+                if response.status == 429:
+                    raise SlackLimitedError(_seconds(response.headers))
+                if response.status >= 500:
+                    raise SlackUnavailableError(f"Slack answers {response.status}.", maybe_done=True)
+                if response.status != 200:
+                    raise SlackRefusedError(f"http_{response.status}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -194,13 +199,29 @@ class SlackApp:
             )
         return self._made
 
-    async def _answer(self, sending: Awaitable[Any]) -> dict[str, Any]:
+    async def _answer(self, method: str, sending: Awaitable[Any]) -> dict[str, Any]:
+        with self._counted(method):
+            try:
+                async with _told_apart():
+                    answer: dict[str, Any] = (await sending).data
+                    return answer
+            except SlackApiError as error:
+                raise _refused(error.response) from None
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        outcome = "unavailable"
         try:
-            async with _told_apart():
-                answer: dict[str, Any] = (await sending).data
-                return answer
-        except SlackApiError as error:
-            raise _refused(error.response) from None
+            yield
+            outcome = "done"
+        except SlackLimitedError:
+            outcome = "limited"
+            raise
+        except SlackRefusedError:
+            outcome = "refused"
+            raise
+        finally:
+            self.calls[method, outcome] += 1
 
 
 async def _no_redirects(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

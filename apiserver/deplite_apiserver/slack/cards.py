@@ -190,9 +190,11 @@ class Cards:
         except (SlackUnavailableError, UnavailableError, ConflictError) as error:
             self._later(line, item, line.backoff.next(), error)
         except (SlackError, KubeError) as error:  # this card cannot be sent; the others may
-            log.warning("card of job %s: %s", item.key[1], error, extra={"action": "slack_card_failed"})
+            log.warning(
+                "card of job %s: %s", item.key[1], error, extra={"action": "slack_card_failed", "jobId": item.key[1]}
+            )
         except Exception:  # one that nobody foresaw must not end what sends all the others
-            log.exception("card of job %s", item.key[1], extra={"action": "slack_card_failed"})
+            log.exception("card of job %s", item.key[1], extra={"action": "slack_card_failed", "jobId": item.key[1]})
         else:
             line.backoff.reset()
         finally:

@@ -190,7 +190,12 @@ class Delivery:
         except SlackTokenError:
             raise
         except SlackRefusedError as error:
-            log.info("card of job %s not edited: %s", job.name, error.code, extra={"action": "slack_card_not_edited"})
+            log.info(
+                "card of job %s not edited: %s",
+                job.name,
+                error.code,
+                extra={"action": "slack_card_not_edited", "jobId": job.name},
+            )
 
     async def _write_down(self, job: DeployJob, message: SlackMessage) -> None:
         """Write where the card is, once it is there and once it shows the end."""

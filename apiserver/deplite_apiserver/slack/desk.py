@@ -1,7 +1,7 @@
 """Everything about Slack, put together: `context.slack`. With Slack off it is there and refuses."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from deplite.kube.client import KubeClient
@@ -82,6 +82,11 @@ class Slack:
     def on(self) -> bool:
         """Whether this installation of Deplite is an app at Slack."""
         return self._app is not None
+
+    @property
+    def calls(self) -> Mapping[tuple[str, str], int]:
+        """How many calls of which method became what."""
+        return {} if self._app is None else self._app.calls
 
     @property
     def app(self) -> SlackApp:

@@ -59,7 +59,7 @@ class Undelivered:
             channel: where the card was to be.
         """
         trigger = self._triggers.get(job.namespace, job.spec.trigger) if job.spec.trigger else None
-        log.info("no card of job %s: %s", job.name, code, extra={"action": "slack_not_delivered"})
+        log.info("no card of job %s: %s", job.name, code, extra={"action": "slack_not_delivered", "jobId": job.name})
         if trigger is None:
             return
         key = f"{trigger.metadata.uid} {code} {self._now():%Y-%m-%dT%H}"
@@ -79,7 +79,9 @@ class Undelivered:
         except AlreadyExistsError:
             pass  # said by whoever held the Lease before
         except KubeError as error:
-            log.warning("no Event tells of %s: %s", code, error, extra={"action": "slack_not_delivered"})
+            log.warning(
+                "no Event tells of %s: %s", code, error, extra={"action": "slack_not_delivered", "jobId": job.name}
+            )
             return
         self._told[key] = None
         if len(self._told) > _MOST:

@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -56,18 +57,24 @@ _FAILURES = (
 class S3Store:
     """One bucket of an S3 server; as `deplite_apiserver.storage.objects.ObjectStore`."""
 
-    def __init__(self, place: S3Settings, pool: urllib3.PoolManager | None = None) -> None:
+    def __init__(
+        self,
+        place: S3Settings,
+        pool: urllib3.PoolManager | None = None,
+        observe: Callable[[str, bool, float], None] = lambda action, done, seconds: None,
+    ) -> None:
         """Make a client; nothing is sent yet.
 
         Args:
             place: the bucket, which exists.
             pool: the connections; None: those of `connections`.
+            observe: is told of each call: what, whether it was done, and how many seconds it took.
 
         Raises:
             OSError: a file of the credential or of the authorities cannot be read.
         """
         parts = urlsplit(place.endpoint)
-        self._bucket = place.bucket
+        self._bucket, self._observe = place.bucket, observe
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
         self._pool = pool or connections(place)
         self._client = Minio(
@@ -195,12 +202,17 @@ class S3Store:
 
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
+        began, done = time.monotonic(), False
         try:
             async with asyncio.timeout(patience(CALL_SECONDS)):
-                return await loop.run_in_executor(self._threads, call)
+                answer = await loop.run_in_executor(self._threads, call)
+            done = True
+            return answer
         except _FAILURES as error:
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
+        finally:
+            self._observe(action, done, time.monotonic() - began)
 
 
 def connections(place: S3Settings) -> urllib3.PoolManager:

@@ -6,6 +6,7 @@ that stood still past it, and wakes in the middle of a duty, writes nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,7 @@ class Sweeper:
         files: Files,
         strays: Strays,
         now: Callable[[], datetime],
+        observe: Callable[[str, bool, float], None] = lambda duty, done, seconds: None,
         lost_seconds: float = LOST_SECONDS,
         periods: Periods | None = None,
     ) -> None:
@@ -114,6 +116,7 @@ class Sweeper:
             files: removes files whose time is over.
             strays: removes objects of files that nothing names, and measures them.
             now: the present moment in UTC.
+            observe: is told of each round of a duty: which, whether it was done, and how many seconds it took.
             lost_seconds: silence of an agent after which its running jobs are lost.
             periods: how often.
         """
@@ -123,6 +126,7 @@ class Sweeper:
         self._duplicates, self._crowds, self._turns = duplicates, crowds, turns
         self._schedules, self._files, self._strays = schedules, files, strays
         self._now, self._lost_seconds, self._periods = now, lost_seconds, periods or Periods()
+        self._observe = observe
         self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def beside(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -139,30 +143,30 @@ class Sweeper:
                     group.create_task(self._turns.run())
                     for run in self._beside:
                         group.create_task(run())
-                    for seconds, duty in self._duties():
-                        group.create_task(_every(seconds, duty))
+                    for name, seconds, duty in self._duties():
+                        group.create_task(self._every(name, seconds, duty))
             except* LeaseLostError as lost:
                 log.warning("%s", lost.exceptions[0], extra={"action": "lease_lost"})
 
     async def round(self) -> None:
         """Do every duty once, now; `run` does each in its own time."""
-        for _, duty in self._duties():
+        for _, _, duty in self._duties():
             await duty()
 
-    def _duties(self) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
+    def _duties(self) -> list[tuple[str, float, Callable[[], Awaitable[None]]]]:
         periods = self._periods
         return [
-            (periods.deadlines, self.end_overdue),
-            (periods.presence, self.settle_agents),
-            (periods.presence, self._duplicates.settle),
-            (periods.tally, self._tally.flush),
-            (periods.retirement, self._retirement.round),
-            (periods.leftovers, self._leftovers.round),
-            (periods.crowds, self._crowds.round),
-            (periods.schedules, self._schedules.round),
-            (periods.files, self._files.round),
-            (periods.strays, self._strays.round),
-            (periods.measured, self._strays.tell),
+            ("deadlines", periods.deadlines, self.end_overdue),
+            ("presence", periods.presence, self.settle_agents),
+            ("duplicates", periods.presence, self._duplicates.settle),
+            ("tally", periods.tally, self._tally.flush),
+            ("retirement", periods.retirement, self._retirement.round),
+            ("leftovers", periods.leftovers, self._leftovers.round),
+            ("crowds", periods.crowds, self._crowds.round),
+            ("schedules", periods.schedules, self._schedules.round),
+            ("files", periods.files, self._files.round),
+            ("strays", periods.strays, self._strays.round),
+            ("measured", periods.measured, self._strays.tell),
         ]
 
     async def end_overdue(self) -> None:
@@ -178,11 +182,16 @@ class Sweeper:
                 except UnavailableError:
                     raise
                 except KubeError as error:  # gone, or this one cannot be written: the others still can
-                    log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed"})
+                    log.warning(
+                        "job %s not ended: %s", job.name, error, extra={"action": "end_failed", "jobId": job.name}
+                    )
                     continue
                 if ended is Verdict.APPLIED:
                     log.info(
-                        "job %s ended: %s", job.name, end.reason, extra={"action": "job_ended", "reason": end.reason}
+                        "job %s ended: %s",
+                        job.name,
+                        end.reason,
+                        extra={"action": "job_ended", "jobId": job.name, "reason": end.reason},
                     )
 
     async def _learn(self, now: datetime) -> set[str]:
@@ -225,14 +234,16 @@ class Sweeper:
             told_age=self._told.age(job),
         )
 
-
-async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-    """Do a duty again and again; when something is away, the next round does what this one could not."""
-    while True:
-        try:
-            await duty()
-        except (KubeError, StorageUnavailableError) as error:
-            log.warning("sweep: %s", error, extra={"action": "sweep_failed"})
-        except Exception:  # one object that nobody foresaw must not end the duties that keep all others going
-            log.exception("a sweep failed", extra={"action": "sweep_failed"})
-        await asyncio.sleep(seconds)
+    async def _every(self, name: str, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        """Do a duty again and again; when something is away, the next round does what this one could not."""
+        while True:
+            began, done = time.monotonic(), False
+            try:
+                await duty()
+                done = True
+            except (KubeError, StorageUnavailableError) as error:
+                log.warning("sweep: %s", error, extra={"action": "sweep_failed", "duty": name})
+            except Exception:  # one object that nobody foresaw must not end the duties that keep all others going
+                log.exception("a sweep failed", extra={"action": "sweep_failed", "duty": name})
+            self._observe(name, done, time.monotonic() - began)
+            await asyncio.sleep(seconds)

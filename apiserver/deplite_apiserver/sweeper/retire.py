@@ -145,7 +145,7 @@ class Retirement:
         failpoint("apiserver.job.deleting")
         try:
             await self._store.delete(DeployJob, job.namespace, job.name, uid=whole.metadata.uid, version=version)
-            log.info("job %s archived and deleted", job.name, extra={"action": "job_retired"})
+            log.info("job %s archived and deleted", job.name, extra={"action": "job_retired", "jobId": job.name})
         except (NotFoundError, ConflictError):
             return
 

@@ -106,7 +106,9 @@ class Turns:
             job = found.next
             given = await self._transitions.apply(job.namespace, job.name, Admitted(at=self._now()), uid=job.uid)
             if given is Verdict.APPLIED:
-                log.info("job %s has its turn in %s", job.name, key[1], extra={"action": "turn_given"})
+                log.info(
+                    "job %s has its turn in %s", job.name, key[1], extra={"action": "turn_given", "jobId": job.name}
+                )
 
     async def _supersede(self, job: LiveJob, by: LiveJob) -> None:
         try:

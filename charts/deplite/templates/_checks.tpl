@@ -37,6 +37,9 @@ What the schema of the values cannot say: settings that need each other. Each re
 {{- if not (or .Values.signIn.cluster.enabled .Values.signIn.issuers) -}}
 {{- fail "Nobody could sign in: set signIn.cluster.enabled=true, or signIn.issuers." -}}
 {{- end -}}
+{{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
+{{- fail "serviceMonitor.enabled: set metrics.enabled=true, too, or there is nothing to scrape." -}}
+{{- end -}}
 {{- $names := list -}}
 {{- range .Values.organizations -}}
 {{- if has .name $names -}}

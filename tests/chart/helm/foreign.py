@@ -34,7 +34,13 @@ HTTP_ROUTE = Foreign(
     "h1:vh5YzKlbdBivEaLX61+APKLGRq4tZ7Fj4XfGkv08xB4=",
     "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
 )
-KINDS = (HTTP_ROUTE,)
+SERVICE_MONITOR = Foreign(
+    "github.com/prometheus-operator/prometheus-operator",
+    "v0.85.0",
+    "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+    "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+)
+KINDS = (HTTP_ROUTE, SERVICE_MONITOR)
 
 
 async def find_or_fetch(environment: Mapping[str, str] | None = None) -> list[Path]:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from deplite_apiserver.app import ROUTERS, create_app
 from deplite_apiserver.auth import dependencies
 from deplite_apiserver.auth.roles import ACCESS, RouteTableError, check_routes, methods_of, needed_role
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.slack.signature import slack_request
 
 DOORS: dict[Callable[..., Any], set[str]] = {
@@ -41,7 +42,7 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 
 def test_the_app_starts_only_with_a_complete_table() -> None:
-    assert isinstance(create_app(nothing, 2.5), FastAPI)
+    assert isinstance(create_app(nothing, 2.5, Metrics()), FastAPI)
     check_routes(routes())
 
 

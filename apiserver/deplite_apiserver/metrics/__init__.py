@@ -1,0 +1,1 @@
+"""What the apiserver measures; docs/metrics.md lists every family."""

@@ -1,0 +1,1 @@
+"""What the parts have in common of being measured; docs/metrics.md lists every family."""
