@@ -32,29 +32,28 @@ class KubeMetrics:
             self._seconds.labels(verb, resource).observe(seconds)
 
 
-def show_caches(instruments: Instruments, caches: Callable[[], Iterable[Cache[Any]]]) -> None:
-    """Show the state of local copies.
+Caches = Callable[[], Iterable[Cache[Any]]]
+"""Returns the local copies, at each scrape."""
 
-    Args:
-        instruments: where to.
-        caches: returns them at each scrape.
-    """
 
-    def of_each(read: Callable[[Cache[Any]], float]) -> Callable[[], Iterable[Value]]:
-        return lambda: [((cache.kind.PLURAL,), float(read(cache))) for cache in caches()]
+def of_each(caches: Caches, read: Callable[[Cache[Any]], float]) -> Callable[[], Iterable[Value]]:
+    """Return what reads the same of each local copy, labelled by its resource."""
+    return lambda: [((cache.kind.PLURAL,), float(read(cache))) for cache in caches()]
 
+
+def show_caches(instruments: Instruments, caches: Caches) -> None:
+    """Show the state of local copies."""
     show, resource = instruments.gauge, ("resource",)
-    show("deplite_cache_objects", "Objects in the local copy.", resource, of_each(lambda cache: cache.size))
-    show("deplite_cache_synced", "1 once the first list is complete.", resource, of_each(lambda cache: cache.synced))
+    show("deplite_cache_objects", "Objects in the local copy.", resource, of_each(caches, lambda cache: cache.size))
+    show(
+        "deplite_cache_synced",
+        "1 once the first list is complete.",
+        resource,
+        of_each(caches, lambda cache: cache.synced),
+    )
     show(
         "deplite_cache_silence_seconds",
-        "Since the last list or word of a watch: the apiserver hears at least every 20 s, the operator lists each 60 s.",
+        "Since the last list or word of a watch. All is well up to 20 s (apiserver) and 60 s (operator).",
         resource,
-        of_each(lambda cache: max(0.0, time.monotonic() - cache.heard_at) if cache.synced else 0.0),
-    )
-    instruments.counted(
-        "deplite_cache_watch_failures_total",
-        "Watches that failed and were begun anew, other than by the API server's regular end.",
-        resource,
-        of_each(lambda cache: cache.failures),
+        of_each(caches, lambda cache: max(0.0, time.monotonic() - cache.heard_at) if cache.synced else 0.0),
     )

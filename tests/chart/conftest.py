@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deplite.kube.client import KubeClient
+from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
 from tests.chart.chart import FILES, Helm, Object, values
 from tests.chart.helm import find_or_build
+from tests.chart.measured import Deploy, deployed, started
 from tests.chart.running import Release, released
 from tests.valkey import Valkey
 
@@ -42,3 +45,22 @@ async def release(
     organizations = [f"org-{secrets.token_hex(5)}" for _ in range(4)]
     async with released(program, session_folder / "chart-parts", object_store, valkey, organizations) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="package")
+async def deploy(
+    helm: Helm,
+    control_plane: ControlPlane,
+    kube: KubeClient,
+    object_store: ObjectStore,
+    valkey: Valkey,
+    session_folder: Path,
+) -> AsyncIterator[Deploy]:
+    """A deploy at parts that run as the chart has them; they go on running."""
+    folder = session_folder / "measured"
+    folder.mkdir(mode=0o700)
+    async with (
+        started(helm, control_plane, kube, object_store, valkey, folder) as parts,
+        deployed(parts) as made,
+    ):
+        yield made

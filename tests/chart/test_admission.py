@@ -69,7 +69,7 @@ async def test_the_judge_refuses_what_it_should(dryrun: Dryrun, rendered: dict[s
 
 
 async def test_an_unknown_field_is_an_error(dryrun: Dryrun, rendered: dict[str, list[Object]]) -> None:
-    (service,) = (one for one in copy.deepcopy(rendered["smallest"]) if one["kind"] == "Service")
+    service = next(one for one in copy.deepcopy(rendered["smallest"]) if one["kind"] == "Service")
     service["spec"]["portz"] = []
     with pytest.raises(KubeError):
         await dryrun.apply(service)

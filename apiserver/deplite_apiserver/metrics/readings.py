@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from deplite.metrics.instruments import Value, plain
-from deplite.metrics.kube import show_caches
+from deplite.metrics.kube import of_each, show_caches
 from deplite_apiserver.context import Context
 from deplite_apiserver.jobs.run import ACCEPTED, REPEATED
 from deplite_apiserver.jobs.view import LiveJob
@@ -19,6 +19,12 @@ _STATES = ("Pending", "Connected", "Disconnected", "Revoked")
 def show(metrics: Metrics, context: Context) -> None:
     """Have each scrape read a replica."""
     show_caches(metrics, lambda: context.caches.all())
+    metrics.counted(
+        "deplite_cache_watch_failures_total",
+        "Watches that failed and were begun anew; the API server's regular end is none.",
+        ("resource",),
+        of_each(lambda: context.caches.all(), lambda cache: cache.failures),
+    )
     _show_runs(metrics, context)
     _show_agents(metrics, context)
     _show_stores(metrics, context)
