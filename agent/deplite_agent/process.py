@@ -118,7 +118,10 @@ class Process:
     async def _greet(self) -> None:
         """Say who we are once the server knows what we offer: whoever waits for this line finds the workflows."""
         await self._reporter.first()
-        print(self._greeting, flush=True)  # noqa: T201 - documented output
+        if self._settings.log_format == "json":
+            log.info("%s", self._greeting, extra={"action": "ready"})
+        else:
+            print(self._greeting, flush=True)  # noqa: T201 - documented output
 
     def _connected(self) -> None:
         log.info("connected to %s", self._settings.url, extra={"action": "connected"})

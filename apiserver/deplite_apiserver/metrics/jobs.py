@@ -20,17 +20,17 @@ class JobMeter:
             monotonic: seconds of a clock that never goes back.
         """
         self._metrics, self._jobs, self._monotonic = metrics, jobs, monotonic
-        self._queued: dict[str, float] = {}
-        """Since when jobs that wait for their claim are known here, by their uids."""
+        self._heard: dict[str, float] = {}
+        """When unfinished jobs were heard of here, by their uids; the watch may tell of a claim before its own answer."""
         jobs.subscribe(self._changed)
 
     def moved(self, before: DeployJob, after: DeployJob) -> None:
         """Note what a write of ours has done to a job."""
-        status, since = after.status, self._queued.get(after.metadata.uid)
+        status = after.status
         if before.status.phase is status.phase:
             return
         if not status.phase.finished:
-            if since is not None:
+            if (since := self._heard.pop(after.metadata.uid, None)) is not None:
                 self._metrics.claimed(self._monotonic() - since)
             return
         seconds = None
@@ -40,8 +40,8 @@ class JobMeter:
 
     def _changed(self, change: Change[JobView]) -> None:
         match change:
-            case Change(old=LiveJob(queued=True) as old, new=new):
-                if not (isinstance(new, LiveJob) and new.queued):
-                    self._queued.pop(old.uid, None)
+            case Change(old=LiveJob() as old, new=new):
+                if not isinstance(new, LiveJob):
+                    self._heard.pop(old.uid, None)
             case Change(old=None, new=LiveJob(queued=True) as new) if self._jobs.synced:
-                self._queued[new.uid] = self._monotonic()  # those of the first list came at nobody knows when
+                self._heard[new.uid] = self._monotonic()  # those of the first list came at nobody knows when
