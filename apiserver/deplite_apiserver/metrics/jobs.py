@@ -21,7 +21,7 @@ class JobMeter:
         """
         self._metrics, self._jobs, self._monotonic = metrics, jobs, monotonic
         self._heard: dict[str, float] = {}
-        """When unfinished jobs were heard of here, by their uids; the watch may tell of a claim before its own answer."""
+        """When unfinished jobs were heard of, by their uids; the watch may tell of a claim before its own answer."""
         jobs.subscribe(self._changed)
 
     def moved(self, before: DeployJob, after: DeployJob) -> None:
