@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local.controlplane import ControlPlane
+from deplite.local.accounts import Account
 from deplite.local.objectstore import ObjectStore
 from tests.chart.chart import FILES, Helm, Object, values
 from tests.chart.helm import find_or_build
@@ -50,7 +50,7 @@ async def release(
 @pytest_asyncio.fixture(scope="package")
 async def deploy(
     helm: Helm,
-    control_plane: ControlPlane,
+    accounts: dict[str, Account],
     kube: KubeClient,
     object_store: ObjectStore,
     valkey: Valkey,
@@ -60,7 +60,7 @@ async def deploy(
     folder = session_folder / "measured"
     folder.mkdir(mode=0o700)
     async with (
-        started(helm, control_plane, kube, object_store, valkey, folder) as parts,
+        started(helm, accounts, kube, object_store, valkey, folder) as parts,
         deployed(parts) as made,
     ):
         yield made

@@ -14,22 +14,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotFoundError
-from deplite.local.accounts import Accounts
-from deplite.local.cluster import Cluster
-from deplite.local.controlplane import ControlPlane
+from deplite.local.accounts import Account
 from deplite.local.objectstore import ObjectStore
 from deplite.local.ports import choose
 from deplite.local.probe import ask_port
 from deplite.local.process import Process, Program, clean_environment
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, Trigger
 from deplite.resources.identifiers import object_id
-from tests.chart.chart import NAMESPACE, Helm, Object, environment, pods
+from tests.chart.chart import Helm, Object, environment, pods
 from tests.chart.pods import mounted
 from tests.kube.serving import until
 from tests.organizations import create_organization, delete_namespace
 from tests.valkey import Valkey
 
-RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 REF = "release/Odd_ref-4711"
 AGENT = "Odd agent 4711"
 WORKFLOW = "odd-workflow-4711"
@@ -101,18 +98,13 @@ class Deploy:
 
 @contextlib.asynccontextmanager
 async def started(
-    helm: Helm, plane: ControlPlane, kube: KubeClient, store: ObjectStore, valkey: Valkey, folder: Path
+    helm: Helm, accounts: dict[str, Account], kube: KubeClient, store: ObjectStore, valkey: Valkey, folder: Path
 ) -> AsyncIterator[Parts]:
     """Run both parts."""
     objects = await _rendered(helm, store, valkey)
     ports = choose(["apiserver", "apiserver-metrics", "operator", "operator-metrics"], {})
     organization = f"org-{secrets.token_hex(5)}"
-    cluster = await Cluster.connect(plane.kubeconfig)
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    for kind in RIGHTS:
-        await cluster.apply_all(found for found in objects if found["kind"] == kind)
     await create_organization(kube, organization)
-    accounts = Accounts(cluster, folder, plane.kubeconfig)
     files = {
         "s3/access-key": store.access_key_file,
         "s3/secret-key": store.secret_key_file,
@@ -125,9 +117,8 @@ async def started(
     running = []
     try:
         for part, given in settings.items():
-            account = await accounts.issue(f"deplite-{part}")
             given |= {
-                "KUBECONFIG": str(account.kubeconfig),
+                "KUBECONFIG": str(accounts[part].kubeconfig),
                 "DEPLITE_METRICS_LISTEN": _here(ports[f"{part}-metrics"]),
             }
             running.append(await Process.start(_program(part, folder, given, _ready(ports[part]))))
@@ -138,7 +129,6 @@ async def started(
         for process in running:
             await process.stop()
         await delete_namespace(kube, organization)
-        await cluster.close()
 
 
 async def _rendered(helm: Helm, store: ObjectStore, valkey: Valkey) -> list[Object]:

@@ -103,10 +103,10 @@ class Release:
         await cluster.close()
         served = self._settings(objects, own["apiserver"])
         other = environment(pods(objects)["deplite-operator"]) | {"KUBECONFIG": str(own["operator"].kubeconfig)}
-        other["DEPLITE_PROBE_LISTEN"] = f"127.0.0.1:{self.ports['operator']}"
+        other |= {"DEPLITE_PROBE_LISTEN": f"127.0.0.1:{self.ports['operator']}", "DEPLITE_METRICS_LISTEN": ""}
         programs = [self._program("operator", "operator", other)]
         for name in REPLICAS:
-            listening = {"DEPLITE_LISTEN": f"127.0.0.1:{self.ports[name]}"}
+            listening = {"DEPLITE_LISTEN": f"127.0.0.1:{self.ports[name]}", "DEPLITE_METRICS_LISTEN": ""}
             programs.append(self._program(name, "apiserver", served | listening))
         for program in programs:
             self.running[program.name] = await Process.start(program)
