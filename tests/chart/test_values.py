@@ -15,6 +15,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 S3 = ("--set", "s3.endpoint=https://s3.example.com,s3.existingSecret.name=our-s3")
 REFUSALS = [
+    ("serviceMonitor.enabled=true,metrics.enabled=false", "set metrics.enabled=true, too"),
     ("apiserver.replicas=2", "Set redis.url .or valkey.enabled=true for a trial., or apiserver.replicas=1"),
     ("valkey.enabled=true,redis.url=redis://r", "choose the bundled Valkey or your own Redis"),
     ("redis.url=redis://r,redis.username=u", "Set redis.existingSecret.name"),
