@@ -8,7 +8,9 @@ import yaml
 from deplite.rights import organization_manifests
 from tests.chart.chart import NAMESPACE, Helm, Object, of_kind
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "gitops"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "gitops"
+FLUX = ROOT / "examples" / "flux"
 
 
 def declared() -> list[Object]:
@@ -45,3 +47,17 @@ async def test_the_chart_makes_the_same_of_the_same_organization(helm: Helm, tmp
 def test_the_rolebindings_are_those_of_the_parts() -> None:
     ours = list(bare(of_kind(declared(), "RoleBinding")).values())
     assert ours == organization_manifests("org-shop", NAMESPACE)
+
+
+async def test_flux_makes_the_organizations_after_their_kind(helm: Helm, tmp_path: Path) -> None:
+    release, organizations = yaml.safe_load_all((FLUX / "deplite.yaml").read_text())
+    assert organizations["spec"]["dependsOn"] == [{"name": release["metadata"]["name"]}]
+    assert release["spec"]["wait"] is True
+    source, chart = yaml.safe_load_all((ROOT / release["spec"]["path"] / "release.yaml").read_text())
+    assert chart["spec"]["chart"]["spec"]["sourceRef"] == {"kind": source["kind"], "name": source["metadata"]["name"]}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(chart["spec"]["values"]))
+    made = await helm.template("--values", str(tmp_path / "values.yaml"))
+    assert of_kind(made, "Organization") == {}
+    declared = [yaml.safe_load(path.read_text()) for path in (ROOT / organizations["spec"]["path"]).iterdir()]
+    namespaces = {one["metadata"]["namespace"] for one in declared if one["kind"] == "Organization"}
+    assert namespaces == {name for name in of_kind(made, "Namespace") if name.startswith("org-")} == {"org-demo"}

@@ -74,6 +74,21 @@ async def columns(cluster: Cluster) -> list[str]:
     return [column["name"] for column in kind["spec"]["versions"][0]["additionalPrinterColumns"]]
 
 
+async def test_helm_refuses_organizations_before_their_kind(cluster: Cluster) -> None:
+    install = ("install", RELEASE, str(CHART), *HERE, "--create-namespace", *values("trial"))
+    for _ in range(2):  # as a HelmRelease of Flux tries again
+        with pytest.raises(HelmError, match="ensure CRDs are installed first"):
+            await cluster.helm.run(*install, "--set", "organizationObjects=always")
+        assert await cluster.names(CRD) == set()
+    await cluster.helm.run(*install, "--set", "organizationObjects=never,crds.keep=false")
+    assert await cluster.exists("/api/v1/namespaces/org-demo")
+    spec = {"displayName": "Demo", "members": []}  # what Flux's Kustomization then applies
+    kind = {"apiVersion": "deplite.io/v1alpha1", "kind": "Organization"}
+    await cluster.create(ORGANIZATION.rpartition("/")[0], kind | {"metadata": {"name": "organization"}, "spec": spec})
+    await cluster.helm.run("uninstall", RELEASE, *HERE, "--wait")
+    assert await cluster.names(CRD) == set()
+
+
 async def test_install_upgrade_rollback_uninstall_and_again(cluster: Cluster, tmp_path: Path) -> None:
     said = await cluster.helm.run("install", RELEASE, str(CHART), *HERE, "--create-namespace", *values("trial"))
     assert "running the\nsame command once more" in said

@@ -31,7 +31,9 @@ async def applied(shop: Shop) -> Shop:
 async def start_machine(shop: Shop, folder: str) -> None:
     """Start `web-1` with the code of its Secret, its state in a folder; return once the rest is ready as well."""
     await shop.run(typed("Start the machine"))
-    lines = (shop.folder / "web-1.env").read_text().splitlines()
+    written = shop.folder / "web-1.env"
+    assert written.stat().st_mode & 0o777 == 0o600
+    lines = written.read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines)
     assert set(given) == {"DEPLITE_URL", "DEPLITE_TOKEN"}
     assert re.fullmatch(r"enr_[0-9A-Za-z]{36}", given["DEPLITE_TOKEN"])

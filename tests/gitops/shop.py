@@ -31,6 +31,8 @@ BIN = Path(sys.executable).parent
 NAMESPACE = "org-shop"
 ISSUER = "https://login.example.com"
 """Of the people in the example."""
+SHELLS = {"sh": ("sh", "-euc"), "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")}
+"""What people type into, and what GitHub runs where a step says `shell: bash`."""
 
 
 class CommandError(AssertionError):
@@ -86,15 +88,18 @@ class Shop:
         await self.run("kubectl delete namespace --ignore-not-found --wait=false org-shop")
         await self.supervisor.stop(("operator", "apiserver"), lambda _: contextlib.nullcontext())
 
-    async def run(self, script: str, environment: Mapping[str, str] = MappingProxyType({}), *, code: int = 0) -> str:
-        """Have bash run a script in the working copy, with kubectl on the PATH; return what it printed.
+    async def run(
+        self, script: str, environment: Mapping[str, str] = MappingProxyType({}), *, code: int = 0, shell: str = "sh"
+    ) -> str:
+        """Have a shell of SHELLS run a script in the working copy, with kubectl on the PATH; return what it printed.
 
         Raises:
             CommandError: its exit code is another one.
         """
         own = {"KUBECONFIG": str(self.kubeconfig), "PATH": f"{BIN}:{os.environ['PATH']}"}
         child = await asyncio.create_subprocess_exec(
-            *("bash", "-euo", "pipefail", "-c", script),
+            *SHELLS[shell],
+            script,
             cwd=self.folder,
             env=clean_environment(**own, **environment),
             stdout=asyncio.subprocess.PIPE,

@@ -64,13 +64,13 @@ async def test_ci_deploys_with_the_key_from_the_secret(applied: Shop) -> None:
     webhook, token = (await applied.run(typed_without_github("Deploy from CI") + show)).splitlines()
     github = {"GITHUB_RUN_ID": "17", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REF_NAME": "main"}
     github |= {"WEBHOOK": webhook, "TOKEN": token}
-    said = [await applied.run(step["run"], github) for _ in range(2)]
+    said = [await applied.run(step["run"], github, shell=step["shell"]) for _ in range(2)]
     assert said == ["success\n"] * 2
     every = (await applied.read("deployjobs"))["items"]
     jobs = [one for one in every if one["spec"]["trigger"] == "deploy-web"]
     assert all("ownerReferences" not in one["metadata"] for one in every)
     assert [(job["spec"]["ref"], job["status"]["phase"]) for job in jobs] == [("main", "Succeeded")]
-    await applied.run(step["run"], github | {"GITHUB_REF_NAME": "feature"}, code=22)
+    await applied.run(step["run"], github | {"GITHUB_REF_NAME": "feature"}, code=22, shell=step["shell"])
 
 
 async def test_nothing_differs_once_it_has_settled(applied: Shop) -> None:
@@ -164,6 +164,18 @@ async def test_a_trigger_that_left_git_is_pruned_and_its_token_says_so(applied: 
     await applied.run(typed("Start the machine", 2))
     await applied.run(typed("Apply").splitlines()[1])
     assert (await statuses(applied), await token_of(applied)) == (before, token)
+
+
+async def test_pruning_by_the_label_leaves_out_what_has_none(applied: Shop) -> None:
+    label = "  labels:\n    app.kubernetes.io/part-of: org-shop\n"
+    head = "apiVersion: deplite.io/v1alpha1\nkind: SlackInstallation\nmetadata:\n  name: acme\n  namespace: org-shop\n"
+    spec = "spec: {teamId: T0AAAAAAA, secretName: slack-acme}\n"
+    applied.write("60-acme.yaml", head + spec)
+    assert "acme" not in await applied.run(typed("Take something out"))
+    applied.write("60-acme.yaml", head + label + spec)
+    assert "slackinstallation.deplite.io/acme created\n" in await applied.run(typed("Take something out"))
+    applied.remove("60-acme.yaml")
+    assert "slackinstallation.deplite.io/acme pruned\n" in await applied.run(typed("Take something out"))
 
 
 async def test_an_apply_set_prunes_as_well(applied: Shop) -> None:
