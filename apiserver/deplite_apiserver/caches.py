@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from deplite.kube.cache import Cache, Change, Key
+from deplite.kube.cache import Cache
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import KubeError, NotFoundError
 from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, StoredFile, Trigger
@@ -19,6 +19,7 @@ from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.files.view import INDEXES as FILE_INDEXES
 from deplite_apiserver.files.view import FileView
 from deplite_apiserver.files.view import project as project_file
+from deplite_apiserver.holders import Holders, code_hashes, token_hashes
 from deplite_apiserver.jobs.view import INDEXES as JOB_INDEXES
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.rounds import Rounds
@@ -61,10 +62,13 @@ class Caches:
             kube,
             ApiToken,
             ApiToken.model_validate,
-            indexes={"id": lambda found: object_id("tok", *found.key), "namespace": lambda found: found.namespace},
+            indexes={
+                "id": lambda found: object_id("tok", *found.key),
+                "namespace": lambda found: found.namespace,
+                "hash": token_hashes,
+            },
         )
-        self._token_hashes: dict[str, Key] = {}
-        self.tokens.subscribe(self._note_hashes)
+        self.token_holders = Holders(self.tokens, token_hashes)
         self.enrollments: Cache[EnrollmentToken] = Cache(
             kube,
             EnrollmentToken,
@@ -72,9 +76,10 @@ class Caches:
             indexes={
                 "id": lambda found: object_id("enr", *found.key),
                 "namespace": lambda found: found.namespace,
-                "hash": lambda found: found.status.hash,
+                "hash": code_hashes,
             },
         )
+        self.code_holders = Holders(self.enrollments, code_hashes)
         self.slack: Cache[SlackInstallation] = Cache(
             kube,
             SlackInstallation,
@@ -126,11 +131,6 @@ class Caches:
                 self._answered_at = time.monotonic()
             await asyncio.sleep(PULSE_SECONDS)
 
-    def token_by_hash(self, sha256: str) -> ApiToken | None:
-        """Return the token that has a credential of that hash."""
-        key = self._token_hashes.get(sha256)
-        return None if key is None else self.tokens.get(*key)
-
     def organization(self, namespace: str) -> Organization | None:
         """Return the Organization object of a namespace."""
         return self.organizations.get(namespace, ORGANIZATION_NAME)
@@ -179,9 +179,3 @@ class Caches:
             return None
         cache.note(found)
         return found
-
-    def _note_hashes(self, change: Change[ApiToken]) -> None:
-        for known in change.old.status.hashes if change.old else ():
-            self._token_hashes.pop(known.sha256, None)
-        for known in change.new.status.hashes if change.new else ():
-            self._token_hashes[known.sha256] = change.key

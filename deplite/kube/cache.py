@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -78,7 +78,8 @@ class Cache(Generic[Value]):
             kube: the client.
             kind: the kind.
             project: turns an object, raw or typed, into what is kept.
-            indexes: name → function to the key under which `by` finds a value (None: not indexed).
+            indexes: name → function to the key under which `by` finds a value (None: not indexed; a frozenset: each
+                of its members is such a key).
         """
         self._kube = kube
         self.kind = kind
@@ -279,9 +280,8 @@ class Cache(Generic[Value]):
         if old is not None:
             self._unindex(key, old)
         self._values[key], self._versions[key] = new, version
-        for name, function in self._key_functions.items():
-            if (found := function(new)) is not None:
-                self._indexes[name].setdefault(found, set()).add(key)
+        for index, under in self._places(new):
+            index.setdefault(under, set()).add(key)
         self._tell(Change(key=key, old=old, new=new))
 
     def _bury(self, uid: str) -> None:
@@ -298,11 +298,19 @@ class Cache(Generic[Value]):
             self._tell(Change(key=key, old=old, new=None))
 
     def _unindex(self, key: Key, old: Value) -> None:
-        for name, function in self._key_functions.items():
-            if (found := function(old)) is not None and (keys := self._indexes[name].get(found)) is not None:
+        for index, under in self._places(old):
+            if (keys := index.get(under)) is not None:
                 keys.discard(key)
                 if not keys:
-                    del self._indexes[name][found]
+                    del index[under]
+
+    def _places(self, value: Value) -> Iterator[tuple[dict[Hashable, set[Key]], Hashable]]:
+        for name, function in self._key_functions.items():
+            found = function(value)
+            if isinstance(found, frozenset):
+                yield from ((self._indexes[name], under) for under in found)
+            elif found is not None:
+                yield self._indexes[name], found
 
     def _tell(self, change: Change[Value]) -> None:
         for callback in tuple(self._subscribers):

@@ -30,6 +30,8 @@ def _in_utc(value: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+_LAST = datetime.max.replace(tzinfo=UTC)
+
 Time = Annotated[datetime, BeforeValidator(_aware), AfterValidator(_in_utc), PlainSerializer(utc, when_used="json")]
 """A moment in UTC, written in whole seconds."""
 
@@ -112,6 +114,11 @@ class Resource(Record):
     def key(self) -> tuple[str, str]:
         """Namespace and name."""
         return self.metadata.namespace, self.metadata.name
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What sorts the oldest first: where only one object may be meant, that one is."""
+        return self.metadata.creation_timestamp or _LAST, self.metadata.uid
 
     @property
     def managed_by_api(self) -> bool:

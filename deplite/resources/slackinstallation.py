@@ -1,6 +1,5 @@
 """SlackInstallation: a Slack workspace that an organization connected."""
 
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -12,7 +11,6 @@ from deplite.resources.resource import Record, Resource, Spec, Status, Time
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 """Where in its Secret the bot token is."""
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
-_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class SlackInstallationSpec(Spec):
@@ -78,8 +76,3 @@ class SlackInstallation(Resource):
     def serves(self) -> bool:
         """Whether Slack accepted its token, and it is not being deleted."""
         return self.status.connected and not self.ending
-
-    @property
-    def age(self) -> tuple[datetime, str]:
-        """What sorts the oldest first: of those that serve a workspace, that one does."""
-        return self.metadata.creation_timestamp or _LAST, self.metadata.uid

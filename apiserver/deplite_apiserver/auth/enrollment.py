@@ -2,7 +2,6 @@
 
 import hashlib
 
-from deplite.resources import EnrollmentToken
 from deplite.resources.credentials import well_formed
 from deplite_apiserver.auth.callers import EnrollmentCaller
 from deplite_apiserver.caches import Caches
@@ -18,11 +17,7 @@ async def verify_code(caches: Caches, text: str) -> EnrollmentCaller:
     if not well_formed(text, "enr"):
         raise InvalidEnrollTokenError
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-
-    def look() -> EnrollmentToken | None:
-        return next(iter(caches.enrollments.by("hash", sha256)), None)
-
-    found = await caches.find(caches.enrollments, look)
+    found = await caches.find(caches.enrollments, lambda: caches.code_holders.oldest(sha256))
     if found is None or found.metadata.deletion_timestamp is not None:
         raise InvalidEnrollTokenError
     return EnrollmentCaller(enrollment=found, sha256=sha256)

@@ -33,7 +33,7 @@ async def verify_token(caches: Caches, text: str, *, address: str, now: datetime
     if not well_formed(text, "tk"):
         raise InvalidTokenError
     shown = describe(text)
-    token = await caches.find(caches.tokens, lambda: caches.token_by_hash(shown.sha256))
+    token = await caches.find(caches.tokens, lambda: caches.token_holders.oldest(shown.sha256))
     if token is not None:
         with contextlib.suppress(UnavailableError, TimeoutError):  # what is known goes on being told
             async with asyncio.timeout(REREAD_SECONDS):

@@ -65,14 +65,14 @@ class Bench:
     async def grant(self, name: str, *grants: dict[str, Any], **spec: Any) -> str:
         """Create another API token, and return its plain text once the replica knows it."""
         plain = await make_token(self.kube, self.namespace, name, grants=list(grants), **spec)
-        await self._known(lambda: self.replica.context.caches.token_by_hash(describe(plain).sha256))
+        await self._known(lambda: self.replica.context.caches.token_holders.oldest(describe(plain).sha256))
         return plain
 
     async def known(self) -> None:
         """Wait until the replica knows the bench's own trigger and token."""
         caches = self.replica.context.caches
         await self._known(lambda: caches.triggers.get(*self.trigger.key))
-        await self._known(lambda: caches.token_by_hash(describe(self.token).sha256))
+        await self._known(lambda: caches.token_holders.oldest(describe(self.token).sha256))
 
     async def _known(self, look: Callable[[], object]) -> None:
         """Wait for the watch: look-ups that miss are only a few a second."""
