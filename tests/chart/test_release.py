@@ -3,6 +3,8 @@
 Nothing runs there (no nodes), so the operator is dead all the time: nothing may wait for it.
 """
 
+import json
+import re
 import shutil
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -21,6 +23,7 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 TRIALS = "/api/v1/namespaces/deplite-system/secrets"
 ORGANIZATION = "/apis/deplite.io/v1alpha1/namespaces/org-demo/organizations/organization"
 TRIGGERS = "/apis/deplite.io/v1alpha1/namespaces/org-demo/triggers"
+CONFIGS = "/api/v1/namespaces/deplite-system/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/deplite-system/deployments"
 HERE = ("--namespace", NAMESPACE)
 
@@ -58,9 +61,18 @@ async def cluster(program: Path, session_folder: Path) -> AsyncIterator[Cluster]
         await kube.close()
 
 
-def with_another_column(folder: Path) -> Path:
-    """Return a copy of the chart whose Trigger has a column more: a later version of ours."""
+def later_version(folder: Path) -> Path:
+    """Return a copy of the chart whose Trigger has a column more, and which reads a value that is new in it."""
     shutil.copytree(CHART, folder)
+    schema = folder / "values.schema.json"
+    known = json.loads(schema.read_text())
+    known["properties"]["later"] = {"type": "object"}
+    schema.write_text(json.dumps(known))
+    defaults = folder / "values.yaml"
+    defaults.write_text(f"{defaults.read_text()}later: {{name: from-the-defaults}}\n")
+    (folder / "templates" / "later.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.later.name }}}\n"
+    )
     kind = folder / "files" / "crds" / "triggers.deplite.io.yaml"
     column = "    additionalPrinterColumns:\n    - {name: Later, type: string, jsonPath: .spec.agent}\n"
     text = kind.read_text()
@@ -95,7 +107,9 @@ async def test_install_upgrade_rollback_uninstall_and_again(cluster: Cluster, tm
     assert await cluster.names(DEPLOYMENTS) == {"deplite-apiserver", "deplite-operator", "deplite-valkey"}
     assert len(await cluster.names(CRD)) == 9
 
-    said = await cluster.helm.run("upgrade", RELEASE, str(CHART), *HERE, *values("trial"))
+    (told,) = re.findall(rf"helm upgrade {RELEASE} <chart> (.+)", said)
+    again = told.split()
+    said = await cluster.helm.run("upgrade", RELEASE, str(CHART), *again)
     assert "once more" not in said
     owner = "system:serviceaccount:deplite-system:deplite-owner"
     assert (await cluster.get(ORGANIZATION))["spec"]["members"][0]["subject"] == owner
@@ -108,9 +122,10 @@ async def test_install_upgrade_rollback_uninstall_and_again(cluster: Cluster, tm
     keys = {"metadata": {"name": "deplite-server-keys"}, "data": {"current": b64encode(b"k1").decode()}}
     await cluster.create(TRIALS, keys)
 
-    later = with_another_column(tmp_path / "later")
-    await cluster.helm.run("upgrade", RELEASE, str(later), *HERE, *values("trial"), "--set", "apiserver.replicas=3")
+    later = later_version(tmp_path / "later")
+    await cluster.helm.run("upgrade", RELEASE, str(later), *again, "--set", "apiserver.replicas=3")
     assert "Later" in await columns(cluster)
+    assert "from-the-defaults" in await cluster.names(CONFIGS)
     assert (await cluster.get(f"{DEPLOYMENTS}/deplite-apiserver"))["spec"]["replicas"] == 3
 
     await cluster.helm.run("rollback", RELEASE, "2", *HERE)
@@ -135,6 +150,16 @@ async def kept(cluster: Cluster) -> None:
     assert await cluster.exists(ORGANIZATION)
     assert await cluster.exists(f"{TRIALS}/deplite-server-keys")
     assert len(await cluster.names(CRD)) == 9
+
+
+async def test_a_second_operator_comes_and_goes(cluster: Cluster) -> None:
+    async def strategy(replicas: int) -> Any:
+        said = ("--set", f"operator.replicas={replicas}")
+        await cluster.helm.run("upgrade", RELEASE, str(CHART), *HERE, *values("trial"), *said)
+        return (await cluster.get(f"{DEPLOYMENTS}/deplite-operator"))["spec"]["strategy"]
+
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert [await strategy(number) for number in (1, 2, 1)] == [{"type": "Recreate"}, rolling, {"type": "Recreate"}]
 
 
 async def test_a_second_installation_is_refused(cluster: Cluster) -> None:
