@@ -24,7 +24,7 @@ EVERYWHERE = {
         ("", "create", "events"),
     ],
     "apiserver": [
-        ("deplite.io", "list watch", "organizations"),
+        ("deplite.io", LOOK, "organizations"),
         ("deplite.io", f"{LOOK} create patch delete", "agents deployjobs slackinstallations triggers"),
         ("deplite.io", f"{LOOK} create delete", "apitokens enrollmenttokens storedfiles"),
         (

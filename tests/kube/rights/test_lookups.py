@@ -1,0 +1,37 @@
+"""What the apiserver's caches have not heard of yet they fetch by name, with the part's own rights."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deplite.kube.client import KubeClient
+from deplite.kube.errors import NotFoundError
+from deplite.resources import Organization
+from deplite.resources.organization import ORGANIZATION_NAME
+from deplite_apiserver.caches import Caches
+from deplite_apiserver.settings import Waits
+from tests.kube.rights.conftest import Places
+
+
+@pytest_asyncio.fixture
+async def caches(parts: dict[str, KubeClient]) -> Caches:
+    return Caches(parts["apiserver"], Waits())
+
+
+async def test_an_organization_that_was_made_after_the_list_is_found(
+    kube: KubeClient, caches: Caches, organization: str
+) -> None:
+    await caches.organizations.refresh()
+    assert await caches.find(caches.organizations, lambda: caches.organization(organization)) is None
+    body: dict[str, Any] = {"metadata": {"name": ORGANIZATION_NAME, "namespace": organization}, "spec": {}}
+    made = await kube.create(Organization.model_validate(body))
+    assert await caches.find(caches.organizations, lambda: caches.organization(organization)) == made
+
+
+async def test_every_kind_that_it_caches_it_may_read_by_name(
+    parts: dict[str, KubeClient], caches: Caches, places: Places
+) -> None:
+    for cache in caches.all():
+        with pytest.raises(NotFoundError):
+            await parts["apiserver"].get(cache.kind, places.bound, "absent")
