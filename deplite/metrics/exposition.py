@@ -1,16 +1,35 @@
-"""`/metrics` on a port of its own: what a part measures is nobody's business who only reaches its public one."""
+"""`/metrics` on a port of its own: what a part measures is nobody's business who only reaches its public one.
 
+Whoever reaches the port cannot load the event loop: all scrapes of one second share one text, answers leave one after
+the other, and connections are few.
+"""
+
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from deplite.errors import DepliteError
 
 VARIABLE = "DEPLITE_METRICS_LISTEN"
+FRESH_SECONDS = 1.0
+"""For how long a text is shown to whoever asks."""
+GAP_SECONDS = 0.02
+"""Between two answers."""
+CONNECTIONS = 16
+"""So many may be open; one more closes the oldest, so that nobody keeps the others out."""
+
+_PLAIN: tuple[str, Callable[[CollectorRegistry], bytes]] = (CONTENT_TYPE_PLAIN_0_0_4, generate_latest)
+_OPEN: tuple[str, Callable[[CollectorRegistry], bytes]] = (
+    openmetrics.CONTENT_TYPE_LATEST,
+    openmetrics.generate_latest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +53,51 @@ async def exposed(registry: CollectorRegistry, address: tuple[str, int] | None) 
         yield
         return
     application = web.Application()
-    application.add_routes([web.get("/metrics", make_aiohttp_handler(registry))])
+    application.add_routes([web.get("/metrics", _Scrapes(registry).answer)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, *address).start()
-        except OSError as error:
-            raise MetricsListenError(f"{VARIABLE} cannot be listened on: {error.strerror}; choose another.") from None
+        listening = await _listen(runner, *address)
         log.info("shows metrics at http://%s:%d/metrics", *address, extra={"action": "metrics_shown"})
-        yield
+        try:
+            yield
+        finally:
+            listening.close()
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    server = runner.server
+    assert server is not None
+
+    def connected() -> asyncio.Protocol:
+        if len(server.connections) >= CONNECTIONS:
+            server.connections[0].force_close()
+        return server()
+
+    try:
+        return await asyncio.get_running_loop().create_server(connected, host, port, backlog=CONNECTIONS)
+    except OSError as error:
+        raise MetricsListenError(f"{VARIABLE} cannot be listened on: {error.strerror}; choose another.") from None
+
+
+class _Scrapes:
+    """Answers scrapes of a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry, self._turn = registry, asyncio.Lock()
+        self._texts: dict[str, tuple[float, bytes]] = {}
+        """By content type: when it was made, and the text."""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one."""
+        accepts = ",".join(request.headers.getall("Accept", []))
+        kind, render = _OPEN if "application/openmetrics-text" in accepts else _PLAIN
+        async with self._turn:
+            await asyncio.sleep(GAP_SECONDS)
+            made, text = self._texts.get(kind, (-FRESH_SECONDS, b""))
+            if time.monotonic() - made >= FRESH_SECONDS:
+                text = render(self._registry)
+                self._texts[kind] = time.monotonic(), text
+        return web.Response(body=text, headers={"Content-Type": kind})

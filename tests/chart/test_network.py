@@ -66,3 +66,26 @@ def test_bundled_stores_are_called_by_the_apiserver_alone_and_call_nobody(render
         assert peer["podSelector"]["matchLabels"].items() <= caller.items()
     uploads = of_kind(rendered["ephemeral"], "NetworkPolicy")["deplite-system/deplite-seaweedfs"]["spec"]["ingress"]
     assert "from" not in uploads[0]  # a public endpoint is for those who upload as well
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("smallest", [{"podSelector": {}}]),
+        (
+            "production",
+            [
+                {
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+                }
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", ["apiserver", "operator"])
+def test_metrics_are_for_the_namespace_alone_unless_said(
+    rendered: dict[str, list[Object]], name: str, who: list[Any], part: str
+) -> None:
+    spec = of_kind(rendered[name], "NetworkPolicy")[f"deplite-system/deplite-{part}"]["spec"]
+    assert [rule["from"] for rule in spec["ingress"] if ports(rule) == {"metrics"}] == [who]

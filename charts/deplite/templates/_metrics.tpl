@@ -10,7 +10,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: deplite-{{ index . 1 }}-metrics
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "deplite.labels" . | nindent 4 }}
 spec:
@@ -25,12 +25,12 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Who may scrape: a rule for the Ingress of a NetworkPolicy. Any pod of the cluster, unless said. */}}
+{{/* Who may scrape: a rule for the Ingress of a NetworkPolicy. Pods of the release's namespace alone, unless said. */}}
 {{- define "deplite.metrics.ingress" -}}
 {{- if .Values.metrics.enabled -}}
 - ports:
     - {port: metrics, protocol: TCP}
   from:
-    {{- .Values.networkPolicies.metricsFrom | default (list (dict "namespaceSelector" dict)) | toYaml | nindent 4 }}
+    {{- .Values.networkPolicies.metricsFrom | default (list (dict "podSelector" dict)) | toYaml | nindent 4 }}
 {{- end }}
 {{- end }}
