@@ -96,8 +96,8 @@ def create_app(
     app.add_middleware(PrefixMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(TurnstileMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
     return app
 
 

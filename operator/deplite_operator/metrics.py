@@ -4,6 +4,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from prometheus_client import Histogram
+
 from deplite.metrics.instruments import QUICK, Instruments
 from deplite.metrics.kube import KubeMetrics
 from deplite_operator.world import Item
@@ -35,21 +37,25 @@ class Metrics(Instruments):
         """Return what does the same and is measured."""
 
         async def measure(item: Item) -> None:
-            began, outcome = time.monotonic(), "failed"
-            try:
+            with _timed(self._looks, item[0].KIND):
                 await look(item)
-                outcome = "done"
-            finally:
-                self._looks.labels(item[0].KIND, outcome).observe(time.monotonic() - began)
 
         return measure
 
     @contextmanager
     def resyncing(self) -> Iterator[None]:
         """Measure a list of everything."""
-        began, outcome = time.monotonic(), "failed"
-        try:
+        with _timed(self._resyncs):
             yield
-            outcome = "done"
-        finally:
-            self._resyncs.labels(outcome).observe(time.monotonic() - began)
+
+
+@contextmanager
+def _timed(histogram: Histogram, *labels: str) -> Iterator[None]:
+    """Measure what is done or fails; of what is cancelled there is nothing to tell."""
+    began = time.monotonic()
+    try:
+        yield
+    except Exception:
+        histogram.labels(*labels, "failed").observe(time.monotonic() - began)
+        raise
+    histogram.labels(*labels, "done").observe(time.monotonic() - began)

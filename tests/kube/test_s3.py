@@ -145,3 +145,21 @@ async def test_calls_beyond_the_threads_wait_their_turn(store: S3Store, prefix: 
     await asyncio.gather(*(store.put(f"{prefix}{number}", b"x" * number) for number in range(200)))
     found = await asyncio.gather(*(store.get(f"{prefix}{number}") for number in range(200)))
     assert [len(data or b"") for data in found] == list(range(200))
+
+
+async def test_calls_that_were_given_up_or_never_sent_are_not_observed(object_store: ObjectStore, prefix: str) -> None:
+    told: list[tuple[str, bool]] = []
+    store = S3Store(place_of(object_store), observe=lambda action, done, _: told.append((action, done)))
+    try:
+        giving_up = asyncio.create_task(store.put(f"{prefix}a", b"x"))
+        await asyncio.sleep(0)
+        giving_up.cancel()
+        await asyncio.wait([giving_up])
+        assert giving_up.cancelled()
+        with pytest.raises(StorageUnavailableError):
+            await store.fenced(lambda: 0).put(f"{prefix}b", b"x")
+        assert told == []
+        assert await store.get(f"{prefix}b") is None
+        assert told == [("get", True)]
+    finally:
+        await store.close()

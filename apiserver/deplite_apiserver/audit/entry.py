@@ -33,6 +33,8 @@ class Entry:
     detail: dict[str, str] = field(default_factory=dict)
     act: Act | None = None
     """What the request turned out to be, where its route does not tell."""
+    waited: bool = False
+    """Whether the answer waited for a job: how long it took tells nothing of this replica (for the metrics)."""
     unsure: bool = False
     """Whether a change was begun, and it is not known yet what became of it."""
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from deplite.kube import errors as kube_errors
 from deplite_apiserver import errors
@@ -92,8 +93,8 @@ def answer_to(request: Request, error: errors.ApiError | kube_errors.KubeError) 
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.ApiError)
     status = next(found for kind in type(error).__mro__ if (found := STATUS.get(kind)))
-    return _noted(
-        request,
+    return noted(
+        request.scope,
         status,
         error.code,
         error.message,
@@ -107,10 +108,10 @@ def _kube(request: Request, error: Exception) -> JSONResponse:
     log.warning("the Kubernetes API: %s", error, extra={"action": "kube_error"})
     known = next((found for kind in type(error).__mro__ if (found := _KUBE.get(kind))), None)
     if known is not None:
-        return _noted(request, *known)
+        return noted(request.scope, *known)
     retry_after = error.retry_after if isinstance(error, kube_errors.UnavailableError) else 1
     message = "The cluster does not answer for the moment; try again."
-    return _noted(request, 503, "unavailable", message, retry_after=retry_after)
+    return noted(request.scope, 503, "unavailable", message, retry_after=retry_after)
 
 
 def _plain(request: Request, error: Exception) -> JSONResponse:
@@ -120,21 +121,22 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405:
         # The framework names the methods of the first route of this path only.
         headers["Allow"] = ", ".join(methods_of(request.scope["path"]))
-    return _noted(request, error.status_code, code, message, headers=headers)
+    return noted(request.scope, error.status_code, code, message, headers=headers)
 
 
 def _parameters(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return _noted(request, 422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
+    return noted(request.scope, 422, "validation_error", f"{first['loc'][-1]}: {first['msg']}.")
 
 
-def _noted(request: Request, status: int, code: str, message: str, **more: Any) -> JSONResponse:
-    """Return the answer; the audit record of the request says its code, too."""
-    entry_in(request.scope).code = code
+def noted(scope: Scope, status: int, code: str, message: str, **more: Any) -> JSONResponse:
+    """Return the answer; the audit record of the request and the metrics say its code, too."""
+    entry_in(scope).code = code
     return answer(status, code, message, **more)
 
 
-def unexpected() -> JSONResponse:
+def unexpected(scope: Scope) -> JSONResponse:
     """Return the answer to what nobody foresaw."""
-    return answer(500, "internal_error", "Something went wrong here; it has been logged under the request's id.")
+    message = "Something went wrong here; it has been logged under the request's id."
+    return noted(scope, 500, "internal_error", message)

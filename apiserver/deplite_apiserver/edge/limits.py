@@ -2,12 +2,13 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deplite_apiserver.edge.failures import answer
+from deplite_apiserver.edge.failures import noted
 
 MAX_HEADER_BYTES = 16 * 1024
 """Authorization is not among them: who checks a credential refuses one that is too long like any other bad one."""
 MAX_HEAD_BYTES = 128 * 1024
 """All headers together."""
+_CLOSE = {"Connection": "close"}
 
 
 class HeadMiddleware:
@@ -23,12 +24,12 @@ class HeadMiddleware:
             names = {name for name, _ in headers}
             if {b"content-length", b"transfer-encoding"} <= names:
                 message = "Send Content-Length or Transfer-Encoding, not both."
-                await answer(400, "bad_request", message, headers={"Connection": "close"})(scope, receive, send)
+                await noted(scope, 400, "bad_request", message, headers=_CLOSE)(scope, receive, send)
                 return
             whole = sum(len(name) + len(value) for name, value in headers)
             credential = sum(len(value) for name, value in headers if name == b"authorization")
             if whole > MAX_HEAD_BYTES or whole - credential > MAX_HEADER_BYTES:
                 message = f"The headers are longer than {MAX_HEADER_BYTES} bytes."
-                await answer(431, "headers_too_large", message, headers={"Connection": "close"})(scope, receive, send)
+                await noted(scope, 431, "headers_too_large", message, headers=_CLOSE)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -52,7 +52,7 @@ class RequestIdMiddleware:
             failures.exception("%s %s failed", scope["method"], path, extra=about)
             if status:
                 raise  # half an answer is out: only breaking the connection tells
-            await unexpected()(scope, receive, tell)
+            await unexpected(scope)(scope, receive, tell)
         finally:
             extra = {
                 "action": "request",

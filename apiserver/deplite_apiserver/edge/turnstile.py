@@ -13,7 +13,7 @@ STREAM = "/agent/stream"
 
 
 class TurnstileMiddleware:
-    """The outermost layer: who waits here has cost next to nothing."""
+    """Outside of all but the metrics, which tell how long it took: who waits here has cost next to nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

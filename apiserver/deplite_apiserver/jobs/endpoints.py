@@ -181,6 +181,7 @@ async def _run(context: Context, call: Call, audited: Entry) -> Response:
     ran = await context.desk.runs.run(call)
     audited.made(ran.job.name, changed=not ran.idempotent)
     audited.detail["trigger"] = trigger_id_of(*call.facts.trigger.key)
+    audited.waited = ran.sync
     return JSONResponse(ran.wire(), status_code=ran.status_code)
 
 

@@ -125,6 +125,7 @@ class Runs:
 
     Attributes:
         outcomes: how many requests, by the kind of who asked and what they became: `ACCEPTED`, `REPEATED`, or a code.
+            Without an answer of the Kubernetes API nobody knows, and nothing is counted.
     """
 
     def __init__(
@@ -191,16 +192,14 @@ class Runs:
 
     async def start(self, call: Call) -> Run:
         """As `run`, without waiting for the end."""
-        outcome = UnavailableError.code
+        source = call.facts.requester.kind
         try:
             run = await self._start(call)
-            outcome = REPEATED if run.idempotent else ACCEPTED
-            return run
         except ApiError as error:
-            outcome = error.code
+            self.outcomes[source, error.code] += 1
             raise
-        finally:
-            self.outcomes[call.facts.requester.kind, outcome] += 1
+        self.outcomes[source, REPEATED if run.idempotent else ACCEPTED] += 1
+        return run
 
     async def _start(self, call: Call) -> Run:
         naming, decided = await self._decide(call)

@@ -23,12 +23,14 @@ class Metrics(Instruments):
         )
         self._seconds = self.histogram(
             "deplite_http_request_duration_seconds",
-            "Until the answer began; of a stream, until it was open, and of a sync run, until the job's end.",
+            "Until the answer began, from when the request's head was read; of a stream, until it was open. Sync runs, "
+            "which wait for the job's end, are not in it.",
             *("route", "method"),
         )
         self._refusals = self.counter(
             "deplite_http_refusals_total",
-            "Answers with an error, by the code of docs/api.md: refused credentials, limits, signatures and all else.",
+            "Answers with an error, by the code of docs/api.md: refused credentials, limits, signatures and all else. "
+            "What the HTTP server itself refuses (bytes that are no request) is not counted.",
             "code",
         )
         self._dispatch = self.histogram(
@@ -50,7 +52,8 @@ class Metrics(Instruments):
         )
         self._stored = self.histogram(
             "deplite_object_store_request_duration_seconds",
-            "Calls of the object store, by operation and outcome (`done`, `failed`); waiting for a thread is in it.",
+            "Calls of the object store, by operation and outcome (`done`, `failed`); waiting for a thread is in it, "
+            "and calls that were given up are not.",
             *("operation", "outcome"),
         )
         self.kube = KubeMetrics(self)
@@ -58,10 +61,11 @@ class Metrics(Instruments):
         for reason in Reason:
             self._ended.labels(Phase.FAILED.value, reason.value)
 
-    def answered(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
-        """Note that the answer to a request began."""
+    def answered(self, route: str, method: str, status: int, code: str | None, seconds: float | None) -> None:
+        """Note that the answer to a request began, after so long; None: that is left out."""
         self._requests.labels(route, method, f"{status // 100}xx").inc()
-        self._seconds.labels(route, method).observe(seconds)
+        if seconds is not None:
+            self._seconds.labels(route, method).observe(seconds)
         if code is not None:
             self._refusals.labels(code).inc()
 

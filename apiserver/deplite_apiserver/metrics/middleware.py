@@ -12,7 +12,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class MetricsMiddleware:
-    """Outside of all that may answer; the route is known by the time something inside does."""
+    """The outermost layer: time begins once a request's head was read. The route is known when something answers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -34,5 +34,8 @@ class MetricsMiddleware:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         method = scope["method"] if scope["method"] in _METHODS else NONE  # a stranger may send any word
-        code = entry_in(scope).code if status >= 400 else None
-        self._metrics.answered(NONE if route is None else route.path, method, status, code, seconds)
+        entry = entry_in(scope)
+        code = entry.code if status >= 400 else None
+        self._metrics.answered(
+            NONE if route is None else route.path, method, status, code, None if entry.waited else seconds
+        )

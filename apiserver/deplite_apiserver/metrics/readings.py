@@ -51,7 +51,8 @@ def _show_runs(metrics: Metrics, context: Context) -> None:
         )
     metrics.counted(
         "deplite_runs_refused_total",
-        "Runs that a rule refused, by who asked and the code of docs/api.md; refused credentials are not among them.",
+        "Runs that were refused, by who asked and the code of docs/api.md; neither refused credentials nor a "
+        "Kubernetes API that does not answer are among them.",
         ("source", "code"),
         lambda: outcomes("refused"),
     )
@@ -151,7 +152,7 @@ def _show_stores(metrics: Metrics, context: Context) -> None:
     )
     metrics.counted(
         "deplite_jwks_failures_total",
-        "Times that they were not to be had; the keys known before go on being good.",
+        "Failed fetches; the keys known before go on being good.",
         (),
         plain(lambda: context.jwt.fetches[1]),
     )

@@ -210,18 +210,12 @@ class SlackApp:
 
     @contextmanager
     def _counted(self, method: str) -> Iterator[None]:
-        outcome = "unavailable"
         try:
             yield
-            outcome = "done"
-        except SlackLimitedError:
-            outcome = "limited"
+        except SlackError as error:
+            self.calls[method, error.outcome] += 1
             raise
-        except SlackRefusedError:
-            outcome = "refused"
-            raise
-        finally:
-            self.calls[method, outcome] += 1
+        self.calls[method, "done"] += 1
 
 
 async def _no_redirects(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -25,11 +25,19 @@ TOKEN_CODES = frozenset(
 
 
 class SlackError(DepliteError):
-    """Base of this tree; no message holds a token or a text of people's."""
+    """Base of this tree; no message holds a token or a text of people's.
+
+    Attributes:
+        outcome: the metrics' word for it.
+    """
+
+    outcome: str
 
 
 class SlackRefusedError(SlackError):
     """Slack answered `ok: false`."""
+
+    outcome = "refused"
 
     def __init__(self, code: str, message: str | None = None) -> None:
         super().__init__(message or f"Slack refused: {code}.")
@@ -43,6 +51,8 @@ class SlackTokenError(SlackRefusedError):
 class SlackLimitedError(SlackError):
     """Slack asks to be left alone for a while."""
 
+    outcome = "limited"
+
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"Slack asks to wait {retry_after:g} s.")
         self.retry_after = retry_after
@@ -50,6 +60,8 @@ class SlackLimitedError(SlackError):
 
 class SlackUnavailableError(SlackError):
     """Slack did not answer."""
+
+    outcome = "unavailable"
 
     def __init__(self, message: str, *, maybe_done: bool) -> None:
         super().__init__(message)

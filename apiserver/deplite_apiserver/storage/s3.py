@@ -68,7 +68,8 @@ class S3Store:
         Args:
             place: the bucket, which exists.
             pool: the connections; None: those of `connections`.
-            observe: is told of each call: what, whether it was done, and how many seconds it took.
+            observe: is told of each call that the store did or failed: what, whether it was done, and how many seconds
+                it took. Of one that was given up, or never sent, nothing is known.
 
         Raises:
             OSError: a file of the credential or of the authorities cannot be read.
@@ -202,17 +203,17 @@ class S3Store:
 
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
-        began, done = time.monotonic(), False
+        began = time.monotonic()
         try:
             async with asyncio.timeout(patience(CALL_SECONDS)):
                 answer = await loop.run_in_executor(self._threads, call)
-            done = True
-            return answer
         except _FAILURES as error:
+            if not isinstance(error, _NotHeldError):
+                self._observe(action, False, time.monotonic() - began)
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
-        finally:
-            self._observe(action, done, time.monotonic() - began)
+        self._observe(action, True, time.monotonic() - began)
+        return answer
 
 
 def connections(place: S3Settings) -> urllib3.PoolManager:
