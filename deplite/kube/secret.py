@@ -22,6 +22,11 @@ class Secret:
     original: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The object as it was read: a replacement keeps what we know nothing of (owners, type)."""
 
+    @property
+    def immutable(self) -> bool:
+        """Whether Kubernetes refuses each change of its data."""
+        return self.original.get("immutable") is True
+
     def owned_by(self, owner: Resource) -> bool:
         """Whether it goes when that object goes."""
         references = self.original.get("metadata", {}).get("ownerReferences") or ()

@@ -61,3 +61,5 @@ SECRET_MISSING = "SecretMissing"  # noqa: S105
 """SecretsReady=False on a SlackInstallation: there is no Secret with a bot token where it says."""
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105
 """SecretsReady=False: the Secret exists and holds something that is not a credential of ours."""
+SECRET_NOT_MARKED = "SecretNotMarked"  # noqa: S105
+"""SecretsReady=False: the Secret holds the credential, but its labels, annotations or url cannot be written."""

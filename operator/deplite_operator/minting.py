@@ -12,8 +12,14 @@ from deplite.kube.secret import Secret
 from deplite.resources.credentials import Credential, mint
 from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.minting import TOKEN_KEY, URL_KEY, Order, SecretFacts, Step, plan
-from deplite_operator.policies.secrets import secret_conflicts, secret_holds, secrets_forbidden
-from deplite_operator.policies.secrettemplate import Marks
+from deplite_operator.policies.secrets import (
+    marks_refused,
+    secret_conflicts,
+    secret_holds,
+    secret_not_marked,
+    secrets_forbidden,
+)
+from deplite_operator.policies.secrettemplate import Marks, changed
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +44,7 @@ async def deposit(kube: KubeClient, namespace: str, name: str, order: Order, sys
     except ForbiddenError as error:
         return None if error.namespace_ends else Deposit(finding=secrets_forbidden(namespace, system_namespace))
     except InvalidError:
-        why = "cannot be written (it is immutable, or spec.secretTemplate has what Kubernetes refuses)"
+        why = "cannot be written (spec.secretTemplate, or a policy of the cluster: see what forbids it)"
         return Deposit(finding=secret_conflicts(name, why))
 
 
@@ -54,7 +60,14 @@ async def _settle(kube: KubeClient, namespace: str, name: str, order: Order) -> 
                 failpoint("operator.secret.decided")
                 await _write(kube, namespace, name, secret, order, credential)
                 log.info("%s: Secret %s/%s", decided.step.value, namespace, name, extra={"action": "secret_written"})
-            return Deposit(finding=secret_holds(name), credential=credential)
+            finding = secret_not_marked(name, decided.why) if decided.why else secret_holds(name)
+            return Deposit(finding=finding, credential=credential)
+        except InvalidError:
+            if decided.step is not Step.MARK or secret is None:
+                raise
+            found = _marks(secret)
+            finding = secret_not_marked(name, marks_refused(changed(found, order.marks(found))))
+            return Deposit(finding=finding, credential=credential)
         except (AlreadyExistsError, ConflictError, NotFoundError):
             if number == TRIES - 1:
                 raise
@@ -69,7 +82,7 @@ async def _find(kube: KubeClient, namespace: str, name: str) -> Secret | None:
 
 
 def _facts(secret: Secret | None) -> SecretFacts | None:
-    return None if secret is None else SecretFacts(data=secret.data, marks=_marks(secret))
+    return None if secret is None else SecretFacts(data=secret.data, marks=_marks(secret), immutable=secret.immutable)
 
 
 def _marks(secret: Secret) -> Marks:

@@ -57,16 +57,13 @@ class SecretFacts:
 
     data: Mapping[str, bytes] = field(repr=False)
     marks: Marks
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Its labels."""
-        return self.marks.labels
+    immutable: bool = False
+    """Whether Kubernetes refuses each change of its data."""
 
     @property
     def owner(self) -> str | None:
         """The id of whom it is for."""
-        return self.labels.get(OWNER_LABEL)
+        return self.marks.labels.get(OWNER_LABEL)
 
 
 class Step(Enum):
@@ -89,13 +86,25 @@ class Plan:
     step: Step
     credential: Credential | None = None
     why: str = ""
-    """For REFUSE: what is wrong, to be read after the Secret's name."""
+    """For REFUSE, and for KEEP of what should be marked: what is wrong, to be read after the Secret's name."""
 
 
 def plan(order: Order, secret: SecretFacts | None) -> Plan:
     """Decide what happens to the Secret (None: there is none)."""
     if secret is None:
         return Plan(step=Step.MINT)
+    decided = _decide(order, secret)
+    if not secret.immutable:
+        return decided
+    if decided.step is Step.MINT:
+        return Plan(step=Step.REFUSE, why="is immutable, so nothing can be minted into it")
+    if decided.step is Step.MARK and not _leads_to(order, secret):
+        why = "is immutable: its key `url` cannot be written; make it again without `immutable`"
+        return Plan(step=Step.KEEP, credential=decided.credential, why=why)
+    return decided
+
+
+def _decide(order: Order, secret: SecretFacts) -> Plan:
     if secret.owner not in (None, order.owner):
         return Plan(step=Step.REFUSE, why="belongs to another token")
     found = _credential(order.kind, secret.data)
@@ -104,10 +113,14 @@ def plan(order: Order, secret: SecretFacts | None) -> Plan:
         return Plan(step=Step.MINT) if ours else Plan(step=Step.REFUSE, why="holds something else than a token")
     if order.rotate and found.sha256 == order.known_sha256:
         return Plan(step=Step.MINT)
-    if order.owner_uid and secret.labels.get(OWNER_UID_LABEL, order.owner_uid) != order.owner_uid:
+    if order.owner_uid and secret.marks.labels.get(OWNER_UID_LABEL, order.owner_uid) != order.owner_uid:
         return Plan(step=Step.MINT)
-    settled = order.marks(secret.marks) == secret.marks and secret.data.get(URL_KEY) == order.url.encode()
+    settled = order.marks(secret.marks) == secret.marks and _leads_to(order, secret)
     return Plan(step=Step.KEEP if settled else Step.MARK, credential=found)
+
+
+def _leads_to(order: Order, secret: SecretFacts) -> bool:
+    return secret.data.get(URL_KEY) == order.url.encode()
 
 
 def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Finding | None = None) -> Finding:

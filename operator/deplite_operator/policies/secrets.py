@@ -1,5 +1,6 @@
 """The condition SecretsReady, with the RoleBinding to apply where it is missing."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import yaml
@@ -10,10 +11,13 @@ from deplite.resources.reasons import (
     ROLE_BINDING_MISSING,
     SECRET_CONFLICT,
     SECRET_MISSING,
+    SECRET_NOT_MARKED,
     SECRETS_READY,
 )
 from deplite.rights import organization_manifests
 from deplite_operator.conditions import Finding
+
+_NAMED = 3
 
 
 def role_bindings(namespace: str, system_namespace: str) -> str:
@@ -44,6 +48,18 @@ def secret_holds(name: str) -> Finding:
 def secret_conflicts(name: str, why: str) -> Finding:
     """Return that the Secret cannot be used, and why."""
     return _finding("False", SECRET_CONFLICT, f"Secret {name} {why}; delete it or name another Secret.")
+
+
+def secret_not_marked(name: str, why: str) -> Finding:
+    """Return that the Secret holds the credential, but is not in all as it should be, and why."""
+    return _finding("False", SECRET_NOT_MARKED, f"Secret {name} holds the credential, but {why}.")
+
+
+def marks_refused(keys: Sequence[str]) -> str:
+    """Return why a Secret is not marked where Kubernetes refuses it: the keys that would change."""
+    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+    what = f"the change of its labels and annotations ({named})" if named else "its labels, annotations and url"
+    return f"Kubernetes refuses {what}; correct spec.secretTemplate, or the policy of the cluster that forbids it"
 
 
 def secret_with_token(name: str) -> Finding:

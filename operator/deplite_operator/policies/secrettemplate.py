@@ -1,13 +1,15 @@
 """Labels and annotations that a token or a code wants on its Secret, and taking back those that it no longer wants."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from deplite.resources.secrettemplate import SecretTemplate
 
 TEMPLATE_ANNOTATION = "deplite.io/secret-template"
-"""On a minted Secret: which of its labels and annotations came from `spec.secretTemplate`, as JSON."""
+"""On a minted Secret: which of its keys came from `spec.secretTemplate`, as `label:team,annotation:reflect`."""
+
+_LABEL, _ANNOTATION = "label:", "annotation:"
+_OURS = "deplite.io/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,29 +28,24 @@ def marked(found: Marks, template: SecretTemplate, owner: Mapping[str, str]) -> 
         template: what its token or code wants.
         owner: the labels that say whom it is for; they go before the template's.
     """
-    earlier = _earlier(found.annotations)
-    labels = _without(found.labels, earlier.get("labels", ())) | template.labels | dict(owner)
-    annotations = _without(found.annotations, (TEMPLATE_ANNOTATION, *earlier.get("annotations", ())))
-    annotations |= template.annotations
-    if wanted := {name: sorted(said) for name, said in _said(template).items() if said}:
-        annotations[TEMPLATE_ANNOTATION] = json.dumps(wanted, sort_keys=True)
+    noted = found.annotations.get(TEMPLATE_ANNOTATION, "").split(",")
+    labels = _without(found.labels, _keys(noted, _LABEL)) | template.labels | dict(owner)
+    annotations = _without(found.annotations, {TEMPLATE_ANNOTATION} | _keys(noted, _ANNOTATION)) | template.annotations
+    if said := [_LABEL + key for key in template.labels] + [_ANNOTATION + key for key in template.annotations]:
+        annotations[TEMPLATE_ANNOTATION] = ",".join(sorted(said))
     return Marks(labels=labels, annotations=annotations)
 
 
-def _said(template: SecretTemplate) -> dict[str, dict[str, str]]:
-    return {"labels": template.labels, "annotations": template.annotations}
+def changed(found: Marks, wanted: Marks) -> list[str]:
+    """Return the keys of labels and annotations that differ, but not those of ours."""
+    differ = set(found.labels.items()) ^ set(wanted.labels.items())
+    differ |= set(found.annotations.items()) ^ set(wanted.annotations.items())
+    return sorted({key for key, _ in differ if not key.startswith(_OURS)})
 
 
-def _earlier(annotations: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the keys of the template before this one; whatever somebody else wrote there names none."""
-    try:
-        noted = json.loads(annotations.get(TEMPLATE_ANNOTATION, "{}"))
-    except ValueError:
-        return {}
-    if not isinstance(noted, dict):
-        return {}
-    return {name: keys for name, keys in noted.items() if isinstance(keys, list)}
+def _keys(noted: Collection[str], prefix: str) -> set[str]:
+    return {entry.removeprefix(prefix) for entry in noted if entry.startswith(prefix)}
 
 
-def _without(found: Mapping[str, str], keys: "list[str] | tuple[str, ...]") -> dict[str, str]:
+def _without(found: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
     return {key: value for key, value in found.items() if key not in keys}

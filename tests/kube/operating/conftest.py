@@ -25,6 +25,9 @@ from deplite.local.accounts import Account, kubeconfig
 from deplite.local.controlplane import ControlPlane
 from deplite.local.ports import choose
 from deplite.local.probe import ask_port
+from deplite.resources import Agent, ApiToken
+from deplite.resources.apitoken import ApiTokenSpec, Grant
+from deplite.resources.resource import Meta
 from tests.faults.httpproxy import HttpProxy
 from tests.organizations import SYSTEM_NAMESPACE
 
@@ -174,6 +177,12 @@ async def start(running: Operator, make_operator: MakeOperator, kube: KubeClient
     await running.start_again(kube)
 
 
+@pytest_asyncio.fixture
+async def web(kube: KubeClient, organization: str) -> None:
+    """The Agent that the grants of `token` name."""
+    await kube.create(Agent(metadata=Meta(namespace=organization, name="web")))
+
+
 @pytest.fixture
 def patient(kube: KubeClient) -> "Patient":
     return Patient(kube)
@@ -195,3 +204,9 @@ class Patient:
                 return found
             await asyncio.sleep(0.05)
         raise AssertionError(f"{kind.KIND} {name}: {type_} is {last}, not {reason}")
+
+
+def token(namespace: str, name: str = "ci", secret: str | None = "ci-token", **spec: object) -> ApiToken:
+    """Return a token with a grant of the Agent `web`."""
+    values = {"grants": (Grant(type="agent", agents=("web",)),), "secret_name": secret} | spec
+    return ApiToken(metadata=Meta(namespace=namespace, name=name), spec=ApiTokenSpec.model_validate(values))

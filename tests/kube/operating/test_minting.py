@@ -11,21 +11,15 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotFoundError
 from deplite.kube.secret import Secret
 from deplite.resources import Agent, ApiToken, EnrollmentToken
-from deplite.resources.apitoken import ApiTokenSpec, Grant
 from deplite.resources.credentials import describe, mint, well_formed
 from deplite.resources.enrollmenttoken import EnrollmentTokenSpec
 from deplite.resources.resource import Meta
 from deplite.rights import account_name
-from tests.kube.operating.conftest import PUBLIC_URL, Operator, Patient
+from tests.kube.operating.conftest import PUBLIC_URL, Operator, Patient, token
 from tests.kube.rights.reviews import Deed, until
 from tests.organizations import SYSTEM_NAMESPACE
 
 pytestmark = pytest.mark.usefixtures("operator")
-
-
-def token(namespace: str, name: str = "ci", secret: str | None = "ci-token", **spec: object) -> ApiToken:
-    values = {"grants": (Grant(type="agent", agents=("web",)),), "secret_name": secret} | spec
-    return ApiToken(metadata=Meta(namespace=namespace, name=name), spec=ApiTokenSpec.model_validate(values))
 
 
 def code(namespace: str, **spec: object) -> EnrollmentToken:
@@ -45,11 +39,6 @@ async def wait_for_secret(kube: KubeClient, namespace: str, name: str, other_tha
             except NotFoundError:
                 pass
             await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def web(kube: KubeClient, organization: str) -> None:
-    await kube.create(Agent(metadata=Meta(namespace=organization, name="web")))
 
 
 @pytest.mark.usefixtures("web")
@@ -134,44 +123,6 @@ async def test_secret_of_somebody_else_is_left_alone(kube: KubeClient, organizat
     await patient.condition(ApiToken, organization, "ci", "SecretConflict", "SecretsReady")
     await patient.condition(ApiToken, organization, "ci", "NotMinted")
     assert (await kube.get_secret(organization, "ci-token")).data == {"password": b"hunter2"}
-
-
-@pytest.mark.usefixtures("web")
-async def test_the_secret_has_what_its_template_says(kube: KubeClient, organization: str, patient: Patient) -> None:
-    said = {"labels": {"team": "shop"}, "annotations": {"replicate-to": "ci"}}
-    await kube.create(token(organization, secret_template=said))
-    await patient.condition(ApiToken, organization, "ci", "Minted")
-    first = await kube.get_secret(organization, "ci-token")
-    assert (first.labels["team"], first.annotations["replicate-to"]) == ("shop", "ci")
-
-    await kube.replace_secret(first, first.data, labels=dict(first.labels) | {"team": "other", "own": "x"})
-    await labelled(kube, organization, {"team": "shop", "own": "x"})
-
-    await kube.patch(ApiToken, organization, "ci", {"spec": {"secretTemplate": {"labels": {"team": None, "a": "b"}}}})
-    await labelled(kube, organization, {"team": None, "own": "x", "a": "b"})
-    last = await kube.get_secret(organization, "ci-token")
-    assert last.data == first.data  # no token was minted anew
-    assert last.annotations["replicate-to"] == "ci"
-
-
-@pytest.mark.usefixtures("web")
-async def test_a_template_that_kubernetes_refuses_is_told(
-    kube: KubeClient, organization: str, patient: Patient
-) -> None:
-    await kube.create(token(organization, secret_template={"labels": {"team": "two words"}}))
-    found = await patient.condition(ApiToken, organization, "ci", "SecretConflict", "SecretsReady")
-    assert "spec.secretTemplate" in found.status.condition("SecretsReady").message
-    await kube.patch(ApiToken, organization, "ci", {"spec": {"secretTemplate": {"labels": {"team": "two-words"}}}})
-    await patient.condition(ApiToken, organization, "ci", "Minted")
-
-
-async def labelled(kube: KubeClient, namespace: str, wanted: dict[str, str | None]) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            labels = (await kube.get_secret(namespace, "ci-token")).labels
-            if {key: labels.get(key) for key in wanted} == wanted:
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.usefixtures("web")

@@ -18,6 +18,7 @@ _MOST = {
     "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$": "FFFF:" * 7 + "ABCD/128",
     "^T[A-Z0-9]{1,20}$": "T" + "Z9" * 10,
     "^[UW][A-Z0-9]{1,20}$": "U" + "Z9" * 10,
+    "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$": "W" + "._-" * 20 + "-Z",
     r"^(#[^\s#<>&|]{1,80}|[CDGUW][A-Z0-9]{1,20})$": "#" + "d\N{GRINNING FACE}" * 40,
 }
 """For each pattern of the schemas, a longest text that matches it, also where it is cut to fit."""
@@ -29,6 +30,8 @@ _LEAST = {pattern: text[:2] if text.startswith("FF") else text[:1] for pattern, 
     r"^(#[^\s#<>&|]{1,80}|[CDGUW][A-Z0-9]{1,20})$": "#d",
 }
 _ODD = "\N{GRINNING FACE}\N{RIGHT-TO-LEFT OVERRIDE}\n<&>\u2028\t\x00'\"\\"
+_MARK = "a." * 94 + "b/W" + "._-" * 20 + "-Z"
+"""The longest key of a label or an annotation."""
 
 _RULES: dict[tuple[str, bool], dict[str, Any]] = {
     ("Trigger", True): {"scope": "workflow"},
@@ -68,7 +71,7 @@ def _object(node: Schema, most: bool) -> Any:
         value = node.get("additionalProperties")
         if value is None:  # free: whatever JSON has
             return {_ODD: {"a": [None, 1.5, 2**53 + 1, {"deep": []}]}, "": None} if most else {}
-        return {_ODD: _value(value, most)} if most else {}
+        return {_MARK if "x-kubernetes-validations" in node else _ODD: _value(value, most)} if most else {}
     names = node["properties"] if most else node.get("required", ())
     return {name: _value(node["properties"][name], most) for name in names}
 
@@ -113,12 +116,12 @@ class Breach:
 
 
 def _reach(whole: Any, path: str) -> tuple[Any, Any]:
-    steps: list[Any] = []
+    holder, key = whole, None
     for name in path.strip(".").replace("[]", ".[]").replace("{}", ".{}").split("."):
-        steps.append(0 if name == "[]" else _ODD if name == "{}" else name)
-    for step in steps[:-1]:
-        whole = whole[step]
-    return whole, steps[-1]
+        holder = whole
+        key = 0 if name == "[]" else next(iter(whole)) if name == "{}" else name
+        whole = whole[key]
+    return holder, key
 
 
 def breaches(part: str) -> Iterator[Breach]:

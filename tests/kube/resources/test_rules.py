@@ -23,6 +23,11 @@ SECRET_RULE = "secretName needs mintedBy: operator"
 TEMPLATE_RULE = "secretTemplate needs a secretName"
 OWN_LABELS = "labels that begin with deplite.io/ are the operator's own"
 OWN_ANNOTATIONS = "annotations that begin with deplite.io/ are the operator's own"
+KEY_RULE = "is a name of at most 63 letters, digits, '-', '_' and '.', perhaps after a DNS name and '/'"
+LABEL_KEY, ANNOTATION_KEY = f"the key of a label {KEY_RULE}", f"the key of an annotation {KEY_RULE}"
+TOOLS_LABEL = "labels of Argo CD, ApplySet and Flux are refused, as the tool would prune the Secret"
+TOOLS_ANNOTATION = "annotations of Argo CD, ApplySet and Flux are refused, as the tool would prune the Secret"
+INSTANCE = "label app.kubernetes.io/instance is refused, as Argo CD would take the Secret for its own and prune it"
 MINTED_RULE = "mintedBy is immutable"
 ROTATION_RULE = "rotation only rises"
 AGENT_GRANT = "a grant of type agent names agents"
@@ -54,7 +59,22 @@ class Case:
         return f"{self.kind}: {self.rule or 'taken'}"
 
 
+TEMPLATES = [
+    ({"labels": {"deplite.io/minted-for": "b"}}, OWN_LABELS),
+    ({"annotations": {"deplite.io/a": "b"}}, OWN_ANNOTATIONS),
+    *(({"labels": {key: "b"}}, LABEL_KEY) for key in ("", "two words", "a" * 64, "a/b/c", "/b", "a..b/c", "-a", "a\n")),
+    *(({"annotations": {key: "b"}}, ANNOTATION_KEY) for key in ("[", "b/", "A/b", f"{'a.' * 125}a/bcd")),
+    *(({"labels": {f"{tool}a": "b"}}, TOOLS_LABEL) for tool in ("applyset.kubernetes.io/", "argocd.argoproj.io/")),
+    ({"labels": {"kustomize.toolkit.fluxcd.io/name": "b"}}, TOOLS_LABEL),
+    ({"annotations": {"argocd.argoproj.io/tracking-id": "b"}}, TOOLS_ANNOTATION),
+    ({"annotations": {"helm.toolkit.fluxcd.io/name": "b"}}, TOOLS_ANNOTATION),
+    ({"labels": {"app.kubernetes.io/instance": "b"}}, INSTANCE),
+    ({"labels": {"a": "b", f"a.b-c/{'d' * 63}": ""}, "annotations": {"c": "two words", "a.b/C_d.e": ""}}, None),
+]
+"""Of `spec.secretTemplate`, which a token and a code have alike."""
 CASES = [
+    *(Case("ApiToken", GRANTS | SECRET | {"secretTemplate": said}, rule) for said, rule in TEMPLATES),
+    *(Case("EnrollmentToken", SECRET | {"secretTemplate": said}, rule) for said, rule in TEMPLATES),
     Case("Organization", {}, NAME_RULE, name="organisation"),
     Case("Organization", {}),
     Case("Agent", {"revoked": True}, REVOKED_RULE, {"revoked": False}),
@@ -79,13 +99,7 @@ CASES = [
     Case("ApiToken", {"grants": [{"type": "storage", "bindings": ["a"]}]}, STORAGE_GRANT),
     Case("ApiToken", {"grants": [{"type": "storage", "permissions": ["read"]}]}),
     Case("ApiToken", GRANTS | {"secretTemplate": {"labels": {"a": "b"}}}, TEMPLATE_RULE),
-    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"labels": {"deplite.io/minted-for": "b"}}}, OWN_LABELS),
-    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"annotations": {"deplite.io/a": "b"}}}, OWN_ANNOTATIONS),
-    Case("ApiToken", GRANTS | SECRET | {"secretTemplate": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
     Case("EnrollmentToken", {"secretTemplate": {"labels": {"a": "b"}}}, TEMPLATE_RULE),
-    Case("EnrollmentToken", SECRET | {"secretTemplate": {"labels": {"deplite.io/minted-for": "b"}}}, OWN_LABELS),
-    Case("EnrollmentToken", SECRET | {"secretTemplate": {"annotations": {"deplite.io/a": "b"}}}, OWN_ANNOTATIONS),
-    Case("EnrollmentToken", SECRET | {"secretTemplate": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
     Case("DeployJob", JOB, None, {"cancel": {"by": "olga"}}),
     Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"by": "mika"}}),
     Case("DeployJob", JOB | {"cancel": {"by": "olga"}}, CANCEL_RULE, {"cancel": {"reason": "superseded"}}),
@@ -149,3 +163,10 @@ async def test_what_breaks_a_rule_is_refused(door: Door, case: Case) -> None:
         with pytest.raises(InvalidError) as caught:
             await door.patch(case.kind, name, {"spec": case.patch})
     assert str(case.rule) in refusal(caught)
+
+
+@pytest.mark.parametrize("value", ["two words", "-a", "a" * 64, "a.", "a\n"])
+async def test_no_template_gives_a_label_what_kubernetes_refuses(door: Door, value: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await door.create("EnrollmentToken", SECRET | {"secretTemplate": {"labels": {"team": value}}})
+    assert "spec.secretTemplate.labels.team" in refusal(caught)

@@ -1,5 +1,7 @@
 """What is done about a Secret, and that no crash in between mints twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from deplite.resources.credentials import mint
@@ -47,6 +49,23 @@ def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, *
 )
 def test_plan(wanted: Order, found: SecretFacts | None, step: Step) -> None:
     assert plan(wanted, found).step is step
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "step", "why"),
+    [
+        (order(), secret(KNOWN.plain), Step.KEEP, ""),
+        (order(), secret(KNOWN.plain, owner=None), Step.MARK, ""),
+        (order(), secret(KNOWN.plain, url=None), Step.KEEP, "`url` cannot be written"),
+        (order(rotate=True), secret(KNOWN.plain), Step.REFUSE, "nothing can be minted"),
+        (order(), secret("garbled", owner=None), Step.REFUSE, "something else"),
+    ],
+)
+def test_what_is_immutable_is_never_written(wanted: Order, found: SecretFacts, step: Step, why: str) -> None:
+    decided = plan(wanted, replace(found, immutable=True))
+    assert decided.step is step
+    assert why in decided.why
+    assert (decided.credential == KNOWN) is (step in {Step.KEEP, Step.MARK})
 
 
 @pytest.mark.parametrize(

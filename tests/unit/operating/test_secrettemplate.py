@@ -3,7 +3,7 @@
 import pytest
 
 from deplite.resources.secrettemplate import SecretTemplate
-from deplite_operator.policies.secrettemplate import TEMPLATE_ANNOTATION, Marks, marked
+from deplite_operator.policies.secrettemplate import TEMPLATE_ANNOTATION, Marks, changed, marked
 
 OWNER = {"deplite.io/minted-for": "tok-a"}
 TEAM = SecretTemplate(labels={"team": "shop"}, annotations={"reflect": "ci"})
@@ -14,7 +14,7 @@ def test_a_new_secret_has_what_is_said_and_notes_it() -> None:
     assert found.labels == OWNER | {"team": "shop"}
     assert found.annotations == {
         "reflect": "ci",
-        TEMPLATE_ANNOTATION: '{"annotations": ["reflect"], "labels": ["team"]}',
+        TEMPLATE_ANNOTATION: "annotation:reflect,label:team",
     }
 
 
@@ -24,7 +24,7 @@ def test_what_is_settled_stays_as_it_is(template: SecretTemplate) -> None:
     assert marked(found, template, OWNER) == found
 
 
-def test_what_somebody_changed_is_put_right_and_what_he_added_stays() -> None:
+def test_what_somebody_changed_is_put_right_and_what_they_added_stays() -> None:
     found = marked(Marks(), TEAM, OWNER)
     changed = Marks(labels={"team": "other", "own": "x"}, annotations=dict(found.annotations) | {"own": "y"})
     again = marked(changed, TEAM, OWNER)
@@ -38,7 +38,14 @@ def test_what_is_taken_out_of_the_template_goes() -> None:
     assert marked(found, SecretTemplate(), OWNER) == Marks(labels=OWNER | {"own": "x"})
 
 
-@pytest.mark.parametrize("noted", ["", "no json", "[]", '{"labels": "team"}', "7"])
+@pytest.mark.parametrize("noted", ["", "team", "[" * 100_000, '{"labels": ["team"]}', ",,:", "annotation:team"])
 def test_a_note_that_somebody_garbled_takes_nothing_away(noted: str) -> None:
     found = marked(Marks(labels={"team": "x"}, annotations={TEMPLATE_ANNOTATION: noted}), SecretTemplate(), OWNER)
     assert found == Marks(labels=OWNER | {"team": "x"})
+
+
+def test_what_a_template_would_change_is_named_without_ours() -> None:
+    found = marked(Marks(labels={"own": "x"}), TEAM, OWNER)
+    other = SecretTemplate(labels={"team": "other", "a": "b"})
+    assert changed(found, marked(found, other, OWNER)) == ["a", "reflect", "team"]
+    assert changed(found, found) == []
