@@ -1,5 +1,6 @@
 """What the apiserver's caches have not heard of yet they fetch by name, with the part's own rights."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -7,16 +8,21 @@ import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotFoundError
+from deplite.local.accounts import Account
 from deplite.resources import Organization
 from deplite.resources.organization import ORGANIZATION_NAME
+from deplite.rights import account_name
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.settings import Waits
 from tests.kube.rights.conftest import Places
 
 
 @pytest_asyncio.fixture
-async def caches(parts: dict[str, KubeClient]) -> Caches:
-    return Caches(parts["apiserver"], Waits())
+async def caches(accounts: dict[str, Account]) -> AsyncIterator[Caches]:
+    """The part's own, under its own name: what they read counts as used by it (tests/auditing)."""
+    client = await KubeClient.connect(accounts["apiserver"].kubeconfig, account_name("apiserver"))
+    yield Caches(client, Waits())
+    await client.close()
 
 
 async def test_an_organization_that_was_made_after_the_list_is_found(
