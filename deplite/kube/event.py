@@ -38,7 +38,7 @@ class Event:
             "uid": about.metadata.uid,
         }
         return {
-            "metadata": {"name": f"{about.name[:220]}.{mark}", "namespace": about.namespace},
+            "metadata": {"name": f"{about.name[:220].rstrip('.-')}.{mark}", "namespace": about.namespace},
             "involvedObject": involved,
             "type": "Warning" if self.warning else "Normal",
             "reason": self.reason,

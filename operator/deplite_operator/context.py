@@ -7,6 +7,7 @@ from datetime import datetime
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
 from deplite_operator.metrics import Metrics
+from deplite_operator.policies.allowance import Allowance
 from deplite_operator.settings import Settings
 from deplite_operator.stopping import Stopping
 from deplite_operator.world import World
@@ -23,5 +24,7 @@ class Context:
     lease: Lease
     stopping: Stopping
     metrics: Metrics
+    allowance: Allowance
+    """Of Events."""
     now: Callable[[], datetime]
     """The present moment, UTC."""

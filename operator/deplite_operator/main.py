@@ -29,6 +29,7 @@ from deplite.proxies import spare_loopback
 from deplite.rights import account_name
 from deplite_operator.context import Context
 from deplite_operator.metrics import Metrics
+from deplite_operator.policies.allowance import Allowance
 from deplite_operator.probes import Probes
 from deplite_operator.queue import WorkQueue
 from deplite_operator.readings import show
@@ -114,6 +115,7 @@ def _context(kube: KubeClient, settings: Settings, metrics: Metrics) -> Context:
         lease=lease,
         stopping=Stopping(),
         metrics=metrics,
+        allowance=Allowance(),
         now=lambda: datetime.now(UTC),
     )
 

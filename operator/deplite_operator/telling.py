@@ -1,5 +1,6 @@
 """Tells people by Events; nothing depends on them, so one that cannot be made is logged and forgotten."""
 
+import asyncio
 import logging
 
 from deplite.kube.errors import AlreadyExistsError, KubeError
@@ -9,13 +10,20 @@ from deplite_operator.policies.events import events_of
 
 log = logging.getLogger(__name__)
 
+WAIT = 2.0
+"""Seconds that one Event may take: it holds up the work on other objects."""
+
 
 async def tell(context: Context, before: Resource, after: Resource) -> None:
-    """Tell what is worth it of a status that was just written."""
+    """Tell what is worth it of a status that was just written; what a crash loses here is not told again."""
     for event in events_of(before, after, context.now()):
+        if not context.allowance.take(after.metadata.uid or ""):
+            log.debug("no Event %s on %s %s: it had too many", event.reason, after.KIND, after.name)
+            continue
         try:
-            await context.kube.tell(after, event)
+            async with asyncio.timeout(WAIT):
+                await context.kube.tell(after, event)
         except AlreadyExistsError:
-            pass  # a repeat after a crash
-        except KubeError as error:
-            log.warning("no Event %s on %s %s: %s", event.reason, after.KIND, after.name, error)
+            pass  # it was told before and came back
+        except (KubeError, TimeoutError) as error:
+            log.warning("no Event %s on %s %s: %r", event.reason, after.KIND, after.name, error)

@@ -128,7 +128,7 @@ class Dispatcher:
         for job in sorted(live, key=lambda job: (job.created_at, job.name)):
             self._handle(job, agent, stream)
         for job, reason in self._stops.of(stream.agent, self._now()):
-            self._stop(job, reason)
+            self._stop(job, agent, reason)
 
     def _job_changed(self, change: Change[JobView]) -> None:
         match change:
@@ -146,17 +146,21 @@ class Dispatcher:
                 self._forget(old)
                 if known and new.reason in _STOPPED_BY_SERVER:
                     self._stops.note(old, new.reason, self._now())
-                    self._stop(old, new.reason)
+                    self._stop(old, self._agent_of(old), new.reason)
             case Change(old=LiveJob() as old, new=None):
                 self._forget(old)
-                self._stop(old, Reason.CANCELLED)
+                self._stop(old, self._agent_of(old), Reason.CANCELLED)
 
     def _agent_changed(self, change: Change[Agent]) -> None:
         if change.new is None:
             self._stops.forget(change.key)
             if change.old is not None:
                 self._abandon(change.old)
-        elif change.new.spec.revoked:
+            return
+        if change.old is not None and change.old.metadata.uid != change.new.metadata.uid:  # deleted, and made again
+            self._stops.forget(change.key)
+            self._abandon(change.old)
+        if change.new.spec.revoked:
             self._stops.forget(change.key)
             self.dismiss(change.key)
         elif change.old is not None and change.old.status.public_key != change.new.status.public_key:
@@ -168,7 +172,7 @@ class Dispatcher:
         """Have one that was deleted stop its jobs; its key it keeps, for the Agent may come back from a backup."""
         for job in self._jobs.by("agent", agent.key):
             if isinstance(job, LiveJob):
-                self._stop(job, Reason.AGENT_REVOKED, agent=agent)
+                self._stop(job, agent, Reason.AGENT_REVOKED)
         if (stream := self._streams.of(agent.key)) is not None:
             stream.close()
 
@@ -179,7 +183,7 @@ class Dispatcher:
             return  # it is sent when its turn comes
         elif job.queued:
             self._send(job, agent, stream)
-        elif job.cancel is not None and self._stop(job, Reason(job.cancel.reason), actor=job.cancel.by):
+        elif job.cancel is not None and self._stop(job, agent, Reason(job.cancel.reason), job.cancel.by):
             self._told.note(job)
 
     def _send(self, job: LiveJob, agent: Agent, stream: Stream) -> None:
@@ -199,10 +203,12 @@ class Dispatcher:
                 "job %s sent to agent %s", job.name, stream.agent_id, extra={"action": "job_sent", "jobId": job.name}
             )
 
-    def _stop(self, job: LiveJob, reason: Reason | None, actor: str | None = None, agent: Agent | None = None) -> bool:
+    def _agent_of(self, job: LiveJob) -> Agent | None:
+        return self._agents.get(job.namespace, job.agent)
+
+    def _stop(self, job: LiveJob, agent: Agent | None, reason: Reason | None, actor: str | None = None) -> bool:
         """Tell the agent to stop a job; says whether it is connected here."""
         stream = self._streams.of((job.namespace, job.agent))
-        agent = agent or self._agents.get(job.namespace, job.agent)
         key = self._key(agent) if agent is not None else None
         if stream is None or key is None:
             return False

@@ -50,7 +50,7 @@ async def rotate(context: Context, token: ApiToken, overlap_seconds: int) -> tup
     Raises:
         ConflictError: `managed_in_git`: the operator rotates a token that is declared there.
     """
-    if not token.managed_by_api:
+    if token.spec.minted_by != "api":  # a label anybody may set
         message = "This token is managed in Git: raise its spec.rotation there."
         raise ConflictError(message, code="managed_in_git")
     credential = mint("tk")

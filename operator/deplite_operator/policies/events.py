@@ -14,7 +14,7 @@ COMPONENT = "deplite-operator"
 def events_of(before: Resource, after: Resource, now: datetime) -> Iterator[Event]:
     """Yield what is worth telling of a status that we have written.
 
-    Each has a key: what is told again, after a crash or because it came back, is told once while its Event is kept.
+    Each has a key: what comes back is told once while its Event is kept.
 
     Args:
         before: the object as it was judged.

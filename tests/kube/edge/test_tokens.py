@@ -9,7 +9,7 @@ import pytest
 from deplite.kube.client import KubeClient
 from deplite.resources import ApiToken
 from deplite.resources.identifiers import object_id
-from deplite.resources.resource import utc
+from deplite.resources.resource import CREATED_BY_LABEL, utc
 from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.conftest import Organized
@@ -271,6 +271,9 @@ async def test_a_token_from_git_is_rotated_and_revoked_there(
     path = f"/orgs/{home.namespace}/api-tokens/{object_id('tok', home.namespace, 'git')}"
     refused(await http.post(f"{path}/rotate", headers=owner), 409, "managed_in_git")
     refused(await http.delete(path, headers=owner), 409, "managed_in_git")
+    await kube.patch(ApiToken, home.namespace, "git", {"metadata": {"labels": {CREATED_BY_LABEL: "api"}}})
+    refused(await http.post(f"{path}/rotate", headers=owner), 409, "managed_in_git")
+    await kube.patch(ApiToken, home.namespace, "git", {"metadata": {"labels": {CREATED_BY_LABEL: None}}})
     assert (await http.delete(f"{path}?force=true", headers=owner)).status_code == 204
 
 

@@ -170,6 +170,17 @@ class Declared:
             raise AssertionError(f"{last} instead of {READY}") from None
         return await self.outcome()
 
+    async def events(self, reason: str = "") -> set[str]:
+        """Return the names of the Events that were told, all or those of one reason."""
+        events = (body for name, body in (await self.objects()).items() if name.startswith("Event "))
+        return {body["metadata"]["name"] for body in events if reason in ("", body["reason"])}
+
+    async def told(self, credentials: int = 2, seconds: float = 60) -> None:
+        """Wait until Events told of so many credentials: after the status, so what is ready may still be told of."""
+        async with asyncio.timeout(seconds):
+            while len(await self.events("Minted")) < credentials:
+                await asyncio.sleep(0.05)
+
 
 def _settled(body: Mapping[str, Any]) -> dict[str, Any]:
     metadata = body["metadata"]

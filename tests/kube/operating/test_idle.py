@@ -54,6 +54,7 @@ async def settled(kube: KubeClient, operator: Operator) -> AsyncIterator[list[De
         await create_organization(kube, one.namespace)
         await one.apply_all()
     await asyncio.gather(*(one.ready() for one in made))
+    await asyncio.gather(*(one.told() for one in made))
     yield made
     for one in made:
         await delete_namespace(kube, one.namespace)

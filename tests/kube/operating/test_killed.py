@@ -5,7 +5,6 @@ import itertools
 import json
 import secrets
 from collections import defaultdict
-from contextlib import suppress
 
 from aiohttp import web
 
@@ -51,16 +50,10 @@ class Deadly:
         return {name: len(tokens) for name, tokens in self._minted.items()}
 
 
-async def _over(one: Declared, deadly: Deadly) -> bool:
-    """Wait until it was killed, or has nothing left to write; says whether it was killed."""
+async def _over(one: Declared) -> None:
+    """Wait until everything is as it shall be and was told of: nothing is left to write."""
     await one.ready()
-    written = -1
-    while written != deadly.written and not deadly.killed.is_set():
-        written = deadly.written
-        with suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                await deadly.killed.wait()
-    return deadly.killed.is_set()
+    await one.told()
 
 
 async def test_f22_killed_after_each_of_its_writes(kube: KubeClient, operator: Operator) -> None:
@@ -71,10 +64,12 @@ async def test_f22_killed_after_each_of_its_writes(kube: KubeClient, operator: O
         operator.proxy.fault = deadly
         await create_organization(kube, one.namespace)
         await one.apply_all()
-        over = asyncio.create_task(_over(one, deadly))
+        over = asyncio.create_task(_over(one))
         killing = asyncio.create_task(deadly.killed.wait())
         await asyncio.wait((over, killing), return_when=asyncio.FIRST_COMPLETED)
-        killed = deadly.killed.is_set() or await over
+        killed = deadly.killed.is_set()
+        if not killed:
+            over.result()
         for task in (over, killing):
             task.cancel()
         if killed:

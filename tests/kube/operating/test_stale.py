@@ -24,11 +24,14 @@ async def test_f23_reads_from_the_past_change_nothing_newer(
     for each in (one, gone):
         await each.apply_all()
         await each.ready()
+        await each.told()
     past = await Past.now(kube, (organization, gone.namespace))
 
     await create_organization(kube, later.namespace)
     await later.apply_all()
     await _go_on(one)
+    await one.told(4)  # the other token and the other code as well
+    await later.told()
     await gone.ready()  # as long as the operator may still mint there
     for kind in KINDS:
         await kube.delete(kind, gone.namespace, NAMES[kind])

@@ -27,7 +27,7 @@ async def test_a_walk_over_specs_ends_where_it_began(
     await one.apply_all()
     await one.ready()
     await _mint_spares(one)
-    wanted, secrets, told = await one.ready(), await one.secrets(), await _events(one, "Minted")
+    wanted, secrets, told = await one.ready(), await one.secrets(), await one.events("Minted")
 
     steps = [kind for kind in KINDS for _ in range(changes)]
     chance.shuffle(steps)
@@ -43,8 +43,8 @@ async def test_a_walk_over_specs_ends_where_it_began(
         await one.set_spec(kind, specs(one.team)[kind])
     await one.settles(wanted)
     assert await one.secrets() == secrets  # no credential was minted or marked again
-    assert await _events(one, "Minted") == told
-    assert len(await _events(one)) < _MESSAGES
+    assert await one.events("Minted") == told
+    assert len(await one.events()) < _MESSAGES
 
 
 def _somewhere(kind: type[Resource], one: Declared, chance: random.Random) -> Spec:
@@ -62,15 +62,7 @@ async def _mint_spares(one: Declared) -> None:
                 await asyncio.sleep(0.05)
         await _judged(one, kind)
         await one.set_spec(kind, spec)
-    async with asyncio.timeout(60):
-        while len(await _events(one, "Minted")) < 4:
-            await asyncio.sleep(0.05)
-
-
-async def _events(one: Declared, reason: str = "") -> set[str]:
-    """Return the names of the Events that were told, all or those of one reason."""
-    events = (body for name, body in (await one.objects()).items() if name.startswith("Event "))
-    return {body["metadata"]["name"] for body in events if reason in ("", body["reason"])}
+    await one.told(4)
 
 
 async def _judged(one: Declared, kind: type[Resource]) -> None:

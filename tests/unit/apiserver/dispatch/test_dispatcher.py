@@ -236,6 +236,15 @@ async def test_a_revoked_agent_is_told_and_a_deleted_one_stops_its_jobs(scene: S
     assert await drained(other) == ["cancel agent_revoked"]
 
 
+async def test_an_agent_that_is_made_again_before_anybody_saw_it_gone_stops_its_jobs(scene: Scene) -> None:
+    scene.job(**RUNNING)
+    stream = scene.connects()
+    again = agent().wire()
+    scene.note(scene.agents, again | {"metadata": again["metadata"] | {"uid": "another"}})
+    assert stream.closed
+    assert await drained(stream) == ["cancel agent_revoked"]
+
+
 async def test_an_agent_that_enrolled_again_loses_the_stream_of_its_old_key_and_no_other(scene: Scene) -> None:
     scene.note(scene.agents, agent(publicKey="old").wire())
     stream = scene.connects()
