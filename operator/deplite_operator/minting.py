@@ -82,7 +82,16 @@ async def _find(kube: KubeClient, namespace: str, name: str) -> Secret | None:
 
 
 def _facts(secret: Secret | None) -> SecretFacts | None:
-    return None if secret is None else SecretFacts(data=secret.data, marks=_marks(secret), immutable=secret.immutable)
+    return (
+        None
+        if secret is None
+        else SecretFacts(data=secret.data, marks=_marks(secret), immutable=secret.immutable, foreign=_foreign(secret))
+    )
+
+
+def _foreign(secret: Secret) -> bool:
+    owners = secret.original["metadata"].get("ownerReferences") or ()
+    return secret.original.get("type") != "Opaque" or any(owner.get("controller") for owner in owners)
 
 
 def _marks(secret: Secret) -> Marks:

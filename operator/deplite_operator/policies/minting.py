@@ -1,7 +1,8 @@
 """What to do about the Secret that a token or a code is minted into.
 
-The Secret is always written before the status. So a Secret whose credential the status does not know is the trace of a
-crash in between (or was put there on purpose): it is adopted, and a second credential is never minted.
+The Secret is always written before the status. So while the status knows no credential, one in the Secret is the trace
+of a crash in between (or was put there on purpose): it is adopted. Once the status knows one, no other is adopted: it
+may have been rotated away. A crash in between then mints once more, and what was never in a status never worked.
 """
 
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ class SecretFacts:
     marks: Marks
     immutable: bool = False
     """Whether Kubernetes refuses each change of its data."""
+    foreign: bool = False
+    """Whether it is of a type of its own or something else controls it: nothing is minted into it."""
 
     @property
     def owner(self) -> str | None:
@@ -110,13 +113,40 @@ def _decide(order: Order, secret: SecretFacts) -> Plan:
     found = _credential(order.kind, secret.data)
     if found is None:
         ours = secret.owner == order.owner or not secret.data
-        return Plan(step=Step.MINT) if ours else Plan(step=Step.REFUSE, why="holds something else than a token")
-    if order.rotate and found.sha256 == order.known_sha256:
-        return Plan(step=Step.MINT)
-    if order.owner_uid and secret.marks.labels.get(OWNER_UID_LABEL, order.owner_uid) != order.owner_uid:
-        return Plan(step=Step.MINT)
+        return _mint_into(secret) if ours else Plan(step=Step.REFUSE, why="holds something else than a token")
+    if secret.owner is None and not order.rotate and (why := _not_adopted(order, secret, found)):
+        return Plan(step=Step.REFUSE, why=why)
+    if _is_over(order, secret, found):
+        return _mint_into(secret)
     settled = order.marks(secret.marks) == secret.marks and _leads_to(order, secret)
     return Plan(step=Step.KEEP if settled else Step.MARK, credential=found)
+
+
+def _mint_into(secret: SecretFacts) -> Plan:
+    if secret.foreign:
+        return Plan(step=Step.REFUSE, why="is not of type Opaque or has a controller, so nothing is minted into it")
+    return Plan(step=Step.MINT)
+
+
+def _not_adopted(order: Order, secret: SecretFacts, found: Credential) -> str | None:
+    """Say why a credential in a Secret that nobody marked does not become this object's; None where it does."""
+    if order.known_sha256 is not None and found.sha256 != order.known_sha256:
+        return "holds another token than the one that was minted"
+    url = secret.data.get(URL_KEY)
+    if order.known_sha256 is None and url not in (None, order.url.encode()):
+        return "holds a token with another url"
+    return None
+
+
+def _is_over(order: Order, secret: SecretFacts, found: Credential) -> bool:
+    """Whether the credential in the Secret was rotated away, or may be of an object that is gone."""
+    known = order.known_sha256 is not None and found.sha256 == order.known_sha256
+    if order.known_sha256 is not None and (order.rotate or not known):
+        return True
+    uid = secret.marks.labels.get(OWNER_UID_LABEL)
+    if order.owner_uid is None or uid == order.owner_uid:
+        return False
+    return uid is not None or (secret.owner is not None and not known)
 
 
 def _leads_to(order: Order, secret: SecretFacts) -> bool:

@@ -102,7 +102,24 @@ async def test_rotation_mints_anew_once(kube: KubeClient, organization: str, pat
     await eventually_hash(kube, organization, new)
     assert (await kube.get(ApiToken, organization, "ci")).status.rotation == 1
     await asyncio.sleep(3)  # more than one resync
-    assert (await kube.get_secret(organization, "ci-token")).data["token"].decode() == new
+    secret = await kube.get_secret(organization, "ci-token")
+    assert secret.data["token"].decode() == new
+    labels, annotations = secret.labels, secret.annotations  # the old one is put back, as from a backup
+    data = dict(secret.data) | {"token": old.encode()}
+    await kube.replace_secret(secret, data, labels=labels, annotations=annotations)
+    await eventually_hash(kube, organization, await fresh(kube, organization, {old, new}))
+    put = await kube.get_secret(organization, "ci-token")
+    await kube.replace_secret(put, data, labels={}, annotations={})
+    await patient.condition(ApiToken, organization, "ci", "SecretConflict", "SecretsReady")
+    assert describe(old).sha256 not in str((await kube.get(ApiToken, organization, "ci")).status.hashes)
+
+
+async def fresh(kube: KubeClient, namespace: str, old: set[str]) -> str:
+    """Return the token in the Secret once it is none of these."""
+    async with asyncio.timeout(60):
+        while (plain := (await kube.get_secret(namespace, "ci-token")).data["token"].decode()) in old:
+            await asyncio.sleep(0.05)
+    return plain
 
 
 @pytest.mark.usefixtures("web")

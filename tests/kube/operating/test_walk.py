@@ -6,7 +6,7 @@ import random
 import pytest
 
 from deplite.kube.client import KubeClient
-from deplite.resources import ApiToken, EnrollmentToken, Resource, SlackInstallation
+from deplite.resources import Resource, SlackInstallation
 from tests.kube.operating.conftest import Operator
 from tests.kube.operating.declared import KINDS, NAMES, Declared, specs
 from tests.kube.operating.wandering import WALKS, Spec
@@ -26,7 +26,7 @@ async def test_a_walk_over_specs_ends_where_it_began(
     one = Declared(kube=kube, namespace=organization)
     await one.apply_all()
     await one.ready()
-    await _mint_spares(one)
+    await one.told()
     wanted, secrets, told = await one.ready(), await one.secrets(), await one.events("Minted")
 
     steps = [kind for kind in KINDS for _ in range(changes)]
@@ -50,19 +50,6 @@ async def test_a_walk_over_specs_ends_where_it_began(
 def _somewhere(kind: type[Resource], one: Declared, chance: random.Random) -> Spec:
     spec = WALKS[kind](chance)
     return spec | {"teamId": one.team} if kind is SlackInstallation else spec
-
-
-async def _mint_spares(one: Declared) -> None:
-    """Have the Secrets there that the walk comes by: what was minted once is never taken away."""
-    for kind, name in ((ApiToken, "ci-spare"), (EnrollmentToken, "web-spare")):
-        spec = specs(one.team)[kind]
-        await one.set_spec(kind, spec | {"secretName": name})
-        async with asyncio.timeout(60):
-            while name not in await one.secrets():
-                await asyncio.sleep(0.05)
-        await _judged(one, kind)
-        await one.set_spec(kind, spec)
-    await one.told(4)
 
 
 async def _judged(one: Declared, kind: type[Resource]) -> None:

@@ -55,7 +55,7 @@ def api_token(chance: random.Random) -> Spec:
     ]
     return _said(
         grants=chance.sample(grants, chance.randint(1, 3)),
-        secretName=chance.choice((None, "ci-token", "ci-spare", "web-code", "slack")),
+        secretName=chance.choice((None, "ci-token", "web-code", "slack")),
         expiresAt=chance.choice(_ENDS),
         allowedCIDRs=chance.choice((None, ["10.0.0.0/8"])),
     )
@@ -65,7 +65,7 @@ def enrollment_token(chance: random.Random) -> Spec:
     return _said(
         label=chance.choice(("web", "other")),
         agent=chance.choice((None, "web", "missing")),
-        secretName=chance.choice((None, "web-code", "web-spare", "ci-token", "slack")),
+        secretName=chance.choice((None, "web-code", "ci-token", "slack")),
         expiresAt=chance.choice(_ENDS),
         uses=chance.randint(1, 3),
     )

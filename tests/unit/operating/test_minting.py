@@ -33,11 +33,17 @@ def secret(plain: str | None, owner: str | None = OURS, url: str | None = URL, *
         (order(), None, Step.MINT),
         (order(), secret(KNOWN.plain), Step.KEEP),
         (order(), secret(f"{KNOWN.plain}\n"), Step.KEEP),
-        (order(), secret(OTHER.plain), Step.KEEP),
+        (order(), secret(OTHER.plain), Step.MINT),  # rotated away, or a crash between the Secret and the status
+        (order(), secret(OTHER.plain, owner=None), Step.REFUSE),
+        (order(known=None), secret(OTHER.plain), Step.KEEP),  # the first crash
+        (order(known=None), secret(KNOWN.plain, owner=None), Step.MARK),
+        (order(known=None), secret(KNOWN.plain, owner=None, url="https://other.example"), Step.REFUSE),
+        (order(), secret(KNOWN.plain, owner=None, url="https://other.example"), Step.MARK),
         (order(known=None), secret(KNOWN.plain, owner=None, url=None), Step.MARK),
         (order(), secret(KNOWN.plain, url="https://old.example"), Step.MARK),
         (order(rotate=True), secret(KNOWN.plain), Step.MINT),
-        (order(rotate=True), secret(OTHER.plain), Step.KEEP),  # a crash between the Secret and the status
+        (order(rotate=True), secret(OTHER.plain), Step.MINT),
+        (order(rotate=True), secret(OTHER.plain, owner=None), Step.MINT),
         (order(rotate=True, known=None), secret(KNOWN.plain), Step.KEEP),
         (order(), secret(KNOWN.plain, owner=THEIRS), Step.REFUSE),
         (order(), secret("garbled"), Step.MINT),
@@ -69,11 +75,25 @@ def test_what_is_immutable_is_never_written(wanted: Order, found: SecretFacts, s
 
 
 @pytest.mark.parametrize(
+    ("wanted", "found", "step"),
+    [
+        (order(known=None), secret(None, owner=None, url=None), Step.REFUSE),
+        (order(rotate=True), secret(KNOWN.plain), Step.REFUSE),
+        (order(), secret(OTHER.plain), Step.REFUSE),
+        (order(known=None), secret(KNOWN.plain, owner=None), Step.MARK),  # nothing but labels and url
+        (order(), secret(KNOWN.plain), Step.KEEP),
+    ],
+)
+def test_nothing_is_minted_into_what_something_else_controls(wanted: Order, found: SecretFacts, step: Step) -> None:
+    assert plan(wanted, replace(found, foreign=True)).step is step
+
+
+@pytest.mark.parametrize(
     ("labels", "step"),
     [
         ({OWNER_LABEL: "enr-a", OWNER_UID_LABEL: "u1"}, Step.KEEP),
         ({OWNER_LABEL: "enr-a", OWNER_UID_LABEL: "u0"}, Step.MINT),  # of an object of this name that is gone
-        ({OWNER_LABEL: "enr-a"}, Step.MARK),
+        ({OWNER_LABEL: "enr-a"}, Step.MINT),
         ({}, Step.MARK),
         ({OWNER_LABEL: "enr-b", OWNER_UID_LABEL: "u0"}, Step.REFUSE),
     ],
@@ -85,7 +105,7 @@ def test_no_code_comes_back(labels: dict[str, str], step: Step) -> None:
 
 
 def test_what_is_kept_is_what_the_secret_holds() -> None:
-    assert plan(order(), secret(OTHER.plain)).credential == OTHER
+    assert plan(order(known=None), secret(OTHER.plain)).credential == OTHER
 
 
 def test_no_record_shows_the_plain_text() -> None:
