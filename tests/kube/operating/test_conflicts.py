@@ -15,6 +15,8 @@ from deplite.local.accounts import Account
 from deplite.resources import KINDS, Resource
 from deplite_operator.context import Context
 from deplite_operator.handlers import HANDLERS
+from deplite_operator.metrics import Metrics
+from deplite_operator.policies.allowance import Allowance
 from deplite_operator.reconcile import reconcile
 from deplite_operator.settings import Settings
 from deplite_operator.stopping import Stopping
@@ -45,6 +47,8 @@ async def context(accounts: dict[str, Account]) -> AsyncIterator[Context]:
         settings=Settings.from_environment({"DEPLITE_PUBLIC_URL": PUBLIC_URL}),
         lease=lease,
         stopping=Stopping(),
+        metrics=Metrics(),
+        allowance=Allowance(),
         now=lambda: datetime.now(UTC),
     )
     await kube.close()
