@@ -8,7 +8,8 @@ from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Re
 
 Spec = dict[str, Any]
 
-_ENDS = (None, "2100-01-01T00:00:00Z", "2020-01-01T00:00:00Z")
+_FAR = "2100-01-01T00:00:00Z"
+_ENDS = (None, _FAR, "2020-01-01T00:00:00Z")
 
 
 def _said(**values: Any) -> Spec:
@@ -66,8 +67,7 @@ def enrollment_token(chance: random.Random) -> Spec:
         label=chance.choice(("web", "other")),
         agent=chance.choice((None, "web", "missing")),
         secretName=chance.choice((None, "web-code", "ci-token", "slack")),
-        expiresAt=chance.choice(_ENDS),
-        uses=chance.randint(1, 3),
+        expiresAt=_FAR,  # it and the uses only fall
     )
 
 

@@ -29,6 +29,10 @@ TOOLS_LABEL = "labels of Argo CD, ApplySet and Flux are refused, as the tool wou
 TOOLS_ANNOTATION = "annotations of Argo CD, ApplySet and Flux are refused, as the tool would prune the Secret"
 INSTANCE = "label app.kubernetes.io/instance is refused, as Argo CD would take the Secret for its own and prune it"
 MINTED_RULE = "mintedBy is immutable"
+USES_RULE = "uses only falls, so that no spent code lives again; create another one"
+END_RULE = (
+    "expiresAt is named at the creation and then only falls, so that no expired code lives again; create another one"
+)
 ROTATION_RULE = "rotation only rises"
 AGENT_GRANT = "a grant of type agent names agents"
 TRIGGER_GRANT = "a grant of type trigger names triggers"
@@ -112,7 +116,14 @@ CASES = [
     Case("EnrollmentToken", {"mintedBy": "api", "secretName": "s"}, SECRET_RULE),
     Case("EnrollmentToken", {"secretName": "s"}),
     Case("EnrollmentToken", {"mintedBy": "api"}, MINTED_RULE, {"mintedBy": "operator"}),
-    Case("EnrollmentToken", {"mintedBy": "api"}, None, {"uses": 2}),
+    Case("EnrollmentToken", {"mintedBy": "api", "uses": 3}, None, {"uses": 2}),
+    Case("EnrollmentToken", {"mintedBy": "api"}, USES_RULE, {"uses": 2}),
+    Case("EnrollmentToken", {"uses": 2}, None, {"uses": None}),
+    Case("EnrollmentToken", {"expiresAt": "2030-01-01T00:00:00Z"}, None, {"expiresAt": "2029-12-31T23:59:59Z"}),
+    Case("EnrollmentToken", {"expiresAt": "2030-01-01T00:00:00Z"}, None, {"expiresAt": "2030-01-01T01:00:00+01:00"}),
+    Case("EnrollmentToken", {"expiresAt": "2030-01-01T00:00:00Z"}, END_RULE, {"expiresAt": "2030-01-01T00:00:01Z"}),
+    Case("EnrollmentToken", {"expiresAt": "2030-01-01T00:00:00Z"}, END_RULE, {"expiresAt": None}),
+    Case("EnrollmentToken", {}, END_RULE, {"expiresAt": "2030-01-01T00:00:00Z"}),
     Case("SlackInstallation", TEAM, TEAM_RULE, {"teamId": "T2"}),
     Case("SlackInstallation", TEAM, None, {"teamName": "Acme", "secretName": "other"}),
     Case("StoredFile", {"size": 1}, IMMUTABLE_FILE, {"size": 2}),
