@@ -5,7 +5,7 @@
     ├── AlreadyExistsError     409, an object of that name is there (perhaps still being deleted)
     ├── ConflictError          409, the version compared with is stale
     ├── InvalidError           400, 422: the schema, a rule or admission refused
-    ├── ForbiddenError         401, 403: rights, or a namespace that is going away
+    ├── ForbiddenError         401, 403: rights, a ResourceQuota, or a namespace that is going away
     ├── GoneError              410: the version asked for is no longer kept
     └── UnavailableError       no connection, a time-out, 429 or 5xx; `retry_after` seconds
         └── NotHeldError       nothing was sent: the Lease under which it was to be written is no longer ours
@@ -52,12 +52,17 @@ class InvalidError(KubeError):
 
 
 class ForbiddenError(KubeError):
-    """This identity may not do that, or the namespace is being deleted."""
+    """This identity may not do that, a quota is exhausted, or the namespace is being deleted."""
 
     @property
     def namespace_ends(self) -> bool:
         """Whether the only obstacle is that the namespace is being deleted: nothing new can be made in it."""
         return "because it is being terminated" in str(self)
+
+    @property
+    def quota_exceeded(self) -> bool:
+        """Whether a ResourceQuota of the namespace has no room for it."""
+        return "exceeded quota: " in str(self)
 
 
 class GoneError(KubeError):

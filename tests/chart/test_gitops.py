@@ -34,7 +34,7 @@ async def test_the_chart_makes_the_same_of_the_same_organization(helm: Helm, tmp
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     said = ("--set", "s3.endpoint=https://s3.example.com", "--set", "s3.existingSecret.name=s3")
     theirs = await helm.template("--values", str(tmp_path / "values.yaml"), *said)
-    for kind in ("Namespace", "Organization", "RoleBinding"):
+    for kind in ("Namespace", "Organization", "ResourceQuota", "RoleBinding"):
         found = {key: one for key, one in of_kind(theirs, kind).items() if key == name or key.startswith(f"{name}/")}
         assert bare(of_kind(ours, kind)) == bare(found)
         assert len(found) == (2 if kind == "RoleBinding" else 1)

@@ -52,6 +52,9 @@ _KUBE: Mapping[type[kube_errors.KubeError], tuple[int, str, str]] = {
 }
 """What the API server's refusals mean to a caller; all others mean that it cannot be used for the moment."""
 
+_QUOTA = "The organization has as many of these as its ResourceQuota allows; delete some, or have it raised."
+_QUOTA_MEMBERS = {"error": "quota_exceeded", "scope": "organization"}
+
 _PLAIN = {
     400: ("bad_request", "The request is malformed."),
     404: ("not_found", "There is no such thing here."),
@@ -106,6 +109,8 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _kube(request: Request, error: Exception) -> JSONResponse:
     log.warning("the Kubernetes API: %s", error, extra={"action": "kube_error"})
+    if isinstance(error, kube_errors.ForbiddenError) and error.quota_exceeded:
+        return _refused(request, errors.QuotaExceededError(_QUOTA, retry_after=30, extra=_QUOTA_MEMBERS))
     known = next((found for kind in type(error).__mro__ if (found := _KUBE.get(kind))), None)
     if known is not None:
         return noted(request.scope, *known)

@@ -1,5 +1,6 @@
 """What one organization may have at a time; a small bound, on a replica of these tests' own."""
 
+import asyncio
 import secrets
 from typing import Any
 
@@ -66,3 +67,29 @@ async def test_objects_are_bounded_whatever_their_kind(
         assert (await agent.enroll(code["token"])).status_code == 201, "a repeat needs no room"
         await agent.close()
     await there.agent.close()
+
+
+async def test_a_resource_quota_of_the_namespace_is_answered_as_such(
+    http: httpx.AsyncClient, kube: KubeClient, org: str, owner: dict[str, str]
+) -> None:
+    """As kube-controller-manager says in a quota's status, where it counts; the API server itself enforces that."""
+    quotas, made = f"/api/v1/namespaces/{org}/resourcequotas", f"/orgs/{org}/agents/enroll-tokens"
+    hard = {"count/enrollmenttokens.deplite.io": "1"}
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "deplite"}, "spec": {"hard": hard}}
+    request = kube.connection.request
+    quota = await request("POST", quotas, body=body)
+    counted = {"hard": hard, "used": {"count/enrollmenttokens.deplite.io": "0"}}
+    await request("PUT", f"{quotas}/deplite/status", body=quota | {"status": counted})
+    answers = []
+    async with asyncio.timeout(60):
+        while not answers or answers[-1].status_code == 201:
+            answers.append(await http.post(made, json={}, headers=owner))
+    assert len(answers) >= 2
+    body = refused(answers[-1], 429, "quota_exceeded")
+    assert (body["error"], body["scope"]) == ("quota_exceeded", "organization")
+    assert "ResourceQuota" in body["message"]
+    assert int(answers[-1].headers["retry-after"]) == body["retryAfter"] == 30
+    await request("DELETE", f"{quotas}/deplite")
+    async with asyncio.timeout(60):
+        while (await http.post(made, json={}, headers=owner)).status_code != 201:
+            await asyncio.sleep(0.1)

@@ -57,3 +57,4 @@ def test_ending_namespace_is_told_from_missing_rights() -> None:
     assert isinstance(ends, ForbiddenError)
     assert isinstance(lacks, ForbiddenError)
     assert (ends.namespace_ends, lacks.namespace_ends) == (True, False)
+    assert (ends.quota_exceeded, lacks.quota_exceeded) == (False, False)

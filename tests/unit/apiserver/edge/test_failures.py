@@ -25,6 +25,7 @@ SECRET = "tr-internal deplites.io namespaces"
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "unavailable": (kube.UnavailableError(SECRET, status=429, retry_after=7), 503, "unavailable"),
     "forbidden": (kube.ForbiddenError(SECRET, status=403), 503, "unavailable"),
+    "quota": (kube.ForbiddenError(f"{SECRET} exceeded quota: q", status=403), 429, "quota_exceeded"),
     "gone": (kube.GoneError(SECRET, status=410), 503, "unavailable"),
     "exists": (kube.AlreadyExistsError(SECRET, status=409), 503, "unavailable"),
     "invalid": (kube.InvalidError(SECRET, status=422), 422, "validation_error"),
