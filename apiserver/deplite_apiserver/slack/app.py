@@ -1,24 +1,22 @@
 """The one who talks to Slack: one call, one answer or one error. Whether and when to try again, others decide."""
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies
 
 import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from deplite.patience import patience
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.secretfiles import SecretFiles
+from deplite_apiserver.slack.answers import refused, retry_after, told_apart
 from deplite_apiserver.slack.errors import (
-    TOKEN_CODES,
     SlackError,
     SlackLimitedError,
     SlackRefusedError,
@@ -30,13 +28,8 @@ from deplite_apiserver.slack.tokens import BotTokens
 
 SCOPES = ("app_mentions:read", "chat:write", "chat:write.public", "commands")
 """What the app asks for; it reads no history."""
-CALL_SECONDS = 10.0
-"""How long one call may take; callers over HTTP have less patience."""
 CONNECT_SECONDS = 3.0
-MAX_RETRY_AFTER = 300.0
 HOOKS = "https://hooks.slack.com"
-_OUTAGES = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
-"""Codes of Slack (with `ok: false`) that mean that it is in trouble."""
 
 # The library writes whole bodies at the level debug, granted tokens among them. Its lines are never wanted.
 _quiet = logging.getLogger("deplite_apiserver.slack.library")
@@ -158,9 +151,9 @@ class SlackApp:
         if not self._is_hook(response_url):
             raise ValueError("The address for the answer is not Slack's.")
         with self._counted("response_url"):
-            async with _told_apart(), self._session().post(response_url, json=dict(body)) as response:
+            async with told_apart(), self._session().post(response_url, json=dict(body)) as response:
                 if response.status == 429:
-                    raise SlackLimitedError(_seconds(response.headers))
+                    raise SlackLimitedError(retry_after(response.headers))
                 if response.status >= 500:
                     raise SlackUnavailableError(f"Slack answers {response.status}.", maybe_done=True)
                 if response.status != 200:
@@ -202,11 +195,11 @@ class SlackApp:
     async def _answer(self, method: str, sending: Awaitable[Any]) -> dict[str, Any]:
         with self._counted(method):
             try:
-                async with _told_apart():
+                async with told_apart():
                     answer: dict[str, Any] = (await sending).data
                     return answer
             except SlackApiError as error:
-                raise _refused(error.response) from None
+                raise refused(error.response) from None
 
     @contextmanager
     def _counted(self, method: str) -> Iterator[None]:
@@ -225,43 +218,3 @@ async def _no_redirects(request: aiohttp.ClientRequest, send: aiohttp.ClientHand
         response.close()
         raise aiohttp.ClientPayloadError("redirected")
     return response
-
-
-@asynccontextmanager
-async def _told_apart() -> AsyncIterator[None]:
-    """Turn whatever keeps an answer away into `SlackUnavailableError`, which says whether the request was sent."""
-    try:
-        async with asyncio.timeout(patience(CALL_SECONDS)):
-            yield
-    except SlackApiError:
-        raise
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise SlackUnavailableError(_silence(error), maybe_done=False) from None
-    except (aiohttp.ClientError, TimeoutError, OSError, SlackClientError, ValueError, AttributeError) as error:
-        # The last two come from a body that is no JSON object.
-        raise SlackUnavailableError(_silence(error), maybe_done=True) from None
-
-
-def _silence(error: Exception) -> str:
-    return f"Slack does not answer: {type(error).__name__}."  # an error's own text may hold an address
-
-
-def _refused(response: Any) -> SlackError:
-    """Return what an answer without `ok: true` means; it is the library's, or aiohttp's where no JSON came."""
-    status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)
-    data = getattr(response, "data", None)
-    code = data.get("error") if isinstance(data, dict) else None
-    if status == 429 or code in ("ratelimited", "rate_limited"):
-        return SlackLimitedError(_seconds(response.headers))
-    if not isinstance(code, str) or status >= 500 or code in _OUTAGES:
-        return SlackUnavailableError(f"Slack answers {status} {_printable(code)}".strip() + ".", maybe_done=True)
-    return (SlackTokenError if code in TOKEN_CODES else SlackRefusedError)(_printable(code))
-
-
-def _printable(code: Any) -> str:
-    return "".join(one for one in str(code or "")[:128] if one.isascii() and one.isprintable())
-
-
-def _seconds(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "")
-    return min(max(float(text), 1.0), MAX_RETRY_AFTER) if text.isdecimal() else 1.0
