@@ -47,9 +47,9 @@ class Helm:
             raise HelmError(complaint.decode())
         return said.decode()
 
-    async def template(self, *arguments: str, namespace: str = NAMESPACE) -> list[Object]:
+    async def template(self, *arguments: str, release: str = RELEASE, namespace: str = NAMESPACE) -> list[Object]:
         """Return the objects that the chart renders to."""
-        said = await self.run("template", RELEASE, str(CHART), "--namespace", namespace, *arguments)
+        said = await self.run("template", release, str(CHART), "--namespace", namespace, *arguments)
         return [found for found in yaml.safe_load_all(said) if found]
 
 

@@ -10,18 +10,30 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import ForbiddenError, KubeError
 from deplite.local.cluster import Cluster
 from deplite.local.controlplane import ControlPlane
-from tests.chart.chart import FILES, NAMESPACE, Object, ours, pods
+from tests.chart.chart import FILES, NAMESPACE, Helm, Object, ours, pods, values
 from tests.chart.cluster import Dryrun
 from tests.chart.helm.foreign import find_or_fetch
 
 RESTRICTED = "chart-restricted"
+NUMBER = "456"
+NUMBERS = {
+    "production": "hosts.app=1,ingress.className=1,ingress.tls.secretName=1,signIn.cluster.owner=1,"
+    "apiserver.extraEnv.Y=1,"
+    "s3.existingSecret.name=1,s3.existingSecret.accessKeyKey=1,s3.existingSecret.secretKeyKey=true,s3.ca.secretName=1,"
+    "redis.existingSecret.name=1,redis.existingSecret.passwordKey=1,redis.existingSecret.sentinelPasswordKey=null,"
+    "redis.ca.key=1,slack.existingSecret.name=1,slack.existingSecret.clientSecretKey=1",
+    "gateway": "hosts.app=1,hosts.api=2",
+    "trial": "seaweedfs.persistence.storageClass=1,seaweedfs.persistence.size=1,redis.existingSecret.passwordKey=1,"
+    "s3.existingSecret.accessKeyKey=1,s3.existingSecret.secretKeyKey=true",
+}
+"""What a release may be called, and names of ours that are text, whatever YAML would take them for."""
 
 
 @pytest_asyncio.fixture(scope="module")
 async def dryrun(kube: KubeClient, control_plane: ControlPlane) -> Dryrun:
     """The session's server, with the namespaces that the objects are for."""
     cluster = await Cluster.connect(control_plane.kubeconfig)
-    for name in (NAMESPACE, "org-demo", "org-shop", "org-there", "org-empty"):
+    for name in (NAMESPACE, "org-demo", "org-shop", "org-there", "org-empty", NUMBER):
         await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     labels = {
         "pod-security.kubernetes.io/enforce": "restricted",
@@ -37,15 +49,28 @@ async def dryrun(kube: KubeClient, control_plane: ControlPlane) -> Dryrun:
     return Dryrun(kube)
 
 
-@pytest.mark.parametrize("name", FILES)
-async def test_the_server_takes_every_object(dryrun: Dryrun, rendered: dict[str, list[Object]], name: str) -> None:
-    refused = {}
-    for found in rendered[name]:
+async def refused(dryrun: Dryrun, objects: list[Object]) -> dict[str, str]:
+    said = {}
+    for found in objects:
         try:
             await dryrun.apply(found)
         except KubeError as error:
-            refused[f"{found['kind']}/{found['metadata']['name']}"] = str(error)
-    assert refused == {}
+            said[f"{found['kind']}/{found['metadata']['name']}"] = str(error)
+    return said
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_the_server_takes_every_object(dryrun: Dryrun, rendered: dict[str, list[Object]], name: str) -> None:
+    assert await refused(dryrun, rendered[name]) == {}
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_names_that_look_like_something_else_stay_text(dryrun: Dryrun, helm: Helm, name: str) -> None:
+    said = ("--set-string", NUMBERS.get(name, "commonLabels.a=1"))
+    objects = await helm.template(*values(name), *said, release="123", namespace=NUMBER)
+    named = [found for found in objects if found["kind"] not in ("CustomResourceDefinition", "ConfigMap")]
+    assert {found["metadata"]["labels"]["app.kubernetes.io/instance"] for found in named} == {"123"}
+    assert await refused(dryrun, objects) == {}
 
 
 @pytest.mark.parametrize("name", FILES)

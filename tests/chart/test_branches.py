@@ -22,7 +22,7 @@ ELSEWHERE = {
     'not (kindIs "invalid" $value)': "Helm 4 leaves null out of the values, Helm 3 does not",
     "not (and $pair.ca $pair.cert $pair.key)": "what an upgrade finds in the cluster: test_release.py",
 }
-BLIND = {"deplite.pod.security", "deplite.env", "deplite.network.urlPorts", "deplite.network.blocks"}
+BLIND = {"deplite.pod.security", "deplite.env", "deplite.network.blocks"}
 """Named templates that are not given the release."""
 KNOWN = ("--api-versions", "deplite.io/v1alpha1/Organization")
 

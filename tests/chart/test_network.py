@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.chart import FILES, Object, of_kind, pods
+from tests.chart.chart import FILES, Helm, Object, of_kind, pods, values
 
 METADATA = ipaddress.ip_address("169.254.169.254")
 PRIVATE = ipaddress.ip_address("10.0.0.7")
@@ -54,6 +54,33 @@ def test_private_networks_are_reached_at_the_named_places_only(rendered: dict[st
     assert spec["ingress"][0]["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "opened"),
+    [
+        ("s3.endpoint=https://[2001:db8::1]", {443}),
+        ("s3.endpoint=http://[2001:db8::1]", {80}),
+        ("s3.endpoint=http://[2001:db8::1]:9000", {9000}),
+        ("redis.url=redis://[fd00::17]", {6379}),
+        ("redis.url=redis://[fd00::17]:6380/2", {6380}),
+        ("redis.url=redis+cluster://[fd00::17]:7000\\,[fd00::18]:7001\\,three", {7000, 7001, 6379}),
+        ("redis.url=redis+sentinel://[fd00::17]\\,two:26380/main", {26379, 26380, 6379}),
+    ],
+)
+async def test_a_port_is_what_ends_a_host(helm: Helm, address: str, opened: set[int]) -> None:
+    cidrs = ",".join(
+        f"networkPolicies.{name}={{{network}}}"
+        for name, network in {
+            "kubernetesApi.cidrs": "10.96.0.1/32",
+            "s3Cidrs": "10.1.0.0/16",
+            "redisCidrs": "10.2.0.0/16",
+        }.items()
+    )
+    objects = await helm.template(*values("smallest"), "--set", address, "--set", cidrs)
+    spec = of_kind(objects, "NetworkPolicy")["deplite-system/deplite-apiserver"]["spec"]
+    store = ipaddress.ip_address("10.1.0.9" if address.startswith("s3") else "10.2.0.9")
+    assert [ports(rule) for rule in spec["egress"] if reaches(rule, store)][1:] == [opened]
 
 
 def test_bundled_stores_are_called_by_the_apiserver_alone_and_call_nobody(rendered: dict[str, list[Object]]) -> None:

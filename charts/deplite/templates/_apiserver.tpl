@@ -73,43 +73,43 @@ The files under /etc/deplite, as sources of one projected volume: a rotated Secr
 - configMap:
     name: deplite-apiserver
 - secret:
-    name: {{ include "deplite.s3.secret" . }}
+    name: {{ include "deplite.s3.secret" . | quote }}
     items:
-      - {key: {{ .Values.s3.existingSecret.accessKeyKey }}, path: s3/access-key}
-      - {key: {{ .Values.s3.existingSecret.secretKeyKey }}, path: s3/secret-key}
+      - {key: {{ .Values.s3.existingSecret.accessKeyKey | quote }}, path: s3/access-key}
+      - {key: {{ .Values.s3.existingSecret.secretKeyKey | quote }}, path: s3/secret-key}
 {{- with .Values.s3.ca }}
 {{- if .secretName }}
 - secret:
-    name: {{ .secretName }}
+    name: {{ .secretName | quote }}
     items:
-      - {key: {{ .key }}, path: s3/ca.crt}
+      - {key: {{ .key | quote }}, path: s3/ca.crt}
 {{- end }}
 {{- end }}
 {{- $redis := .Values.redis }}
 {{- if or .Values.valkey.enabled $redis.existingSecret.name }}
 - secret:
-    name: {{ ternary "deplite-valkey" $redis.existingSecret.name .Values.valkey.enabled }}
+    name: {{ ternary "deplite-valkey" $redis.existingSecret.name .Values.valkey.enabled | quote }}
     items:
-      - {key: {{ $redis.existingSecret.passwordKey }}, path: redis/password}
+      - {key: {{ $redis.existingSecret.passwordKey | quote }}, path: redis/password}
       {{- with $redis.existingSecret.sentinelPasswordKey }}
-      - {key: {{ . }}, path: redis/sentinel-password}
+      - {key: {{ . | quote }}, path: redis/sentinel-password}
       {{- end }}
 {{- end }}
 {{- with $redis.ca }}
 {{- if .secretName }}
 - secret:
-    name: {{ .secretName }}
+    name: {{ .secretName | quote }}
     items:
-      - {key: {{ .key }}, path: redis/ca.crt}
+      - {key: {{ .key | quote }}, path: redis/ca.crt}
 {{- end }}
 {{- end }}
 {{- with .Values.slack.existingSecret }}
 {{- if .name }}
 - secret:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
-      - {key: {{ .clientSecretKey }}, path: slack/client-secret}
-      - {key: {{ .signingSecretKey }}, path: slack/signing-secret}
+      - {key: {{ .clientSecretKey | quote }}, path: slack/client-secret}
+      - {key: {{ .signingSecretKey | quote }}, path: slack/signing-secret}
 {{- end }}
 {{- end }}
 {{- end }}

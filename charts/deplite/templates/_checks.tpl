@@ -6,8 +6,9 @@ What the schema of the values cannot say: settings that need each other. Each re
 {{- if and (gt (int .Values.apiserver.replicas) 1) (not $redis) -}}
 {{- fail "apiserver.replicas is more than 1: replicas share rate windows, nonces and who is connected in Redis. Set redis.url (or valkey.enabled=true for a trial), or apiserver.replicas=1." -}}
 {{- end -}}
-{{- if and .Values.valkey.enabled .Values.redis.url -}}
-{{- fail "valkey.enabled and redis.url are both set: choose the bundled Valkey or your own Redis." -}}
+{{- $own := .Values.redis.existingSecret -}}
+{{- if and .Values.valkey.enabled (or .Values.redis.url .Values.redis.username $own.name $own.sentinelPasswordKey) -}}
+{{- fail "valkey.enabled is set, and redis.url, redis.username, redis.existingSecret.name or redis.existingSecret.sentinelPasswordKey as well: choose the bundled Valkey or your own Redis. The bundled one has a password of its own." -}}
 {{- end -}}
 {{- if and .Values.redis.username (not .Values.redis.existingSecret.name) -}}
 {{- fail "redis.username is set: a user of Redis has a password. Set redis.existingSecret.name." -}}
@@ -16,8 +17,8 @@ What the schema of the values cannot say: settings that need each other. Each re
 {{- fail "redis.ca.secretName is set, so redis.url must begin with rediss." -}}
 {{- end -}}
 {{- if .Values.seaweedfs.enabled -}}
-{{- if .Values.s3.endpoint -}}
-{{- fail "seaweedfs.enabled and s3.endpoint are both set: choose the bundled SeaweedFS or your own S3." -}}
+{{- if or .Values.s3.endpoint .Values.s3.existingSecret.name -}}
+{{- fail "seaweedfs.enabled is set, and s3.endpoint or s3.existingSecret.name as well: choose the bundled SeaweedFS or your own S3. The bundled one has a credential of its own." -}}
 {{- end -}}
 {{- else if not (and .Values.s3.endpoint .Values.s3.existingSecret.name) -}}
 {{- fail "Logs and files are kept in an S3 bucket: set s3.endpoint, s3.bucket and s3.existingSecret.name (or seaweedfs.enabled=true for a trial)." -}}

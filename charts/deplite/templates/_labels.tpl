@@ -7,7 +7,7 @@ installation in a cluster, and the operator's messages name the ServiceAccounts.
 {{- define "deplite.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: deplite
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 

@@ -37,14 +37,15 @@ out a machine's credentials.
 {{- end }}
 {{- end }}
 
-{{/* Ports of an address like http://host:9000, or of several; "deplite.network.urlPorts" takes (list url port …). */}}
+{{/*
+Ports of an address like http://host:9000, or redis://one:26380,[fd00::2]; "deplite.network.urlPorts" takes (list url
+port): a host that names none has that one.
+*/}}
 {{- define "deplite.network.urlPorts" -}}
+{{- $usual := index . 1 -}}
 {{- $ports := list -}}
-{{- range regexFindAll ":[0-9]+" (index . 0) -1 -}}
-{{- $ports = append $ports (trimPrefix ":" . | int) -}}
-{{- end -}}
-{{- if not $ports -}}
-{{- $ports = slice . 1 -}}
+{{- range regexReplaceAll "^[^/]*//([^/]*).*$" (index . 0) "${1}" | splitList "," -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default $usual | int) -}}
 {{- end -}}
 {{ uniq $ports | toJson }}
 {{- end }}

@@ -35,7 +35,7 @@ YAML document. Maps are merged; whatever else the component says replaces what a
 {{/* The number of old ReplicaSets, for the spec of a Deployment. */}}
 {{- define "deplite.pod.history" -}}
 {{- if not (kindIs "invalid" .Values.revisionHistoryLimit) }}
-  revisionHistoryLimit: {{ .Values.revisionHistoryLimit }}
+  revisionHistoryLimit: {{ .Values.revisionHistoryLimit | int64 }}
 {{- end }}
 {{- end }}
 
@@ -125,11 +125,11 @@ left to the part's default.
 {{- define "deplite.env" -}}
 {{- range $name, $value := . }}
 {{- if kindIs "map" $value }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   valueFrom:
     {{- toYaml $value | nindent 4 }}
 {{- else if $value }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
@@ -143,7 +143,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: deplite-{{ index . 1 }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "deplite.labels" (list $root (index . 1) $account.labels) | nindent 4 }}
   {{- with $account.annotations }}
@@ -162,7 +162,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: deplite-{{ index . 1 }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "deplite.labels" (list $root (index . 1)) | nindent 4 }}
 spec:

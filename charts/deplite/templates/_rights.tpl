@@ -26,7 +26,7 @@ kind: {{ .kind }}
 metadata:
   name: {{ .metadata.name }}
   {{- if eq .kind "Role" }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   {{- end }}
   labels:
     {{- include "deplite.labels" (list $root "rights") | nindent 4 }}
@@ -49,7 +49,7 @@ kind: {{ $role.kind }}Binding
 metadata:
   name: {{ $role.metadata.name }}
   {{- if eq $role.kind "Role" }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   {{- end }}
   labels:
     {{- include "deplite.labels" (list $root "rights") | nindent 4 }}
@@ -60,5 +60,5 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: deplite-{{ index . 2 }}
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ $root.Release.Namespace | quote }}
 {{- end }}
