@@ -72,7 +72,7 @@ test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the w
 	@$(BIN)/python -m tests.chart.helm
 	@$(BIN)/python -m tests.gitops.judge
 	@$(BIN)/python -m tests.auditing --begin
-	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/python -m tests.halves)
 	@$(if $(ARGS),true,$(BIN)/python -m tests.auditing)
 
 chart: $(VENV)/.dev ## the Helm chart: lint, rendered, judged and installed by the real Helm and kube-apiserver
