@@ -1,7 +1,7 @@
 """`python -m tests.halves`: the whole suite as two sessions of pytest, side by side.
 
-A test mostly waits for processes: two sessions, each with a control plane of its own, take little more than half the time
-of one.
+A test mostly waits for processes: two sessions, each with a control plane of its own, take little more than half of the
+time of one.
 """
 
 import subprocess
