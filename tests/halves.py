@@ -11,7 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 HALVES = {
-    "1": ("faults", "e2e", "published"),
+    "1": ("faults", "e2e"),
     "2": ("kube", "chart", "gitops", "meta", "unit"),
 }
 
