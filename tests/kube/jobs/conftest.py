@@ -175,8 +175,9 @@ async def enroll(
     """Enrol an agent that nobody here wrote, and have it report its workflow."""
     code = mint("enr")
     name = f"code-{secrets.token_hex(4)}"
-    await kube.create(EnrollmentToken.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": {}}))
-    status = {"hash": describe(code.plain).sha256, "prefix": code.prefix, "expiresAt": "2099-01-01T00:00:00Z"}
+    made = {"metadata": {"name": name, "namespace": namespace}, "spec": {"expiresAt": "2099-01-01T00:00:00Z"}}
+    await kube.create(EnrollmentToken.model_validate(made))
+    status = {"hash": describe(code.plain).sha256, "prefix": code.prefix}
     await kube.patch_status(EnrollmentToken, namespace, name, status)
     await told(EnrollmentToken)
     agent = PublishedAgent(base)
