@@ -9,8 +9,8 @@ import json
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -125,20 +125,17 @@ class Connection:
         """Return a session for a library that sends its own requests: same trust, and who we are on each of them."""
 
         async def authorize(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-            request.headers.update(await self.authorization())
-            began, code = time.monotonic(), NO_ANSWER
-            try:
+            request.headers.update(await self.headers())
+            with self._observed(request.method, request.url.path, request.url.query) as seen:
                 response = await send(request)
-                code = str(response.status)
-                return response
-            finally:
-                self._tell(request.method, request.url.path, request.url.query, code, began)
+                seen(response.status)
+            return response
 
         connector = aiohttp.TCPConnector(limit=0, ssl=self._rest.ssl_context)
         return aiohttp.ClientSession(connector=connector, middlewares=(authorize,), trust_env=bool(getproxies()))
 
-    async def authorization(self) -> dict[str, str]:
-        """Return the headers that say who we are."""
+    async def headers(self) -> dict[str, str]:
+        """Return the headers that say who we are: a name, and what proves it."""
         called = {"User-Agent": self._name}
         if self._token_file is not None:
             return called | {"authorization": f"Bearer {self._token_file.read()}"}
@@ -193,18 +190,16 @@ class Connection:
             NotHeldError: this connection may not write any more.
             KubeError: as `deplite.kube.errors` says.
         """
-        headers = {"Accept": accept, "Content-Type": content_type} | await self.authorization()
+        headers = {"Accept": accept, "Content-Type": content_type} | await self.headers()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         if self._left is not None and method != "GET":
             timeout = _within(timeout, self._left())
-        began, code = time.monotonic(), NO_ANSWER
         try:
-            response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
-            code = str(response.status)
+            with self._observed(method, path, query or {}) as seen:
+                response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+                seen(response.status)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise _silent(error) from error
-        finally:
-            self._tell(method, path, query or {}, code, began)
         try:
             if response.status >= 300:
                 raise await _refused(response)
@@ -212,9 +207,15 @@ class Connection:
         finally:
             response.response.close() if timeout.total is None else response.response.release()
 
-    def _tell(self, method: str, path: str, query: Mapping[str, Any], code: str, began: float) -> None:
-        if self._observer is not None:
-            self._observer.answered(*asked(method, path, query), code, time.monotonic() - began)
+    @contextmanager
+    def _observed(self, method: str, path: str, query: Mapping[str, Any]) -> Iterator[Callable[[int], None]]:
+        """Tell the observer of one request at its end; the block says the status, if an answer came."""
+        began, codes = time.monotonic(), [NO_ANSWER]
+        try:
+            yield lambda status: codes.append(str(status))
+        finally:
+            if self._observer is not None:
+                self._observer.answered(*asked(method, path, query), codes[-1], time.monotonic() - began)
 
 
 def _request_timeout() -> aiohttp.ClientTimeout:

@@ -149,7 +149,7 @@ async def test_token_file_is_read_again_when_it_changes(
     kube: KubeClient, control_plane: object, tmp_path: Path
 ) -> None:
     admin = yaml.safe_load(control_plane.kubeconfig.read_text())  # type: ignore[attr-defined]
-    token = str((await kube.connection.authorization())["authorization"]).removeprefix("Bearer ")
+    token = str((await kube.connection.headers())["authorization"]).removeprefix("Bearer ")
     token_file = tmp_path / "token"
     token_file.write_text("wrong")
     admin["users"] = [{"name": entry["name"], "user": {"tokenFile": str(token_file)}} for entry in admin["users"]]
