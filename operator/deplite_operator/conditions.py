@@ -1,6 +1,6 @@
 """Sets conditions after the Kubernetes API conventions: the transition time changes only with the status."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -9,6 +9,7 @@ from deplite.resources.reasons import READY, SECRETS_READY, STALLED
 from deplite.resources.resource import Condition
 
 MESSAGE_LIMIT = 4096
+_NAMED = 3
 OWNED = (READY, SECRETS_READY, STALLED)
 """The conditions that are the operator's; all others in the list are somebody else's and stay."""
 
@@ -49,6 +50,12 @@ def conditions_after(
     found = list(findings)
     found += [replace(finding, type=STALLED, status="True") for finding in found if finding.stalled]
     return (*foreign, *(_condition(before.get(finding.type), finding, generation, now) for finding in found))
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first names of many for a message, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _condition(before: Condition | None, finding: Finding, generation: int, now: datetime) -> Condition:

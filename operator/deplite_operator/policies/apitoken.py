@@ -8,12 +8,10 @@ from deplite.resources import ApiToken
 from deplite.resources.identifiers import object_id
 from deplite.resources.reasons import AVAILABLE, EXPIRED, GRANT_NOT_FOUND, MINTED
 from deplite.resources.resource import utc
-from deplite_operator.conditions import Finding, not_ready, ready, stalled
+from deplite_operator.conditions import Finding, few, not_ready, ready, stalled
 from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.minting import Order, not_minted
 from deplite_operator.verdict import Verdict
-
-_NAMED = 3
 
 
 def order_of(token: ApiToken, url: str, now: datetime) -> Order | None:
@@ -43,9 +41,8 @@ def judge_api_token(token: ApiToken, missing: Sequence[str], deposit: Deposit | 
     fields: dict[str, Any] = {"id": object_id("tok", token.namespace, token.name)}
     if deposit is not None and deposit.credential is not None:
         fields |= _minted_fields(token, deposit.credential.sha256, deposit.credential.prefix)
-    minted = bool(token.status.hashes) if deposit is None else deposit.credential is not None
     secret = () if deposit is None else (deposit.finding,)
-    lacking = None if minted else not_minted("token", token.spec, *secret)
+    lacking = not_minted("token", token.spec, deposit, known=bool(token.status.hashes))
     return Verdict(findings=(_ready(token, missing, lacking, now), *secret), fields=fields)
 
 
@@ -60,8 +57,8 @@ def _ready(token: ApiToken, missing: Sequence[str], lacking: Finding | None, now
     if lacking is not None:
         return lacking
     if missing:
-        names = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
-        return not_ready(GRANT_NOT_FOUND, f"The grants name what does not exist: {names}; create it or remove it.")
+        message = f"The grants name what does not exist: {few(missing)}; create it or remove it."
+        return not_ready(GRANT_NOT_FOUND, message)
     if token.spec.secret_name is not None:
         return ready(MINTED, f"The token is in Secret {token.spec.secret_name}.")
     return ready(AVAILABLE, "The token can be used.")

@@ -43,9 +43,8 @@ def judge_enrollment_token(
     fields: dict[str, Any] = {} if token.spec.minted_by == "api" else {"expiresAt": utc(token.dies_at)}
     if deposit is not None and deposit.credential is not None:
         fields |= {"hash": deposit.credential.sha256, "prefix": deposit.credential.prefix}
-    minted = token.status.hash is not None if deposit is None else deposit.credential is not None
     secret = () if deposit is None else (deposit.finding,)
-    lacking = None if minted else not_minted("code", token.spec, *secret)
+    lacking = not_minted("code", token.spec, deposit, known=token.status.hash is not None)
     return Verdict(findings=(_ready(token, lacking, agent_exists, now), *secret), fields=fields)
 
 

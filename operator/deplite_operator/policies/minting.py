@@ -15,6 +15,7 @@ from deplite.resources.enrollmenttoken import EnrollmentTokenSpec
 from deplite.resources.reasons import NOT_MINTED, SECRET_CONFLICT
 from deplite.resources.secrettemplate import SecretTemplate
 from deplite_operator.conditions import Finding, not_ready, stalled
+from deplite_operator.policies.deposit import Deposit
 from deplite_operator.policies.secrettemplate import Marks, marked
 
 OWNER_LABEL = "deplite.io/minted-for"
@@ -153,20 +154,25 @@ def _leads_to(order: Order, secret: SecretFacts) -> bool:
     return secret.data.get(URL_KEY) == order.url.encode()
 
 
-def not_minted(noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, secret: Finding | None = None) -> Finding:
-    """Say why a token or a code is not where its spec wants it.
+def not_minted(
+    noun: str, spec: ApiTokenSpec | EnrollmentTokenSpec, deposit: Deposit | None, *, known: bool
+) -> Finding | None:
+    """Say why a token or a code is not where its spec wants it; None where it is.
 
     Args:
         noun: what it is called, e.g. `token`.
         spec: its spec.
-        secret: what came of the look at its Secret; None where none was due.
+        deposit: what came of the look at its Secret; None where none was due.
+        known: whether its status shows a credential, which counts where no look was due.
     """
+    if known if deposit is None else deposit.credential is not None:
+        return None
     if spec.minted_by == "api":
         advice = f"create another {noun} if this stays"
         return not_ready(NOT_MINTED, f"The REST call that created the {noun} has not stored its hash; {advice}.")
     if spec.secret_name is None:
         return stalled(NOT_MINTED, f"Set spec.secretName to the Secret that the {noun} shall be minted into.")
-    say = stalled if secret is not None and secret.reason == SECRET_CONFLICT else not_ready
+    say = stalled if deposit is not None and deposit.finding.reason == SECRET_CONFLICT else not_ready
     return say(NOT_MINTED, f"Secret {spec.secret_name} does not hold the {noun}; the condition SecretsReady says why.")
 
 

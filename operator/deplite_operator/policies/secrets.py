@@ -15,9 +15,7 @@ from deplite.resources.reasons import (
     SECRETS_READY,
 )
 from deplite.rights import organization_manifests
-from deplite_operator.conditions import Finding
-
-_NAMED = 3
+from deplite_operator.conditions import Finding, few
 
 
 def role_bindings(namespace: str, system_namespace: str) -> str:
@@ -57,8 +55,7 @@ def secret_not_marked(name: str, why: str) -> Finding:
 
 def marks_refused(keys: Sequence[str]) -> str:
     """Return why a Secret is not marked where Kubernetes refuses it: the keys that would change."""
-    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
-    what = f"the change of its labels and annotations ({named})" if named else "its labels, annotations and url"
+    what = f"the change of its labels and annotations ({few(keys)})" if keys else "its labels, annotations and url"
     return f"Kubernetes refuses {what}; correct spec.secretTemplate, or the policy of the cluster that forbids it"
 
 
