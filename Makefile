@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SCRIPTS := .ci/run examples/host/install.sh examples/host/uninstall.sh tests/host/init.sh
 RELEASE = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test faults fuzz bench chart chart-files images kind kind-down lint format api-docs unit lock clean
+.PHONY: help setup up down status test faults fuzz bench chart chart-files images kind kind-down node node-down lint format api-docs unit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,21 +59,27 @@ kind: images ## a cluster in Docker (needs docker, kind, kubectl and helm) with 
 kind-down: ## remove that cluster
 	@kind delete cluster --name deplite
 
-lint: $(VENV)/.dev ## formatting, style, types and import contracts
+node: $(VENV)/.dev ## a real Kubernetes on this machine, without Docker, with our images (Linux, root)
+	@$(BIN)/python -m tests.node up $(ARGS)
+
+node-down: $(VENV)/.dev ## stop it; nothing of it is left
+	@$(BIN)/python -m tests.node down
+
+lint: $(VENV)/.dev ## formatting, style, types, import contracts and shell scripts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/shellcheck --external-sources --check-sourced --source-path SCRIPTDIR $(SCRIPTS)
 
 unit: $(VENV)/.dev ## only the tests that need no process
 	@$(BIN)/pytest tests/unit tests/meta
 
 test: $(VENV)/.dev lint ## everything: lint, unit, the real control plane, the walkthrough
-	@$(BIN)/deplite setup
-	@$(BIN)/python -m tests.chart.helm
-	@$(BIN)/python -m tests.gitops.judge
+	@$(BIN)/python -m tests.tools
+	@$(BIN)/python -m tests.node.images
 	@$(BIN)/python -m tests.auditing --begin
-	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/python -m tests.halves)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/python -m tests.sessions)
 	@$(if $(ARGS),true,$(BIN)/python -m tests.auditing)
 
 chart: $(VENV)/.dev ## the Helm chart: lint, rendered, judged and installed by the real Helm and kube-apiserver
@@ -85,7 +92,7 @@ chart-files: $(VENV)/.local ## write what the chart has from crds/, deplite/righ
 
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about an hour)
 	@$(BIN)/deplite setup
-	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py)
+	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py tests/kube/jobs/test_exit.py)
 
 fuzz: $(VENV)/.dev ## 500 examples of every operation of the API, with every kind of credential
 	@$(BIN)/deplite setup

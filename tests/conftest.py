@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+from tests.ports import keep_to
+
 if TYPE_CHECKING:
     from deplite.kube.client import KubeClient
     from deplite.local.accounts import Account
@@ -33,6 +35,7 @@ hypothesis.settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 hypothesis.settings.load_profile("deplite")
+keep_to(os.environ)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
-    """An empty folder, removed at the end: pytest would keep those of three sessions, hundreds of megabytes each."""
+    """An empty folder, removed at the end: pytest would keep those of its last runs, hundreds of megabytes each."""
     folder = Path(tempfile.mkdtemp(prefix="deplite-tests-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

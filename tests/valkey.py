@@ -59,7 +59,7 @@ class Valkey:
                 ready=self._answers,
             )
         )
-        await self._process.wait_ready(timeout=30)
+        await self._process.wait_ready(timeout=60)
 
     async def kill(self) -> None:
         """Kill it: what it held is gone."""

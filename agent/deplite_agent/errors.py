@@ -5,13 +5,20 @@ AgentError
 ├── StateError           the state folder is taken or damaged
 ├── EnrollmentError      the server refuses the enrolment code
 ├── RevokedError         the server says that this agent was revoked
+├── ReplacedError        another pod of the pool is this agent now
+├── ReenrolledError      enrolled again, as somebody else or at a server with another key
 ├── WorkflowFileError    a workflow file is wrong: file, place, what to do
 ├── RefusedError         the server refuses a call for good (a 4xx answer)
 └── AwayError            the server does not answer, or asks to be left alone: try again later
     └── StorageAwayError the same of the object store, while the server answers
 """
 
+from typing import TYPE_CHECKING
+
 from deplite.errors import DepliteError
+
+if TYPE_CHECKING:
+    from deplite_agent.identity import Enrolled
 
 
 class AgentError(DepliteError):
@@ -31,7 +38,23 @@ class EnrollmentError(AgentError):
 
 
 class RevokedError(AgentError):
-    """This agent was revoked: it forgets its key and ends."""
+    """This agent was revoked: it ends, and forgets its key if the server has signed that."""
+
+
+class ReplacedError(AgentError):
+    """Another pod has taken this agent over: this one ends, and never comes back."""
+
+
+class ReenrolledError(AgentError):
+    """The server knows this machine under another identity by now: work begins anew with that one.
+
+    Attributes:
+        enrolled: what it said.
+    """
+
+    def __init__(self, enrolled: "Enrolled") -> None:
+        super().__init__(f"This machine is agent {enrolled.agent_id} now.")
+        self.enrolled = enrolled
 
 
 class WorkflowFileError(AgentError):

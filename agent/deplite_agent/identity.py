@@ -1,7 +1,9 @@
 """Who this agent is: its key, made here and never sent, and what the server said when it enrolled."""
 
 import fcntl
+import hashlib
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +14,11 @@ from deplite.protocol.errors import InvalidKeyError
 from deplite.protocol.keys import load_private_key, load_public_key, private_pem
 from deplite_agent.errors import StateError
 from deplite_agent.files import make_private, sync, write_whole
+
+log = logging.getLogger(__name__)
+
+_CODE = "enr_"
+"""How an enrolment code begins; the token of a pod begins otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +126,28 @@ class StateFolder:
         except OSError as error:
             raise StateError(f"{self._identity} cannot be written ({error.strerror}); start again soon.") from None
 
+    def spent(self, code: str) -> bool:
+        """Whether this machine has enrolled with a code; it never is again by itself with that one.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        return _digest(code) in self._spent_codes()
+
+    def spend(self, code: str) -> None:
+        """Remember that this machine has enrolled with a code. A pod's token is none, and may be shown again."""
+        if not code.startswith(_CODE):
+            return
+        known, digest = self._spent_codes(), _digest(code)
+        if digest in known:
+            return
+        try:
+            write_whole(self._spent, b"".join(one + b"\n" for one in (*known, digest)))
+        except OSError as error:  # it is enrolled all the same
+            log.warning("%s cannot be written (%s).", self._spent, error.strerror, extra={"action": "code_not_noted"})
+
     def forget(self) -> None:
-        """Forget key and identity: this agent was revoked."""
+        """Forget key and identity: this agent was revoked. What it enrolled with stays spent."""
         for name in ("identity.json", "key.pem"):
             (self.path / name).unlink(missing_ok=True)
         sync(self.path)
@@ -129,6 +156,22 @@ class StateFolder:
     def _identity(self) -> Path:
         return self.path / "identity.json"
 
+    @property
+    def _spent(self) -> Path:
+        return self.path / "spent-codes"
+
+    def _spent_codes(self) -> list[bytes]:
+        try:
+            return self._spent.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StateError(f"{self._spent} cannot be read ({error.strerror}).") from None
+
     def _damaged(self, path: Path) -> StateError:
         both = "identity.json and key.pem"
         return StateError(f"{path} is damaged; remove {both} from {self.path}, and enrol again with a new code.")
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.encode()).hexdigest().encode()

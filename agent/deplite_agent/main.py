@@ -7,13 +7,22 @@ import os
 import signal
 import sys
 
-from deplite.failpoints import failpoint
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from deplite.log import configure_logging, form_in
 from deplite.proxies import spare_loopback
 from deplite_agent import VERSION
+from deplite_agent.credential import Credential
 from deplite_agent.enrollment import enroll
-from deplite_agent.errors import AgentError, EnrollmentError, RevokedError
-from deplite_agent.identity import Identity, StateFolder
+from deplite_agent.errors import (
+    AgentError,
+    EnrollmentError,
+    ReenrolledError,
+    ReplacedError,
+    RevokedError,
+    SettingsError,
+)
+from deplite_agent.identity import Enrolled, Identity, StateFolder
 from deplite_agent.process import Process
 from deplite_agent.settings import Settings, load_settings
 from deplite_agent.transport import Transport
@@ -21,14 +30,19 @@ from deplite_agent.transport import Transport
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
-EXIT_REVOKED = 3
-"""Not to be started again by a supervisor."""
+EXIT_FOR_GOOD = 3
+"""Not to be started again by a supervisor: it was revoked, or another pod has taken its place."""
+EXIT_MISCONFIGURED = 78
+"""EX_CONFIG of sysexits(3): a setting or what it enrols with is wrong, and a person has to change that first."""
 
 _HELP = """\
 Run the workflow files of this machine when the server asks for it. Settings come from the environment: DEPLITE_URL;
-DEPLITE_TOKEN, the enrolment code (first start only); DEPLITE_STATE_DIR; DEPLITE_WORKFLOWS_DIR; DEPLITE_SECRETS_DIR;
-DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS; DEPLITE_GRACE_SECONDS; DEPLITE_SCAN_SECONDS;
-DEPLITE_HEARTBEAT_SECONDS; DEPLITE_SILENCE_SECONDS; DEPLITE_LOG_FORMAT (text or json)."""
+DEPLITE_TOKEN, the enrolment code (first start only), or DEPLITE_TOKEN_FILE, a file that holds it or the token of a pod;
+DEPLITE_STATE_DIR; DEPLITE_WORKFLOWS_DIR; DEPLITE_SECRETS_DIR; DEPLITE_NAME; DEPLITE_CONCURRENCY; DEPLITE_DRAIN_SECONDS;
+DEPLITE_GRACE_SECONDS; DEPLITE_DELIVERY_SECONDS; DEPLITE_SCAN_SECONDS; DEPLITE_HEARTBEAT_SECONDS;
+DEPLITE_SILENCE_SECONDS; DEPLITE_LOG_FORMAT (text or json). Exit codes: 0 told to stop; 1 it cannot go on, and may be
+started again; 3 it was revoked, or another pod has taken its place: to start it again is in vain; 78 a setting, or
+what it enrols with, is wrong: to be started again once that is changed."""
 
 
 def main() -> int:
@@ -44,8 +58,18 @@ def main() -> int:
         asyncio.run(_run(settings))
     except AgentError as error:
         log.critical("%s", error, extra={"action": "ended"})
-        return EXIT_REVOKED if isinstance(error, RevokedError) else EXIT_FAILED
+        return _exit_code(error)
     return 0
+
+
+def _exit_code(error: AgentError) -> int:
+    match error:
+        case RevokedError() | ReplacedError():
+            return EXIT_FOR_GOOD
+        case SettingsError() | EnrollmentError():
+            return EXIT_MISCONFIGURED
+        case _:
+            return EXIT_FAILED
 
 
 async def _run(settings: Settings) -> None:
@@ -68,7 +92,11 @@ async def _run(settings: Settings) -> None:
         work.cancel()  # told to stop while it waited for the server: nothing is lost, the key is kept
         return
     identity, greeting = work.result()
-    await Process(settings, state, identity, greeting).run(stop, hurry)
+    while not stop.is_set():
+        try:
+            await Process(settings, state, identity, greeting).run(stop, hurry)
+        except ReenrolledError as again:
+            identity, greeting = _new(identity.key, again.enrolled)
 
 
 async def _identified(settings: Settings, state: StateFolder) -> tuple[Identity, str]:
@@ -81,16 +109,17 @@ async def _identified(settings: Settings, state: StateFolder) -> tuple[Identity,
     enrolled = state.enrolled()
     if enrolled is not None:
         return Identity(key=key, enrolled=enrolled), f"Connected as agent {enrolled.agent_id}"
-    if settings.token is None:
-        raise EnrollmentError("This machine has not enrolled: set DEPLITE_TOKEN to an enrolment code (enr_…).")
+    credential = Credential(code=settings.token, file=settings.token_file)
     transport = Transport(settings.url, None, "")
     try:
-        enrolled = await enroll(transport, settings.token, settings.name, key)
+        enrolled = await enroll(transport, credential, settings.name, state)
     finally:
         await transport.close()
-    failpoint("agent.enroll.answered")
-    state.save(enrolled)
-    failpoint("agent.enroll.saved")
+    return _new(key, enrolled)
+
+
+def _new(key: Ed25519PrivateKey, enrolled: Enrolled) -> tuple[Identity, str]:
+    """Return who this agent is from now on, and what to say about it."""
     log.info("enrolled in %s", enrolled.organization_id, extra={"action": "enrolled"})
     return Identity(key=key, enrolled=enrolled), f"Enrolled as agent {enrolled.agent_id}"
 

@@ -20,6 +20,9 @@ class Settings:
     """The server, with or without a prefix (`/api` or `/v1`), without a final slash."""
     token: str | None = field(repr=False)
     """The enrolment code; needed at the first start only."""
+    token_file: Path | None
+    """Holds an enrolment code, or a token that somebody renews; read at each try. With it, an agent that the server
+    does not know any more enrols again by itself."""
     state: Path
     """Key, journal and spool; made with mode 0700."""
     workflows: Path
@@ -28,6 +31,8 @@ class Settings:
     """What people see; the host name unless said otherwise."""
     drain_seconds: float
     """How long running jobs may go on after SIGTERM."""
+    delivery_seconds: float
+    """After that: how long results and logs may take to get to the server; what does not, waits on the disk."""
     concurrency: int
     """Jobs that run at once; the others wait for one to end."""
     grace_seconds: float
@@ -55,18 +60,23 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, root: bool | N
     if not _is_address(url):
         raise SettingsError("Set DEPLITE_URL to the server's address, e.g. https://deplite.example.com.")
     as_root = os.geteuid() == 0 if root is None else root
-    workflows = _folder(environment, "DEPLITE_WORKFLOWS_DIR", _configuration(environment, as_root) / "workflows")
+    workflows = _path(environment, "DEPLITE_WORKFLOWS_DIR") or _configuration(environment, as_root) / "workflows"
     log_format = environment.get("DEPLITE_LOG_FORMAT", "text")
     if log_format not in ("json", "text"):
         raise SettingsError("DEPLITE_LOG_FORMAT must be text or json.")
+    token, token_file = environment.get("DEPLITE_TOKEN") or None, _path(environment, "DEPLITE_TOKEN_FILE")
+    if token is not None and token_file is not None:
+        raise SettingsError("DEPLITE_TOKEN and DEPLITE_TOKEN_FILE are both set; keep one of them.")
     return Settings(
         url=url,
-        token=environment.get("DEPLITE_TOKEN") or None,
-        state=_folder(environment, "DEPLITE_STATE_DIR", _state(environment, as_root)),
+        token=token,
+        token_file=token_file,
+        state=_path(environment, "DEPLITE_STATE_DIR") or _state(environment, as_root),
         workflows=workflows,
-        secrets=_folder(environment, "DEPLITE_SECRETS_DIR", workflows.parent / "secrets"),
+        secrets=_path(environment, "DEPLITE_SECRETS_DIR") or workflows.parent / "secrets",
         name=environment.get("DEPLITE_NAME") or socket.gethostname(),
         drain_seconds=float(_whole(environment, "DEPLITE_DRAIN_SECONDS", 10, 0)),
+        delivery_seconds=float(_whole(environment, "DEPLITE_DELIVERY_SECONDS", 2, 0)),
         concurrency=_whole(environment, "DEPLITE_CONCURRENCY", 16, 1),
         grace_seconds=float(_whole(environment, "DEPLITE_GRACE_SECONDS", 10, 0)),
         scan_seconds=float(_whole(environment, "DEPLITE_SCAN_SECONDS", 5, 1)),
@@ -93,13 +103,13 @@ def _whole(environment: Mapping[str, str], variable: str, default: int, least: i
     return int(text)
 
 
-def _folder(environment: Mapping[str, str], variable: str, default: Path) -> Path:
+def _path(environment: Mapping[str, str], variable: str) -> Path | None:
     if not environment.get(variable):
-        return default
+        return None
     try:
         return Path(environment[variable]).expanduser().absolute()
     except RuntimeError:  # ~ of somebody who does not exist
-        raise SettingsError(f"{variable} names no folder.") from None
+        raise SettingsError(f"{variable} names no path.") from None
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -3,6 +3,7 @@
 A call ends in one of three ways: an answer, `RefusedError` (trying again does not help), or `AwayError` (it may).
 """
 
+import asyncio
 import json
 import ssl
 import time
@@ -18,14 +19,20 @@ from deplite_agent import VERSION
 from deplite_agent.errors import AwayError, RefusedError, RevokedError, StorageAwayError
 
 CALL_SECONDS = 20.0
-ENROL_AGAIN = "remove identity.json and key.pem from its state folder and set DEPLITE_TOKEN to a new code"
+ENROL_AGAIN = "remove identity.json and key.pem from its state folder and start it with a new code"
+_RENEWED = "It enrols again by itself: with the token of its pod's ServiceAccount, or a new code in DEPLITE_TOKEN_FILE"
 _CLOCK_TRIES = 2
+_STRANGER = frozenset({"unknown_agent", "bad_signature"})
 MAX_LINE_BYTES = 512 * 1024
 """Of a longer line of the stream, only the beginning is kept; no event of ours is so long."""
 
 
 class Transport:
-    """Calls of one agent to one server."""
+    """Calls of one agent to one server.
+
+    Attributes:
+        disowned: set once the server says that it does not know this agent, or not by this key.
+    """
 
     def __init__(
         self,
@@ -33,6 +40,7 @@ class Transport:
         signer: RequestSigner | None,
         instance: str,
         *,
+        renewed: bool = False,
         silence: float = 40.0,
         clock: Callable[[], float] = time.time,
         client: httpx.AsyncClient | None = None,
@@ -43,6 +51,7 @@ class Transport:
             base_url: the server's address, with or without a prefix; the signed path never has it.
             signer: None while the agent has not enrolled.
             instance: this process; the server lets one process alone claim a job.
+            renewed: whether it enrols again by itself where the server does not know it any more.
             silence: a stream that shows not even a comment for so many seconds is dead, whatever TCP says.
             clock: unix seconds.
             client: another HTTP client.
@@ -53,6 +62,9 @@ class Transport:
         self._silence = silence
         self._clock = clock
         self._skew = 0.0
+        self._renewed = renewed
+        self.disowned = asyncio.Event()
+        self._revoked: asyncio.Queue[RevokedError] = asyncio.Queue()
         self._http, self._streams = (client, client) if client else _clients()
 
     async def close(self) -> None:
@@ -95,7 +107,7 @@ class Transport:
             error_body = _json(answer)
             if error_body.get("code") == "stale_timestamp" and left and self._learn_skew(error_body):
                 continue
-            raise failure(answer.status_code, error_body, answer.headers.get("Retry-After"))
+            raise self._failure(answer, error_body)
         raise AssertionError("unreachable")
 
     async def enroll(self, code: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,10 +144,14 @@ class Transport:
                     await answer.aread()
                     body = _json(answer)
                     self._learn_skew(body)
-                    raise failure(answer.status_code, body, answer.headers.get("Retry-After"))
+                    raise self._failure(answer, body)
                 yield read_lines(answer.aiter_bytes())
         except (httpx.HTTPError, OSError) as error:
             raise AwayError(f"The stream ended: {type(error).__name__}.") from error
+
+    async def until_revoked(self) -> None:
+        """Raise the `RevokedError` of whichever call meets one, a job's too."""
+        raise await self._revoked.get()
 
     def now(self) -> float:
         """Return unix seconds by the server's clock, as far as we know it."""
@@ -149,6 +165,14 @@ class Transport:
         if raw:
             headers["Content-Type"] = "application/json"
         return headers
+
+    def _failure(self, answer: httpx.Response, body: Mapping[str, Any]) -> RefusedError | AwayError | RevokedError:
+        if answer.status_code == 401 and body.get("code") in _STRANGER:
+            self.disowned.set()
+        error = failure(answer.status_code, body, answer.headers.get("Retry-After"), renewed=self._renewed)
+        if isinstance(error, RevokedError):
+            self._revoked.put_nowait(error)
+        return error
 
     def _learn_skew(self, body: Mapping[str, Any]) -> bool:
         """Take over the server's clock from a refusal of our timestamp; says whether it told us."""
@@ -176,7 +200,9 @@ def _client(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncClient:
     )
 
 
-def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedError | AwayError | RevokedError:
+def failure(
+    status: int, body: Mapping[str, Any], after: str | None, *, renewed: bool = False
+) -> RefusedError | AwayError | RevokedError:
     """Return what an answer that is no success means.
 
     A refusal is final only where the server says so in its own words. A 404 of some proxy, a login page, or a
@@ -184,13 +210,15 @@ def failure(status: int, body: Mapping[str, Any], after: str | None) -> RefusedE
     """
     code, message = body.get("code"), str(body.get("message", ""))[:300]
     if status == 401 and code == "agent_revoked":
-        return RevokedError(f"The server says that this agent was revoked. To enrol this machine again, {ENROL_AGAIN}.")
+        again = f"To enrol this machine again, {ENROL_AGAIN}; a pod of a pool enrols once its Agent object is deleted."
+        return RevokedError(f"The server says that this agent was revoked. {again}")
     if status == 429 and code == "quota_exceeded":
         return RefusedError(status, code, message)  # room that is used up does not come back by waiting a little
     if temporary(status) or status == 401 or not isinstance(code, str):
         said = f"{status} {code}: {message}" if isinstance(code, str) else str(status)
         if code == "unknown_agent":
-            said = f"{said.removesuffix('.')}. If this stays, enrol this machine again: {ENROL_AGAIN}"
+            again = _RENEWED if renewed else f"If this stays, enrol this machine again: {ENROL_AGAIN}"
+            said = f"{said.removesuffix('.')}. {again}"
         away = StorageAwayError if code == "storage_unavailable" else AwayError
         return away(f"The server answers {said.removesuffix('.')}.", retry_after(after))
     return RefusedError(status, code, message)

@@ -13,6 +13,7 @@ from deplite.rights import account_name
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import PacedNonces
+from deplite_apiserver.auth.podtoken import PodTokens
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
@@ -43,7 +44,7 @@ async def assembled(settings: Settings, clock: Clock, metrics: Metrics) -> Async
     server_keys = await load_server_keys(kube, settings.system_namespace)
     context = _put_together(settings, clock, kube, server_keys, metrics)
     runs = {
-        "caches": context.caches.run(),
+        "caches": context.caches.run(metrics.watch_failures),
         "shared": context.shared.run(),
         "desk": context.desk.run(),
         "usage": context.usage.run(),
@@ -66,7 +67,7 @@ def _put_together(
     settings: Settings, clock: Clock, kube: KubeClient, server_keys: ServerKeys, metrics: Metrics
 ) -> Context:
     caches = Caches(kube, settings.waits)
-    shared = share(settings.redis, server_keys.installation, caches.jobs, clock)
+    shared = share(settings.redis, server_keys.installation, caches.jobs, clock, metrics)
     usage = TokenUsage(kube, caches.tokens, clock)
     store = S3Store(settings.s3, observe=metrics.stored)
     room = _room(settings, caches, clock)
@@ -93,6 +94,7 @@ def _put_together(
         server_keys=server_keys,
         room=room,
         holds_lease=lambda: desk.leads,
+        metrics=metrics,
     )
     if slack.on:
         cards = cards_of(slack, desk, kube=kube, caches=caches, clock=clock, public_url=settings.public_url)
@@ -105,7 +107,8 @@ def _put_together(
         shared=shared,
         nonces=PacedNonces(shared.nonces, clock.monotonic, log_requests_per_second=settings.log_requests_per_second),
         log_flows=log_flows(settings, clock.monotonic),
-        jwt=JwtVerifier(settings.issuers),
+        jwt=JwtVerifier(settings.issuers, metrics),
+        pod_tokens=PodTokens(kube, caches, clock),
         server_keys=server_keys,
         usage=usage,
         trail=trail,

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from prometheus_client import Counter
+
 from deplite.kube.cache import Cache
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import KubeError, NotFoundError
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, StoredFile, Trigger
+from deplite.resources import Agent, AgentPool, ApiToken, EnrollmentToken, Organization, StoredFile, Trigger
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import object_id
 from deplite.resources.organization import ORGANIZATION_NAME
@@ -47,6 +49,7 @@ class Caches:
             Agent.model_validate,
             indexes={"id": lambda found: object_id("ag", *found.key), "namespace": lambda found: found.namespace},
         )
+        self.pools: Cache[AgentPool] = Cache(kube, AgentPool, _without_agents)
         self.triggers: Cache[Trigger] = Cache(
             kube,
             Trigger,
@@ -94,6 +97,7 @@ class Caches:
         return (
             self.organizations,
             self.agents,
+            self.pools,
             self.triggers,
             self.tokens,
             self.enrollments,
@@ -117,12 +121,12 @@ class Caches:
         """Seconds since the API server last answered out of etcd."""
         return time.monotonic() - self._answered_at
 
-    async def run(self) -> None:
-        """Keep all caches, for ever."""
+    async def run(self, failures: Counter) -> None:
+        """Keep all caches, for ever; failed watches are counted by resource."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feel_pulse())
             for cache in self.all():
-                group.create_task(cache.run())
+                group.create_task(cache.run(failures.labels(cache.kind.PLURAL).inc))
 
     async def _feel_pulse(self) -> None:
         while True:
@@ -179,3 +183,9 @@ class Caches:
             return None
         cache.note(found)
         return found
+
+
+def _without_agents(body: Any) -> AgentPool:
+    """Return a pool without the names of its agents: there may be thousands, and nobody here asks for them."""
+    pool = AgentPool.model_validate(body)
+    return pool.model_copy(update={"status": pool.status.model_copy(update={"agents": ()})})

@@ -9,6 +9,7 @@ from deplite.kube.client import KubeClient
 from deplite_apiserver.audit.trail import Trail
 from deplite_apiserver.auth.jwt import JwtVerifier
 from deplite_apiserver.auth.nonces import Nonces
+from deplite_apiserver.auth.podtoken import PodTokens
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.enrollment.notices import Notices
@@ -42,6 +43,7 @@ class Context:
     log_flows: Flows
     """Requests and bytes of log lines, of each agent."""
     jwt: JwtVerifier
+    pod_tokens: PodTokens
     server_keys: ServerKeys
     usage: TokenUsage
     trail: Trail

@@ -14,7 +14,8 @@ ApiError
 ├── NotFoundError              not_found               absent and foreign alike
 ├── ConflictError              idempotency_conflict, job_finished, already_claimed, result_conflict, managed_in_git,
 │                                                     not_uploaded, file_changed, slack_not_configured,
-│                                                     slack_team_taken, secrets_forbidden
+│   │                                                 slack_team_taken, secrets_forbidden, agent_name_taken
+│   └── PodReplacedError       pod_replaced
 ├── GoneError                  job_gone
 ├── PreconditionFailedError    precondition_failed
 ├── ValidationFailedError      validation_error and its more exact siblings
@@ -142,6 +143,13 @@ class ConflictError(ApiError):
     """The present state does not allow it; `code` says why."""
 
     code = "conflict"
+
+
+class PodReplacedError(ConflictError):
+    """Another pod of the pool is the agent of its node by now."""
+
+    code = "pod_replaced"
+    default = "Another pod of this pool has taken this agent over on its node; this one stays out."
 
 
 class GoneError(ApiError):

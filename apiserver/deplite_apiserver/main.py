@@ -84,7 +84,7 @@ def main() -> None:
         sys.exit(1)
     configure_logging(settings.log_format, settings.log_level)
     open_many_files()
-    Server(configuration(build(settings), settings), settings.shared_listen).run()
+    Server(configuration(build(settings), settings), settings.shared_listen, settings.drain_seconds).run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 The kernel spreads new connections over all who listen on the shared address (`SO_REUSEPORT`). A replica listens there
 only while it can serve: it joins once it accepts runs, and leaves at the first signal, before it does anything else.
+
+Callers keep their connections. One that is closed while the next call is on its way costs that call, so a replica that
+stops goes on answering for a while and says with each answer that this was the last one on its connection.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from fastapi import FastAPI
 
 from deplite_apiserver.context import Context
 
+_LOOK_SECONDS = 0.05
 log = logging.getLogger(__name__)
 
 
@@ -41,15 +45,18 @@ def shared_socket(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Closes the streams of agents at the first signal: uvicorn would wait for them until its grace is over."""
 
-    def __init__(self, config: uvicorn.Config, shared: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, shared: tuple[str, int] | None = None, drain_seconds: float = 0.0
+    ) -> None:
         """Make the server.
 
         Args:
             config: the app, and the address of this replica's own.
             shared: host and port that all replicas of this machine listen on; None: there is none.
+            drain_seconds: how long connections may stay open for a last call, once it is to stop.
         """
         super().__init__(config)
-        self._shared = shared
+        self._shared, self._drain_seconds = shared, drain_seconds
         self._joining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -64,6 +71,7 @@ class Server(uvicorn.Server):
             self._joining.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._joining
+        await self._drain()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -83,6 +91,14 @@ class Server(uvicorn.Server):
             server.close()
         if (context := self._context) is not None:
             context.desk.stop()
+
+    async def _drain(self) -> None:
+        """Have each connection closed by a last answer, as long as there is time for it."""
+        self.server_state.default_headers.append((b"connection", b"close"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_seconds):
+                while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110 (nobody tells)
+                    await asyncio.sleep(_LOOK_SECONDS)
 
     async def _join(self, host: str, port: int) -> None:
         bound = shared_socket(host, port)

@@ -104,6 +104,9 @@ class Settings(BaseModel):
     lost_seconds: Annotated[float, Field(ge=5, le=86_400)] = 210.0
     """Silence of an agent after which its running jobs count as lost; six sevenths of it show it as disconnected. With
     the default that is 180 s, and all is settled by 240 s. Agents call at least once a minute unless told otherwise."""
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
+    """How long, after the signal to stop, callers may finish with connections that they keep: the answer to the next
+    call on each of them is the last one there."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks of proxies in front of us: what they append to `X-Forwarded-For` is believed, and nobody else's."""
     max_unfinished_jobs: Annotated[int, Field(ge=1)] = 10_000
@@ -146,6 +149,7 @@ _PLAIN = {
     "max_files": "DEPLITE_MAX_FILES",
     "max_storage_bytes": "DEPLITE_MAX_STORAGE_BYTES",
     "lost_seconds": "DEPLITE_LOST_SECONDS",
+    "drain_seconds": "DEPLITE_DRAIN_SECONDS",
     "max_log_bytes": "DEPLITE_MAX_LOG_BYTES",
     "max_log_lines": "DEPLITE_MAX_LOG_LINES",
     "log_bytes_per_second": "DEPLITE_LOG_BYTES_PER_SECOND",

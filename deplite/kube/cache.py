@@ -61,7 +61,6 @@ class Cache(Generic[Value]):
         version: the newest resourceVersion seen.
         heard_at: `time.monotonic()` of the last word from the API server.
         failing: whether the last thing that was asked of the API server failed.
-        failures: how often a watch failed and was begun anew.
     """
 
     def __init__(
@@ -96,7 +95,6 @@ class Cache(Generic[Value]):
         self.version = 0
         self.heard_at = float("-inf")
         self.failing = False
-        self.failures = 0
         self._unheard_since: float | None = None
         """`time.monotonic()` at which a watch ended in peace and no other stands since; minus infinity: it failed."""
 
@@ -156,8 +154,12 @@ class Cache(Generic[Value]):
         self._bury(uid)
         self._remove((namespace, name))
 
-    async def run(self) -> None:
-        """List and watch for ever; a failure is retried with back-off, a stale version lists again."""
+    async def run(self, failed: Callable[[], None] = lambda: None) -> None:
+        """List and watch for ever; a failure is retried with back-off, a stale version lists again.
+
+        Args:
+            failed: is told that a watch failed and is begun anew.
+        """
         backoff = Backoff(first=_FIRST_RETRY_SECONDS, most=_LONGEST_RETRY_SECONDS)
         while True:
             try:
@@ -168,11 +170,11 @@ class Cache(Generic[Value]):
                     backoff.reset()
                 await self._follow(backoff)
             except GoneError:
-                self.failures += 1
+                failed()
                 self.version, self._unheard_since = 0, float("-inf")
                 await asyncio.sleep(backoff.next())
             except KubeError as error:
-                self.failures += 1
+                failed()
                 self.failing, self._unheard_since = True, float("-inf")
                 log.warning("watch of %s: %s", self.kind.PLURAL, error, extra={"action": "watch_failed"})
                 await asyncio.sleep(backoff.next())

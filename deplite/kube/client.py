@@ -13,6 +13,8 @@ from deplite.kube.errors import UnavailableError, error_from
 from deplite.kube.event import Event
 from deplite.kube.observing import Observer
 from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
+from deplite.kube.tokenreview import PATH as TOKEN_REVIEWS
+from deplite.kube.tokenreview import TokenReview, answer_from, question
 from deplite.resources.resource import GROUP, VERSION, Resource
 
 Kind = TypeVar("Kind", bound=Resource)
@@ -215,6 +217,11 @@ class KubeClient:
         """Create an Event about an object."""
         path = f"/api/v1/namespaces/{about.namespace}/events"
         await self.connection.request("POST", path, body=event.body(about))
+
+    async def review_token(self, token: str, audience: str) -> TokenReview:
+        """Ask whether a token is good for an audience, and whose it is."""
+        answer = await self.connection.request("POST", TOKEN_REVIEWS, body=question(token, audience))
+        return answer_from(answer, audience)
 
     async def get_secret(self, namespace: str, name: str) -> Secret:
         """Return one Secret."""

@@ -60,6 +60,11 @@ class ForbiddenError(KubeError):
         return "because it is being terminated" in str(self)
 
     @property
+    def lacks_right(self) -> bool:
+        """Whether no role grants it, rather than that a policy or a quota forbids it."""
+        return self.status == 401 or (self.status == 403 and '" cannot ' in str(self))
+
+    @property
     def quota_exceeded(self) -> bool:
         """Whether a ResourceQuota of the namespace has no room for it."""
         return "exceeded quota: " in str(self)

@@ -5,7 +5,10 @@ from typing import Any, Protocol
 
 from deplite.resources import KINDS
 
-_BUILT_IN = ("secrets", "leases", "events", "tokenreviews", "selfsubjectaccessreviews", "serviceaccounts")
+_BUILT_IN = (
+    *("secrets", "configmaps", "leases", "events", "pods", "daemonsets", "serviceaccounts"),
+    *("tokenreviews", "selfsubjectaccessreviews"),
+)
 _KNOWN = frozenset({kind.PLURAL for kind in KINDS} | set(_BUILT_IN))
 _SUBRESOURCES = frozenset({"status"})
 OTHER = "other"

@@ -1,6 +1,7 @@
 """A private certificate authority that exists for one certificate: whoever shows that one is one of us."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +16,25 @@ _LIFETIME = timedelta(days=3650)
 _RENEW_BEFORE = timedelta(days=30)
 
 
-def make_pair(folder: Path, name: str, now: datetime | None = None) -> None:
+def make_pair(
+    folder: Path,
+    name: str,
+    now: datetime | None = None,
+    *,
+    hosts: Sequence[str] = ("localhost",),
+    addresses: Sequence[str] = ("127.0.0.1",),
+) -> None:
     """Make `authority.crt`, `node.crt` and `node.key` in a folder, unless they are there and good for a month.
 
-    The certificate serves both ends of mutual TLS on the loopback. The authority's own key is never stored: nobody can
-    ever make a second certificate that it vouches for.
+    The certificate serves both ends of mutual TLS. The authority's own key is never stored: nobody can ever make a
+    second certificate that it vouches for.
+
+    Args:
+        folder: where they go.
+        name: of whom the certificate is for.
+        now: in place of the clock.
+        hosts: names under which it serves.
+        addresses: IP addresses under which it serves.
     """
     moment = now or datetime.now(UTC)
     if not _ends_soon(folder, moment):
@@ -27,7 +42,8 @@ def make_pair(folder: Path, name: str, now: datetime | None = None) -> None:
     authority_key = ec.generate_private_key(ec.SECP256R1())
     node_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(authority_key, name, moment)
-    node = _node(node_key, authority_key, authority, name, moment)
+    served = [*map(x509.DNSName, hosts), *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses)]
+    node = _node(node_key, authority_key, authority, name, moment, served)
     write_private(folder / "node.key", _pem_of_key(node_key))
     write_private(folder / "authority.crt", _pem(authority))
     write_private(folder / "node.crt", _pem(node))  # last: it is what says that all are there
@@ -69,12 +85,12 @@ def _node(
     authority: x509.Certificate,
     name: str,
     now: datetime,
+    served: list[x509.GeneralName],
 ) -> x509.Certificate:
-    addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     ends = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     return (
         _builder(_subject(name), authority.subject, key.public_key(), now)
-        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .add_extension(x509.SubjectAlternativeName(served), critical=False)
         .add_extension(x509.ExtendedKeyUsage(ends), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from deplite.local.errors import LocalError
 
 HOST = "127.0.0.1"
-_FIRST, _LAST = 20_000, 32_767
+FIRST, LAST = 20_000, 32_767
 """Below the ports that systems hand out to outgoing connections and to servers that ask for any."""
 
 
@@ -29,10 +29,10 @@ def choose(purposes: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
 
 
 def _free(taken: set[int]) -> Iterator[int]:
-    for port in random.sample(range(_FIRST, _LAST + 1), _LAST + 1 - _FIRST):
+    for port in random.sample(range(FIRST, LAST + 1), LAST + 1 - FIRST):
         if port not in taken and is_free(port):
             yield port
-    raise LocalError(f"no port from {_FIRST} to {_LAST} of {HOST} is free: stop what listens there")
+    raise LocalError(f"no port from {FIRST} to {LAST} of {HOST} is free: stop what listens there")
 
 
 def check_free(ports: Mapping[str, int], state_file: str) -> None:

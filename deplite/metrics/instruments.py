@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -61,7 +61,7 @@ class Instruments:
         self.gauge("deplite_build_info", about, ("part", "version"), lambda: [((part, __version__), 1.0)])
 
     def counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        """Return a counter that is counted up where things happen."""
+        """Return a counter; whoever something happens to counts it up."""
         self._list(name, "counter", labels, meaning)
         return Counter(name, meaning, labels, registry=self.registry)
 
@@ -70,15 +70,10 @@ class Instruments:
         self._list(name, "histogram", labels, meaning)
         return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
 
-    def counted(self, name: str, meaning: str, labels: Labels, read: Callable[[], Iterable[Value]]) -> None:
-        """Show counters that somebody else keeps; they are read at each scrape."""
-        self._list(name, "counter", labels, meaning)
-        self.registry.register(_Read(lambda: CounterMetricFamily(name, meaning, labels=labels), read))
-
     def gauge(self, name: str, meaning: str, labels: Labels, read: Callable[[], Iterable[Value]]) -> None:
         """Show how things are at each scrape."""
         self._list(name, "gauge", labels, meaning)
-        self.registry.register(_Read(lambda: GaugeMetricFamily(name, meaning, labels=labels), read))
+        self.registry.register(_Gauge(name, meaning, labels, read))
 
     def _list(self, name: str, type_: Literal["counter", "gauge", "histogram"], labels: Labels, meaning: str) -> None:
         self.families.append(Family(name=name, type=type_, labels=labels, meaning=meaning))
@@ -89,21 +84,19 @@ def plain(read: Callable[[], float]) -> Callable[[], Iterable[Value]]:
     return lambda: [((), float(read()))]
 
 
-class _Read(Collector):
+class _Gauge(Collector):
     """A family whose values are read at each scrape."""
 
-    def __init__(
-        self, make: Callable[[], CounterMetricFamily | GaugeMetricFamily], read: Callable[[], Iterable[Value]]
-    ) -> None:
-        self._make, self._read = make, read
+    def __init__(self, name: str, meaning: str, labels: Labels, read: Callable[[], Iterable[Value]]) -> None:
+        self._name, self._meaning, self._labels, self._read = name, meaning, labels, read
 
     def describe(self) -> Iterator[Metric]:
         """Name the family, without a look at anything."""
-        yield self._make()
+        yield GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
 
     def collect(self) -> Iterator[Metric]:
         """Read the values."""
-        family = self._make()
+        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
         for labels, value in self._read():
             family.add_metric(labels, value)
         yield family

@@ -36,7 +36,7 @@ Caches = Callable[[], Iterable[Cache[Any]]]
 """Returns the local copies, at each scrape."""
 
 
-def of_each(caches: Caches, read: Callable[[Cache[Any]], float]) -> Callable[[], Iterable[Value]]:
+def _of_each(caches: Caches, read: Callable[[Cache[Any]], float]) -> Callable[[], Iterable[Value]]:
     """Return what reads the same of each local copy, labelled by its resource."""
     return lambda: [((cache.kind.PLURAL,), float(read(cache))) for cache in caches()]
 
@@ -44,16 +44,16 @@ def of_each(caches: Caches, read: Callable[[Cache[Any]], float]) -> Callable[[],
 def show_caches(instruments: Instruments, caches: Caches) -> None:
     """Show the state of local copies."""
     show, resource = instruments.gauge, ("resource",)
-    show("deplite_cache_objects", "Objects in the local copy.", resource, of_each(caches, lambda cache: cache.size))
+    show("deplite_cache_objects", "Objects in the local copy.", resource, _of_each(caches, lambda cache: cache.size))
     show(
         "deplite_cache_synced",
         "1 once the first list is complete.",
         resource,
-        of_each(caches, lambda cache: cache.synced),
+        _of_each(caches, lambda cache: cache.synced),
     )
     show(
         "deplite_cache_silence_seconds",
         "Since the last list or word of a watch. All is well up to 20 s (apiserver) and 60 s (operator).",
         resource,
-        of_each(caches, lambda cache: max(0.0, time.monotonic() - cache.heard_at) if cache.synced else 0.0),
+        _of_each(caches, lambda cache: max(0.0, time.monotonic() - cache.heard_at) if cache.synced else 0.0),
     )

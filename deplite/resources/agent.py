@@ -1,11 +1,11 @@
 """Agent: a machine that runs workflows."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from deplite.resources.limits import DisplayName, RateLimit, WorkflowName
-from deplite.resources.resource import Resource, Spec, Status, Time
+from deplite.resources.resource import Record, Resource, Spec, Status, Time
 
 
 class WorkflowRateLimit(RateLimit):
@@ -24,6 +24,14 @@ class AgentSpec(Spec):
     suspended: bool = False
     revoked: bool = False
     """One way: never becomes false again."""
+
+
+class AgentPod(Record):
+    """The pod that an agent of an AgentPool enrolled from."""
+
+    name: str = Field(max_length=253)
+    uid: str = Field(max_length=64)
+    node: str = Field(max_length=253)
 
 
 class AgentStatus(Status):
@@ -46,6 +54,9 @@ class AgentStatus(Status):
     """Unix seconds of the last accepted report."""
     server_key_id: str | None = Field(default=None, max_length=64)
     """The server key that this agent pinned when it enrolled."""
+    pod: AgentPod | None = None
+    replaced_pods: tuple[Annotated[str, Field(max_length=64)], ...] = Field(default=(), max_length=16)
+    """Uids of pods that another one took the place of, newest last: they never enrol again."""
 
 
 class Agent(Resource):

@@ -97,6 +97,8 @@ class DeployJobStatus(Status):
     output: dict[str, Any] | None = None
     instance: str | None = Field(default=None, max_length=64)
     """The agent process that claimed the job."""
+    pod: str | None = Field(default=None, max_length=64)
+    """The uid of the pod that this process was in, for an agent of an AgentPool."""
     turn_at: Time | None = None
     """When its turn in its concurrency group came; it is sent from then on."""
     started_at: Time | None = None

@@ -48,7 +48,17 @@ class Record(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-_SETTABLE = frozenset({"name", "generateName", "namespace", "labels", "annotations"})
+_SETTABLE = frozenset({"name", "generateName", "namespace", "labels", "annotations", "ownerReferences"})
+
+
+class OwnerReference(Record):
+    """By whom an object is owned, so that the garbage collector takes it away once that one is gone."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
 
 
 class Meta(Record):
@@ -64,6 +74,7 @@ class Meta(Record):
     deletion_timestamp: Time | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Condition(Record):
@@ -124,6 +135,19 @@ class Resource(Record):
     def managed_by_api(self) -> bool:
         """Whether REST created the object (otherwise Git or kubectl owns it)."""
         return self.metadata.labels.get(CREATED_BY_LABEL) == "api"
+
+    @property
+    def owning(self) -> OwnerReference:
+        """What an object of the same namespace says that is made for this one.
+
+        No `blockOwnerDeletion`: that would ask for rights on the owner's finalizers.
+        """
+        uid = self.metadata.uid
+        return OwnerReference(api_version=API_VERSION, kind=self.KIND, name=self.name, uid=uid, controller=True)
+
+    def controls(self, metadata: Meta) -> bool:
+        """Whether an object was made for this very one."""
+        return any(owner.controller and owner.uid == self.metadata.uid for owner in metadata.owner_references)
 
     def manifest(self) -> dict[str, Any]:
         """Return the object as the API server takes it on create: without status."""

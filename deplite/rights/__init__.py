@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parent
 PARTS = ("apiserver", "operator")
 """The parts that have a ServiceAccount; the agent never talks to Kubernetes."""
 SECRETS_ROLE = "deplite-organization-secrets"
+POOLS_ROLE = "deplite-operator-pools"
 
 
 def account_name(part: str) -> str:
@@ -22,28 +23,41 @@ def account_name(part: str) -> str:
 
 def cluster_manifests(system_namespace: str) -> list[dict[str, Any]]:
     """Return all roles, and the bindings of the parts' ServiceAccounts in `system_namespace`."""
-    roles = [_placed(role, system_namespace) for role in roles_of(*PARTS, "secrets", "people")]
+    roles = [_placed(role, system_namespace) for role in roles_of(*PARTS, "secrets", "pools", "people")]
     bound = [_binding(role, part, system_namespace) for part in PARTS for role in roles_of(part)]
     return roles + bound
 
 
 def organization_manifests(namespace: str, system_namespace: str) -> list[dict[str, Any]]:
+    """Return the RoleBindings of one organization: for its Secrets, and for the pods of its pools."""
+    return [*secrets_manifests(namespace, system_namespace), *pools_manifests(namespace, system_namespace)]
+
+
+def secrets_manifests(namespace: str, system_namespace: str) -> list[dict[str, Any]]:
     """Return the RoleBindings that let the parts use the Secrets of one organization."""
     return [
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": f"{account_name(part)}-secrets", "namespace": namespace},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": SECRETS_ROLE},
-            "subjects": [_subject(part, system_namespace)],
-        }
-        for part in PARTS
+        _bound_in(namespace, f"{account_name(part)}-secrets", SECRETS_ROLE, part, system_namespace) for part in PARTS
     ]
+
+
+def pools_manifests(namespace: str, system_namespace: str) -> list[dict[str, Any]]:
+    """Return the RoleBinding that lets the operator make the pods of one organization's pools."""
+    return [_bound_in(namespace, POOLS_ROLE, POOLS_ROLE, "operator", system_namespace)]
 
 
 def roles_of(*files: str) -> list[dict[str, Any]]:
     """Return the roles in these files of this folder, as they are written."""
     return [role for name in files for role in yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text())]
+
+
+def _bound_in(namespace: str, name: str, role: str, part: str, system_namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [_subject(part, system_namespace)],
+    }
 
 
 def _placed(role: dict[str, Any], namespace: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from deplite.resources.resource import Condition
 
 MESSAGE_LIMIT = 4096
 _NAMED = 3
+_QUOTED = 500
+"""Characters of what Kubernetes says."""
 OWNED = (READY, SECRETS_READY, STALLED)
 """The conditions that are the operator's; all others in the list are somebody else's and stay."""
 
@@ -50,6 +52,13 @@ def conditions_after(
     found = list(findings)
     found += [replace(finding, type=STALLED, status="True") for finding in found if finding.stalled]
     return (*foreign, *(_condition(before.get(finding.type), finding, generation, now) for finding in found))
+
+
+def quoted(text: str) -> str:
+    """Return what Kubernetes says as the end of a message: one line, not too long."""
+    line = " ".join(text.split())
+    line = line[:_QUOTED] + ("…" if len(line) > _QUOTED else "")
+    return line if line.endswith((".", "…")) else f"{line}."
 
 
 def few(names: Sequence[str]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from deplite.kube.cache import Change
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Resource, SlackInstallation, Trigger
+from deplite.resources import Agent, AgentPool, ApiToken, EnrollmentToken, Resource, SlackInstallation, Trigger
 from deplite.resources.apitoken import Grant
 from deplite_operator.policies.agent import facts_of
-from deplite_operator.world import Item, World
+from deplite_operator.world import Item, World, pool_of
 
 
 def concerned(world: World, kind: type[Resource], change: Change[Any]) -> Iterator[Item]:
@@ -17,6 +17,7 @@ def concerned(world: World, kind: type[Resource], change: Change[Any]) -> Iterat
     came_or_went = (change.old is None) != (change.new is None)
     if kind is Agent:
         yield from _of_agent(world, change, came_or_went)
+        yield from _pools(world, change)
     elif kind is Trigger and came_or_went:
         yield from _tokens(world, change, "triggers")
     elif kind is SlackInstallation:
@@ -30,6 +31,17 @@ def _of_agent(world: World, change: Change[Agent], came_or_went: bool) -> Iterat
     if came_or_went:
         yield from ((EnrollmentToken, code.key) for code in world.codes.by("agent", change.key))
         yield from _tokens(world, change, "agents")
+
+
+def _pools(world: World, change: Change[Agent]) -> Iterator[Item]:
+    old, new = (None if agent is None else _presence(agent) for agent in (change.old, change.new))
+    if old != new:
+        keys = {pool_of(agent) for agent in (change.old, change.new) if agent is not None}
+        yield from ((AgentPool, key) for key in keys if key is not None and world.pools.get(*key) is not None)
+
+
+def _presence(agent: Agent) -> tuple[object, ...]:
+    return pool_of(agent), agent.status.state, agent.status.pod, agent.spec.revoked
 
 
 def _of_workspace(world: World, change: Change[SlackInstallation]) -> Iterator[Item]:

@@ -2,11 +2,14 @@
 
 What its ServiceAccount must be allowed, and nothing more (`deplite/rights` grants it):
 
-- cluster-wide, `deplite.io`: get, list, watch on agents, apitokens, enrollmenttokens, organizations, slackinstallations
-  and triggers; patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces or DeployJobs.
+- cluster-wide, `deplite.io`: get, list, watch on agentpools, agents, apitokens, enrollmenttokens, organizations,
+  slackinstallations and triggers; patch on their `/status`. Nothing on CustomResourceDefinitions, namespaces or
+  DeployJobs.
 - cluster-wide: create on events.
 - in the parts' namespace, `coordination.k8s.io`: get, create, update on leases.
 - in each organization's namespace, by a RoleBinding: get, create, update on secrets.
+- there by another one, for pools: get, create, update on daemonsets; get, create on serviceaccounts; get on configmaps;
+  list on pods and events; delete on agents.
 - discovery and SelfSubjectAccessReview, which the API server lets every authenticated user do.
 """
 
@@ -17,6 +20,7 @@ import secrets
 import socket
 import sys
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import kopf
 
@@ -141,6 +145,8 @@ async def _lead(context: Context, queue: WorkQueue) -> int:
         kopf.operator(
             registry=registry_of(context, queue),
             settings=kopf_settings(),
+            # Unless told who it is, kopf asks for the name of the user, and in a pod the user has none.
+            identity=cast("Any", context.lease.identity),
             standalone=True,
             clusterwide=True,
             stop_flag=context.stopping.told,

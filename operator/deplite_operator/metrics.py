@@ -1,4 +1,4 @@
-"""The operator's families that are counted where things happen; the others are in `readings.py`."""
+"""What happens: told here when it does. How things are is read at a scrape (`readings.py`)."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,12 +33,12 @@ class Metrics(Instruments):
         )
         self.kube = KubeMetrics(self)
 
-    def measured(self, look: Callable[[Item], Awaitable[None]]) -> Callable[[Item], Awaitable[None]]:
+    def measured(self, look: Callable[[Item], Awaitable[bool]]) -> Callable[[Item], Awaitable[bool]]:
         """Return what does the same and is measured."""
 
-        async def measure(item: Item) -> None:
+        async def measure(item: Item) -> bool:
             with _timed(self._looks, item[0].KIND):
-                await look(item)
+                return await look(item)
 
         return measure
 

@@ -1,4 +1,4 @@
-"""What is read off the operator at each scrape."""
+"""How things are: read off the operator at each scrape. What happens is told when it does (`metrics.py`)."""
 
 from collections import Counter
 from collections.abc import Iterable

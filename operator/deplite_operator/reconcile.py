@@ -3,7 +3,7 @@
 from typing import Any
 
 from deplite.kube.errors import ConflictError, NotFoundError
-from deplite.resources import ApiToken, EnrollmentToken, Resource
+from deplite.resources import AgentPool, ApiToken, EnrollmentToken, Resource
 from deplite_operator.context import Context
 from deplite_operator.handlers import HANDLERS
 from deplite_operator.telling import tell
@@ -13,8 +13,8 @@ from deplite_operator.world import Item
 TRIES = 5
 
 
-async def reconcile(context: Context, item: Item) -> None:
-    """Look at one object.
+async def reconcile(context: Context, item: Item) -> bool:
+    """Look at one object; return whether to look again soon.
 
     Raises:
         KubeError: it changed again and again, or the API server did not do what was asked.
@@ -22,33 +22,33 @@ async def reconcile(context: Context, item: Item) -> None:
     """
     for number in range(TRIES):
         try:
-            await _once(context, item)
-            return
+            return await _once(context, item)
         except NotFoundError:
             context.world.forget(*item)
-            return
+            return False
         except ConflictError:
             if number == TRIES - 1:
                 raise
             await _reread(context, item)
+    raise AssertionError("the last try returns or raises")
 
 
-async def _once(context: Context, item: Item) -> None:
+async def _once(context: Context, item: Item) -> bool:
     kind, key = item
     resource = context.world.get(kind, key)
-    if resource is not None and _mints(resource):
-        # Its Secret lies outside the compare-and-swap below, so the decision to mint is made on a fresh copy.
+    if resource is not None and _makes(resource):
+        # What it has us make lies outside the compare-and-swap below, so that is decided on a fresh copy.
         resource = await _reread(context, item)
     if resource is None or resource.metadata.deletion_timestamp is not None:
-        return
+        return False
     verdict = await HANDLERS[kind](context, resource)
     patch = status_patch(resource, verdict, context.now())
-    if not patch:
-        return
-    version = resource.metadata.resource_version
-    written = await context.kube.patch_status(kind, *key, patch, version=version)
-    context.world.note(written)
-    await tell(context, resource, written)
+    if patch:
+        version = resource.metadata.resource_version
+        written = await context.kube.patch_status(kind, *key, patch, version=version)
+        context.world.note(written)
+        await tell(context, resource, written)
+    return verdict.unsettled
 
 
 async def _reread(context: Context, item: Item) -> Any:
@@ -58,5 +58,7 @@ async def _reread(context: Context, item: Item) -> Any:
     return resource
 
 
-def _mints(resource: Resource) -> bool:
-    return isinstance(resource, ApiToken | EnrollmentToken) and resource.spec.secret_name is not None
+def _makes(resource: Resource) -> bool:
+    if isinstance(resource, ApiToken | EnrollmentToken):
+        return resource.spec.secret_name is not None
+    return isinstance(resource, AgentPool)

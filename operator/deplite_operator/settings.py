@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from deplite.errors import DepliteError
 from deplite.log import Form, Level
 
 Word = TypeVar("Word", bound=str)
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
 class SettingsError(DepliteError):
@@ -21,6 +22,20 @@ class LeaseTimes:
     duration: float = 15
     renew: float = 10
     retry: float = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentPods:
+    """What the release says of the pods of all pools."""
+
+    image: str
+    """`DEPLITE_AGENT_IMAGE`: of pools that name none."""
+    url: str
+    """`DEPLITE_AGENT_URL`: where the agents reach the server, without a slash at the end."""
+    pull_policy: PullPolicy = "IfNotPresent"
+    """`DEPLITE_AGENT_IMAGE_PULL_POLICY`: of pools that say none."""
+    fixed_ids: bool = True
+    """`DEPLITE_AGENT_FIXED_IDS`: whether we choose user and groups; not where the platform does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +59,8 @@ class Settings:
     """`DEPLITE_LOG_LEVEL`: the least that is said; `debug`, `info`, `warning` or `error`."""
     resync_seconds: float = 60.0
     """`DEPLITE_RESYNC_SECONDS`: everything is read and judged anew this often, whatever the watches said."""
+    agents: AgentPods | None = None
+    """None: there are no nodes, and no pool gets pods."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -67,7 +84,21 @@ class Settings:
             log_format=_word(environment, "DEPLITE_LOG_FORMAT", cls.log_format, get_args(Form)),
             log_level=_word(environment, "DEPLITE_LOG_LEVEL", cls.log_level, get_args(Level)),
             resync_seconds=_resync(environment.get("DEPLITE_RESYNC_SECONDS", "60")),
+            agents=_agents(environment),
         )
+
+
+def _agents(environment: Mapping[str, str]) -> AgentPods | None:
+    image, url = environment.get("DEPLITE_AGENT_IMAGE"), environment.get("DEPLITE_AGENT_URL", "").rstrip("/")
+    if not image and not url:
+        return None
+    if not image:
+        raise SettingsError("DEPLITE_AGENT_IMAGE must be set where DEPLITE_AGENT_URL is.")
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError("DEPLITE_AGENT_URL must be the http(s) address under which agent pods reach the API.")
+    pulled = _word(environment, "DEPLITE_AGENT_IMAGE_PULL_POLICY", AgentPods.pull_policy, get_args(PullPolicy))
+    fixed = _word(environment, "DEPLITE_AGENT_FIXED_IDS", "true", ("true", "false"))
+    return AgentPods(image=image, url=url, pull_policy=pulled, fixed_ids=fixed == "true")
 
 
 def _address(variable: str, text: str) -> tuple[str, int]:

@@ -16,6 +16,8 @@ class Verdict:
     findings: tuple[Finding, ...]
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Status fields beside the conditions, by their wire names, as JSON types; None removes one."""
+    unsettled: bool = False
+    """Whether to look again soon: something is under way that no watch tells of."""
 
 
 def status_patch(resource: Resource, verdict: Verdict, now: datetime) -> dict[str, Any]:

@@ -8,9 +8,27 @@ from typing import Any
 
 from deplite.kube.cache import Cache, Change, Key
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
+from deplite.resources import (
+    Agent,
+    AgentPool,
+    ApiToken,
+    EnrollmentToken,
+    Organization,
+    Resource,
+    SlackInstallation,
+    Trigger,
+)
+from deplite.resources.agentpool import POOL_LABEL
 
-KINDS: tuple[type[Resource], ...] = (Organization, Agent, Trigger, ApiToken, EnrollmentToken, SlackInstallation)
+KINDS: tuple[type[Resource], ...] = (
+    Organization,
+    Agent,
+    AgentPool,
+    Trigger,
+    ApiToken,
+    EnrollmentToken,
+    SlackInstallation,
+)
 """The kinds that the operator reconciles; DeployJobs are none of them."""
 
 Item = tuple[type[Resource], Key]
@@ -29,12 +47,21 @@ class World:
 
     def __init__(self, kube: KubeClient) -> None:
         self.organizations = Cache(kube, Organization, Organization.model_validate)
-        self.agents = Cache(kube, Agent, _project_agent)
+        self.agents = Cache(kube, Agent, _project_agent, indexes={"pool": pool_of})
+        self.pools = Cache(kube, AgentPool, AgentPool.model_validate)
         self.triggers = Cache(kube, Trigger, Trigger.model_validate, indexes={"agent": _agent_of})
         self.tokens = Cache(kube, ApiToken, ApiToken.model_validate, indexes={"namespace": lambda t: t.namespace})
         self.codes = Cache(kube, EnrollmentToken, EnrollmentToken.model_validate, indexes={"agent": _code_agent})
         self.slack = Cache(kube, SlackInstallation, SlackInstallation.model_validate, indexes={"team": _team_of})
-        caches = (self.organizations, self.agents, self.triggers, self.tokens, self.codes, self.slack)
+        caches = (
+            self.organizations,
+            self.agents,
+            self.pools,
+            self.triggers,
+            self.tokens,
+            self.codes,
+            self.slack,
+        )
         self._caches: dict[type[Resource], Cache[Any]] = dict(zip(KINDS, caches, strict=True))
 
     @property
@@ -79,6 +106,12 @@ class World:
         """List each kind, so that whatever the watches lost is found."""
         for cache in self._caches.values():
             await cache.refresh()
+
+
+def pool_of(agent: Agent) -> Key | None:
+    """Return the pool that an agent says it belongs to."""
+    name = agent.metadata.labels.get(POOL_LABEL)
+    return None if name is None else (agent.namespace, name)
 
 
 def _agent_of(trigger: Trigger) -> Key:

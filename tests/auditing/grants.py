@@ -47,9 +47,10 @@ def for_everybody(deed: Deed) -> bool:
 
 
 def _of(part: str) -> Iterator[Grant]:
-    for file in (part, "secrets"):
+    bound = ("secrets", "pools") if part == "operator" else ("secrets",)
+    for file in (part, *bound):
         for role in roles_of(file):
-            place = ORGANIZATION if file == "secrets" else SYSTEM if role["kind"] == "Role" else EVERYWHERE
+            place = ORGANIZATION if file in bound else SYSTEM if role["kind"] == "Role" else EVERYWHERE
             for rule in role["rules"]:
                 for group in rule["apiGroups"]:
                     for resource in rule["resources"]:

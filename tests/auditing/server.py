@@ -26,7 +26,8 @@ def lay_out(folder: Path, programs: Mapping[str, Path]) -> None:
             (folder / name).symlink_to(program)
     arguments = [
         f"--audit-policy-file={quote(str(folder / 'policy.json'))}",
-        f"--audit-log-path={quote(str(folder / 'logs'))}/$$.log",
+        # A name that is nobody else's: in namespaces of their own two servers may have one process id.
+        f"--audit-log-path={quote(str(folder / 'logs'))}/$(mktemp -u XXXXXXXXXX).log",
         f"--audit-log-maxsize={MEGABYTES}",
         "--audit-log-maxbackup=0",  # none is removed by it
     ]

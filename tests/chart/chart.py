@@ -24,7 +24,7 @@ class Helm:
     """Calls the program, with folders of its own."""
 
     def __init__(self, program: Path, home: Path, kubeconfig: Path | None = None) -> None:
-        self._program = program
+        self.program = program
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
         if kubeconfig is not None:
             self._environment["KUBECONFIG"] = str(kubeconfig)
@@ -36,7 +36,7 @@ class Helm:
             HelmError: it failed.
         """
         child = await asyncio.create_subprocess_exec(
-            self._program,
+            self.program,
             *arguments,
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,

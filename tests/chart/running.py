@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from deplite.kube.client import KubeClient
 from deplite.local.accounts import Account, Accounts
@@ -29,8 +31,11 @@ from tests.planes import plane_in
 from tests.valkey import Valkey
 
 REPLICAS = ("apiserver-1", "apiserver-2")
+PROCESSES = (*REPLICAS, "operator")
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+"""What a scrape shows: values by name and labels."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +61,26 @@ class Release:
     def urls(self) -> list[str]:
         """Where each apiserver is."""
         return [f"http://127.0.0.1:{self.ports[name]}" for name in REPLICAS]
+
+    def log(self, name: str) -> Path:
+        """Return the log of a process."""
+        return self.folder / f"{name}.log"
+
+    async def scrape(self, name: str, accept: str = "text/plain") -> str:
+        """Return what a process shows of itself."""
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            url = f"http://{self._shown_at(name)}/metrics"
+            answer = await client.get(url, headers={"Accept": accept})
+        assert answer.status_code == 200
+        return answer.text
+
+    async def samples(self, name: str) -> Samples:
+        """Return the same, sample by sample."""
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(await self.scrape(name))
+            for sample in family.samples
+        }
 
     async def install(self) -> None:
         """Install it as a user does, with the first apiserver's address as everybody's."""
@@ -103,11 +128,8 @@ class Release:
         await cluster.close()
         served = self._settings(objects, own["apiserver"])
         other = environment(pods(objects)["deplite-operator"]) | {"KUBECONFIG": str(own["operator"].kubeconfig)}
-        other |= {"DEPLITE_PROBE_LISTEN": f"127.0.0.1:{self.ports['operator']}", "DEPLITE_METRICS_LISTEN": ""}
-        programs = [self._program("operator", "operator", other)]
-        for name in REPLICAS:
-            listening = {"DEPLITE_LISTEN": f"127.0.0.1:{self.ports[name]}", "DEPLITE_METRICS_LISTEN": ""}
-            programs.append(self._program(name, "apiserver", served | listening))
+        programs = [self._program("operator", "operator", other, "DEPLITE_PROBE_LISTEN")]
+        programs += [self._program(name, "apiserver", served, "DEPLITE_LISTEN") for name in REPLICAS]
         for program in programs:
             self.running[program.name] = await Process.start(program)
         for process in self.running.values():
@@ -136,7 +158,13 @@ class Release:
         issuers.write_text(text.replace(f"{ACCOUNT}token", str(account.token_file)))
         return given | {"KUBECONFIG": str(account.kubeconfig)}
 
-    def _program(self, name: str, part: str, env: dict[str, str]) -> Program:
+    def _shown_at(self, name: str) -> str:
+        return f"127.0.0.1:{self.ports[f'{name}-metrics']}"
+
+    def _program(self, name: str, part: str, env: dict[str, str], listen: str) -> Program:
+        """Return one that listens, where the variable for it says so, at a port of its own."""
+        own = env | {listen: f"127.0.0.1:{self.ports[name]}", "DEPLITE_METRICS_LISTEN": self._shown_at(name)}
+
         async def ready() -> bool:
             return (await ask_port(self.ports[name], "/readyz")).status == 200
 
@@ -144,8 +172,8 @@ class Release:
             name=name,
             argv=(sys.executable, "-P", "-m", f"deplite_{part}.main"),
             cwd=self.folder,
-            env=clean_environment(**env),
-            log=self.folder / f"{name}.log",
+            env=clean_environment(**own),
+            log=self.log(name),
             ready=ready,
         )
 
@@ -186,7 +214,7 @@ async def released(
             kube=kube,
             plane=plane,
             folder=folder,
-            ports=choose([*REPLICAS, "operator"], {}),
+            ports=choose([*PROCESSES, *(f"{name}-metrics" for name in PROCESSES)], {}),
             organizations=tuple(organizations),
             files={
                 "s3/access-key": store.access_key_file,

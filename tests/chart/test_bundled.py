@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import re
+import shutil
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 from minio import Minio
 from minio.error import S3Error
 from redis.asyncio import Redis
@@ -21,7 +24,7 @@ from deplite.local.probe import ask_port
 from deplite.local.process import Process, Program, clean_environment
 from deplite.local.seaweedfs import PURPOSES, find_weed
 from deplite.local.valkey import binary
-from tests.chart.chart import NAMESPACE, Object, of_kind, pods
+from tests.chart.chart import CHART, NAMESPACE, RELEASE, Helm, Object, of_kind, pods, values
 
 SEAWEEDFS_FILES, VALKEY_FILES = "/etc/seaweedfs/", "/etc/valkey/"
 
@@ -120,6 +123,19 @@ async def test_seaweedfs_makes_the_bucket_for_our_credential(seaweedfs: Seaweed)
     stranger = Minio(address, "x", "y", secure=False, region="us-east-1")
     with pytest.raises(S3Error, match="AccessDenied"):
         await asyncio.to_thread(stranger.bucket_exists, "deplite")
+
+
+async def test_a_new_version_of_the_chart_leaves_the_stores_alone(
+    helm: Helm, rendered: dict[str, list[Object]], tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    shutil.copytree(CHART, later)
+    about = (later / "Chart.yaml").read_text()
+    (later / "Chart.yaml").write_text(re.sub(r"(?m)^(version|appVersion): .*$", r'\1: "9.9.9"', about))
+    said = await helm.run("template", RELEASE, str(later), "--namespace", NAMESPACE, *values("trial"))
+    then = pods([found for found in yaml.safe_load_all(said) if found])
+    now = pods(rendered["trial"])
+    assert {name for name in now if then[name] != now[name]} == {"deplite-apiserver", "deplite-operator"}
 
 
 async def exchange(port: int, tls: ssl.SSLContext | None) -> bytes:

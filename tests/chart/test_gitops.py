@@ -37,7 +37,7 @@ async def test_the_chart_makes_the_same_of_the_same_organization(helm: Helm, tmp
     for kind in ("Namespace", "Organization", "ResourceQuota", "RoleBinding"):
         found = {key: one for key, one in of_kind(theirs, kind).items() if key == name or key.startswith(f"{name}/")}
         assert bare(of_kind(ours, kind)) == bare(found)
-        assert len(found) == (2 if kind == "RoleBinding" else 1)
+        assert len(found) == (3 if kind == "RoleBinding" else 1)
     enforced = "pod-security.kubernetes.io/enforce"
     assert {of_kind(objects, "Namespace")[name]["metadata"]["labels"][enforced] for objects in (ours, theirs)} == {
         "restricted"

@@ -6,9 +6,22 @@ from typing import Any
 import pytest
 
 from tests.chart.chart import FILES, Helm, Object, of_kind, pods, values
+from tests.node.network.pods import selects
 
 METADATA = ipaddress.ip_address("169.254.169.254")
 PRIVATE = ipaddress.ip_address("10.0.0.7")
+OWN = {"matchLabels": {"kubernetes.io/metadata.name": "deplite-system"}}
+CALLERS = {
+    "of a named organization": ("org-shop", {}, {"deplite.io/pool": "web"}),
+    "of one that others make": ("org-there", {}, {"deplite.io/pool": "web"}),
+    "of a labelled organization": ("org-later", {"deplite.io/organization": "true"}, {"deplite.io/pool": "web"}),
+    "of another, with the label": ("shop", {}, {"deplite.io/pool": "web"}),
+    "of one that is only called so": ("org-forged", {}, {"deplite.io/pool": "web"}),
+    "of an organization, without": ("org-shop", {}, {"app": "web"}),
+    "of a labelled one, without": ("org-later", {"deplite.io/organization": "true"}, {"app": "web"}),
+    "of the Ingress": ("ingress", {}, {"app": "nginx"}),
+}
+"""Pods: their namespace, what else that is labelled with, and what they are labelled with."""
 
 
 def reaches(rule: dict[str, Any], address: Any) -> bool:
@@ -25,6 +38,17 @@ def reaches(rule: dict[str, Any], address: Any) -> bool:
 
 def ports(rule: dict[str, Any]) -> set[Any]:
     return {entry["port"] for entry in rule["ports"]}
+
+
+def let_in(policy: Object) -> set[str]:
+    """Return which of the callers the first rule lets in."""
+    return {
+        who
+        for who, (namespace, more, labels) in CALLERS.items()
+        for peer in policy["spec"]["ingress"][0]["from"]
+        if selects(peer.get("namespaceSelector", OWN), {"kubernetes.io/metadata.name": namespace} | more)
+        and selects(peer.get("podSelector", {}), labels)
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "gateway"])
@@ -51,9 +75,20 @@ def test_private_networks_are_reached_at_the_named_places_only(rendered: dict[st
     assert [ports(rule) for rule in spec["egress"] if reaches(rule, ipaddress.ip_address("10.2.0.9"))][1:] == [
         {26380, 6379}
     ]
-    assert spec["ingress"][0]["from"] == [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}
-    ]
+
+
+def test_pods_of_pools_are_let_in_from_organizations_alone(rendered: dict[str, list[Object]]) -> None:
+    assert let_in(of_kind(rendered["production"], "NetworkPolicy")["deplite-system/deplite-apiserver"]) == {
+        "of a named organization",
+        "of one that others make",
+        "of a labelled organization",
+        "of the Ingress",
+    }
+    for file, policy in (("ephemeral", "apiserver"), ("trial", "seaweedfs")):  # these name neither organization
+        found = of_kind(rendered[file], "NetworkPolicy")[f"deplite-system/deplite-{policy}"]
+        assert let_in(found) == {"of a labelled organization"}
+    made = of_kind(rendered["trial"], "Namespace").values()  # the label stays, as the namespace does
+    assert [one["metadata"]["labels"]["deplite.io/organization"] for one in made] == ["true"]
 
 
 @pytest.mark.parametrize(
@@ -83,14 +118,21 @@ async def test_a_port_is_what_ends_a_host(helm: Helm, address: str, opened: set[
     assert [ports(rule) for rule in spec["egress"] if reaches(rule, store)][1:] == [opened]
 
 
+def test_without_pools_nobody_of_theirs_is_let_in(rendered: dict[str, list[Object]]) -> None:
+    policies = of_kind(rendered["bare"], "NetworkPolicy")
+    for name in ("apiserver", "seaweedfs"):
+        assert let_in(policies[f"deplite-system/deplite-{name}"]) == set()
+
+
 def test_bundled_stores_are_called_by_the_apiserver_alone_and_call_nobody(rendered: dict[str, list[Object]]) -> None:
     policies = of_kind(rendered["trial"], "NetworkPolicy")
     caller = pods(rendered["trial"])["deplite-apiserver"]["metadata"]["labels"]
     for store in ("valkey", "seaweedfs"):
         spec = policies[f"deplite-system/deplite-{store}"]["spec"]
         assert spec["egress"] == []
-        ((peer,),) = (rule["from"] for rule in spec["ingress"])
-        assert peer["podSelector"]["matchLabels"].items() <= caller.items()
+        (peers,) = (rule["from"] for rule in spec["ingress"])
+        assert peers[0]["podSelector"]["matchLabels"].items() <= caller.items()
+        assert len(peers) == (3 if store == "seaweedfs" else 1)  # agents upload artifacts
     uploads = of_kind(rendered["ephemeral"], "NetworkPolicy")["deplite-system/deplite-seaweedfs"]["spec"]["ingress"]
     assert "from" not in uploads[0]  # a public endpoint is for those who upload as well
 

@@ -1,7 +1,6 @@
 """`helm uninstall` amid a deploy, with operator and apiservers dead: it waits for nobody, and nothing is lost."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,9 +11,9 @@ from typing import Any
 import httpx
 
 from deplite.kube.errors import NotFoundError, UnavailableError
-from deplite.local.process import Process, Program, clean_environment
 from deplite.resources import KINDS, Agent, ApiToken, DeployJob, EnrollmentToken, Organization, Trigger
 from tests.chart.chart import NAMESPACE, RELEASE
+from tests.chart.machine import machine
 from tests.chart.running import DEPLOYMENTS, Release
 from tests.kube.serving import until
 
@@ -72,22 +71,9 @@ class Site:
     @asynccontextmanager
     async def machine(self) -> AsyncIterator[None]:
         """The agent runs; its apiserver is the second one."""
-        workflows = self._folder / "workflows"
-        workflows.mkdir()
-        (workflows / "gated.yaml").write_text(WORKFLOW.replace("GATE", str(self.gate)))
-        env = clean_environment(
-            DEPLITE_URL=self.release.urls[1],
-            DEPLITE_TOKEN=await self.secret("host-code", "token"),
-            DEPLITE_STATE_DIR=str(self._folder / "state"),
-            DEPLITE_WORKFLOWS_DIR=str(workflows),
-        )
-        argv = (sys.executable, "-P", "-m", "deplite_agent.main")
-        log = self._folder / "agent.log"
-        process = await Process.start(Program(name="host", argv=argv, cwd=self._folder, env=env, log=log))
-        try:
+        code, workflow = await self.secret("host-code", "token"), WORKFLOW.replace("GATE", str(self.gate))
+        async with machine(self._folder, self.release.urls[1], code, workflow):
             yield
-        finally:
-            await process.stop()
 
     async def fire(self) -> str:
         """Fire the webhook and return the job's id."""

@@ -23,6 +23,7 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 TRIALS = "/api/v1/namespaces/deplite-system/secrets"
 ORGANIZATION = "/apis/deplite.io/v1alpha1/namespaces/org-demo/organizations/organization"
 TRIGGERS = "/apis/deplite.io/v1alpha1/namespaces/org-demo/triggers"
+QUOTAS = "/api/v1/namespaces/org-demo/resourcequotas"
 CONFIGS = "/api/v1/namespaces/deplite-system/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/deplite-system/deployments"
 HERE = ("--namespace", NAMESPACE)
@@ -62,7 +63,9 @@ async def cluster(program: Path, session_folder: Path) -> AsyncIterator[Cluster]
 
 
 def later_version(folder: Path) -> Path:
-    """Return a copy of the chart whose Trigger has a column more, and which reads a value that is new in it."""
+    """Return a copy of the chart whose Trigger has a column more, which reads a value that is new in it, and for which
+    kinds of any age are old enough to be counted.
+    """
     shutil.copytree(CHART, folder)
     schema = folder / "values.schema.json"
     known = json.loads(schema.read_text())
@@ -74,6 +77,9 @@ def later_version(folder: Path) -> Path:
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.later.name }}}\n"
     )
     kind = folder / "files" / "crds" / "triggers.deplite.io.yaml"
+    organizations = folder / "templates" / "_organizations.tpl"
+    assert "(unixEpoch $since)) 120" in organizations.read_text()
+    organizations.write_text(organizations.read_text().replace("(unixEpoch $since)) 120", "(unixEpoch $since)) 0"))
     column = "    additionalPrinterColumns:\n    - {name: Later, type: string, jsonPath: .spec.agent}\n"
     text = kind.read_text()
     assert "    additionalPrinterColumns:\n" in text
@@ -111,6 +117,8 @@ async def test_install_upgrade_rollback_uninstall_and_again(cluster: Cluster, tm
     again = told.split()
     said = await cluster.helm.run("upgrade", RELEASE, str(CHART), *again)
     assert "once more" not in said
+    assert "at least two minutes after the kinds" in said
+    assert await cluster.names(QUOTAS) == set()
     owner = "system:serviceaccount:deplite-system:deplite-owner"
     assert (await cluster.get(ORGANIZATION))["spec"]["members"][0]["subject"] == owner
     secrets = {name: (await cluster.get(f"{TRIALS}/deplite-{name}"))["data"] for name in ("valkey", "seaweedfs")}
@@ -125,6 +133,7 @@ async def test_install_upgrade_rollback_uninstall_and_again(cluster: Cluster, tm
     later = later_version(tmp_path / "later")
     await cluster.helm.run("upgrade", RELEASE, str(later), *again, "--set", "apiserver.replicas=3")
     assert "Later" in await columns(cluster)
+    assert await cluster.names(QUOTAS) == {"deplite"}
     assert "from-the-defaults" in await cluster.names(CONFIGS)
     assert (await cluster.get(f"{DEPLOYMENTS}/deplite-apiserver"))["spec"]["replicas"] == 3
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deplite_apiserver.settings import load_settings
-from deplite_operator.settings import Settings
+from deplite_operator.settings import AgentPods, Settings
 from tests.chart.chart import CHART, FILES, Object, environment, of_kind, pods
 from tests.chart.pods import mounted
 
@@ -33,6 +34,20 @@ def test_the_operator_accepts_its_settings(rendered: dict[str, list[Object]], na
     settings = Settings.from_environment(environment(pods(rendered[name])["deplite-operator"]))
     assert settings.system_namespace == "deplite-system"
     assert settings.probe_port == 8081
+    assert (settings.agents is None) == (name == "bare")
+
+
+def test_agent_pods_reach_the_service_unless_said(rendered: dict[str, list[Object]]) -> None:
+    def agents(name: str) -> AgentPods | None:
+        return Settings.from_environment(environment(pods(rendered[name])["deplite-operator"])).agents
+
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    inside = "http://deplite-apiserver.deplite-system.svc"
+    assert agents("gateway") == AgentPods(image=f"deplite/agent:{version}", url=inside)
+    assert agents("production") == AgentPods(
+        image="mirror.example.com/path/deplite/agent:7", url="https://api.example.com", pull_policy="Always"
+    )
+    assert agents("ephemeral") == AgentPods(image=f"deplite/agent:{version}", url=inside, fixed_ids=False)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -53,7 +68,13 @@ def test_numbers_arrive_as_they_were_said(rendered: dict[str, list[Object]]) -> 
     given = environment(pods(rendered["production"])["deplite-apiserver"])
     assert given["DEPLITE_MAX_STORAGE_BYTES"] == "1099511627776"
     assert given["DEPLITE_LOST_SECONDS"] == "300"
+    assert given["DEPLITE_DRAIN_SECONDS"] == "60"
     assert given["DEPLITE_TRUSTED_PROXIES"] == "10.0.0.0/8,fd00::/8"
+
+
+def test_a_pod_has_the_time_that_draining_takes(rendered: dict[str, list[Object]]) -> None:
+    for name, seconds in (("production", 85), ("trial", 30)):
+        assert pods(rendered[name])["deplite-apiserver"]["spec"]["terminationGracePeriodSeconds"] == seconds
 
 
 def test_the_cluster_is_believed_unless_switched_off(rendered: dict[str, list[Object]]) -> None:

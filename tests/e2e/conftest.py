@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.lacking import skip_for
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLITE = str(Path(sys.executable).parent / "deplite")
 
@@ -104,7 +106,4 @@ def require(*programs: str) -> None:
 
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        hint = f"missing: {', '.join(missing)}; install with: apt-get install curl jq uuid-runtime"
-        if os.environ.get("DEPLITE_REQUIRE_ALL"):
-            pytest.fail(hint)
-        pytest.skip(hint)
+        skip_for(f"missing: {', '.join(missing)}; install with: apt-get install curl jq uuid-runtime")

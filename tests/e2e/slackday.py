@@ -57,7 +57,7 @@ class Day:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Call as the owner; the path begins at the organization."""
         with owner(self.data) as client:
-            answer = client.request(method, path, json=body, timeout=30)
+            answer = client.request(method, path, json=body, timeout=60)
             assert answer.is_success, answer.text
             return answer.json() if answer.content else None
 
@@ -76,7 +76,7 @@ class Day:
             f"{self.environment['DEPLITE_URL']}/triggers/{trigger}/run",
             json={"ref": "main", "params": params},
             headers={"Authorization": f"Bearer {token['plainToken']}"},
-            timeout=30,
+            timeout=60,
             trust_env=False,
         )
         assert answer.status_code == 202, answer.text

@@ -51,7 +51,7 @@ class Webhook:
         self.client = httpx.Client(
             base_url=read_env(data / "env")["DEPLITE_URL"],
             headers={"Authorization": f"Bearer {token.json()['plainToken']}"},
-            timeout=30,
+            timeout=60,
         )
 
     def run(self, key: str) -> str:

@@ -106,7 +106,7 @@ class FleetAgent:
         if self.process is not None and self.running:
             self.process.send_signal(signal.SIGCONT)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(60):  # its steps have ten seconds twice
                     await self.end()
             if self.running:
                 await self.kill()
@@ -149,7 +149,7 @@ class Fleet:
 
     async def make(self, environment: dict[str, str]) -> FleetAgent:
         """Make folder and proxy of one more agent; it is not started."""
-        proxy = FaultProxy(self.site.port)
+        proxy = FaultProxy(self.site.port, self.site.host)
         await proxy.accept()
         folder = self.folder / f"agent-{len(self.agents)}"
         (folder / "workflows").mkdir(parents=True)

@@ -13,8 +13,6 @@ from tests.faults.ledger import Counters, Ledger
 Changed = TypeVar("Changed")
 
 _AT_ONCE = 8
-_MOST_UNHEARD = 0.2
-"""Of all knocks: with more, the machine was too busy to prove anything."""
 _PARAMS = {"lines": 1, "pause": "0"}
 REFUSED = {401, 429}
 """What a bad credential gets; 429: so many of these came from one address that it has to wait."""
@@ -90,9 +88,8 @@ class Knocking:
                     await asyncio.sleep(0.02)
 
     async def settle(self, ledger: Ledger) -> None:
-        """See that enough was answered, and that all that was accepted came out right."""
+        """See that all that was accepted came out right."""
         print(f"{len(self.knocks)} knocks were answered; 503 to {self.unheard} more")
-        assert self.unheard <= _MOST_UNHEARD * len(self.knocks)
         assert await self.caller.settle(ledger) == Counters()
         await self.caller.close()
 
@@ -106,7 +103,7 @@ class Knocking:
 
 def at_both(caller: Caller, pack: Fleet) -> list[Caller]:
     """Return the caller at each replica's own door; closed with the agents."""
-    there = [caller.at(door) for door in pack.site.doors]
+    there = [caller.at(door, 60) for door in pack.site.doors]
     pack.agents[0].clients += [one.http for one in there]
     return there
 

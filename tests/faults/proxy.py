@@ -38,8 +38,8 @@ class _Connection:
 class FaultProxy:
     """Listens on a loopback port and passes everything to a target, until told otherwise."""
 
-    def __init__(self, target_port: int) -> None:
-        self.target_port = target_port
+    def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
+        self.target_port, self.target_host = target_port, target_host
         self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -137,7 +137,7 @@ class FaultProxy:
         self._serving.add(task)  # the loop itself would let it be collected
         task.add_done_callback(self._serving.discard)
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+            up_reader, up_writer = await asyncio.open_connection(self.target_host, self.target_port)
         except OSError:
             writer.transport.abort()
             return
@@ -205,7 +205,7 @@ class FaultProxy:
     async def _deliver(self, request: bytes, seconds: float) -> None:
         await asyncio.sleep(seconds)
         with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+            reader, writer = await asyncio.open_connection(self.target_host, self.target_port)
             try:
                 writer.write(request)
                 await reader.read(_CHUNK)

@@ -19,7 +19,7 @@ from deplite.kube.client import KubeClient
 from deplite.resources import DeployJob
 from tests.e2e.conftest import read_env
 
-LOST_SECONDS = 30
+LOST_SECONDS = 60
 """An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
 WENT_OFF: Counter[str] = Counter()
 """How often each failpoint went off in this session."""
@@ -79,6 +79,11 @@ class Site:
         """The apiserver's port."""
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def host(self) -> str:
+        """The apiserver's address, without its port."""
+        return self.url.partition("//")[2].rpartition(":")[0]
+
     def pid(self, part: str) -> int | None:
         """Return a part's process, None while it is being started again."""
         state = json.loads((self.data / "state.json").read_text())
@@ -100,7 +105,7 @@ class Site:
     async def kill(self, part: str) -> None:
         """kill -9 a part, and wait until another process of it runs."""
         gone = self.signal(part, signal.SIGKILL)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while self.pid(part) in (gone, None):
                 await asyncio.sleep(0.05)
 
@@ -115,7 +120,7 @@ class Site:
             await self._ready(door)
 
     async def _ready(self, door: str) -> None:
-        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(90):
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(120):
             while True:
                 try:
                     if (await client.get(f"{door}/readyz", timeout=5)).status_code == 200:
@@ -162,6 +167,10 @@ class Site:
             timeout=60,
             trust_env=False,
         )
+
+    async def states(self) -> dict[str, str]:
+        """Return the status of each agent by its id."""
+        return {agent["id"]: agent["status"] for agent in await self.ask("GET", "/agents")}
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Call as the owner, and return the answer's body."""

@@ -57,7 +57,8 @@ async def test_f40_claimed_starting_and_exiting(place: str, site: Site, fleet: F
     agent = await fleet.add()
     caller = await Caller.for_agent(site, agent)
     site.arm(place, "stop", turn=10)
-    jobs = await caller.run_many(25, lines=10)
+    # The steps go on while the agent is stopped: only the one at its gate is certain to be there for the cancel.
+    jobs = [*await caller.run_many(1, gated=True), *await caller.run_many(25, lines=10)]
     await site.hit(place)
     await site.cancel(*jobs)
     assert agent.process is not None
@@ -73,6 +74,21 @@ async def test_f40_running_also_where_sigterm_is_ignored(site: Site, fleet: Flee
     jobs = [*await caller.run_many(10, lines=9000), *await caller.run_many(10, lines=9000, stubborn=True)]
     await caller.in_flight(ledger, 20)
     await site.cancel(*jobs)
+    await _ended(caller, ledger)
+    assert await _reasons(caller) == CANCELLED * 20
+    await caller.close()
+
+
+async def test_f40_while_its_agent_drains(site: Site, fleet: Fleet, ledger: Ledger) -> None:
+    agent = await fleet.add(DEPLITE_DRAIN_SECONDS="600")
+    caller = await Caller.for_agent(site, agent)
+    jobs = await caller.run_many(20, gated=True)
+    await caller.in_flight(ledger, 20)
+    ending = asyncio.create_task(agent.end())
+    await agent.says(r"takes no new job; 20 have 600 s to end")
+    await site.cancel(*jobs)
+    async with asyncio.timeout(120):
+        assert await ending == 0
     await _ended(caller, ledger)
     assert await _reasons(caller) == CANCELLED * 20
     await caller.close()

@@ -8,6 +8,7 @@ from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
+from tests.kube.serving import until
 
 
 @pytest.mark.parametrize("wrong", [-600, pytest.param(600, marks=pytest.mark.full)])
@@ -45,8 +46,11 @@ async def test_f33_the_server_goes_back_five_minutes(site: Site, fleet: Fleet, l
         await caller.run_many(5, lines=5)
         ledger.open("end")
         assert await caller.settle(ledger) == Counters()
-        states = {one["id"]: one["status"] for one in await site.ask("GET", "/agents")}
-        assert states[agent.agent_id] == "connected"
+
+        async def state() -> str:
+            return (await site.states())[agent.agent_id]
+
+        await until(state, "connected")
     finally:
         clock.unlink()
     await caller.run_many(5, lines=5)

@@ -49,7 +49,7 @@ async def test_f8_and_f34_cut_off_or_stopped_past_the_lost_limit(site: Site, fle
 
 async def _late_results(site: Site, jobs: list[str]) -> None:
     """Wait until each job has, beside its end, what its agent says of it."""
-    async with site.kube() as kube, asyncio.timeout(90):
+    async with site.kube() as kube, asyncio.timeout(120):
         for job in jobs:
             while (found := (await kube.get(DeployJob, site.organization, job)).status).late_result is None:
                 await asyncio.sleep(0.2)

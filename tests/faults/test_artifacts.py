@@ -66,7 +66,7 @@ async def test_an_agent_that_is_killed_goes_on_with_what_is_owed(
             assert detail["exitCode"] == 7
             assert found == NAMES
             whole += 1
-    assert whole >= 5
+    assert whole >= 4, "ten files are of four jobs at least"
     await caller.close()
 
 

@@ -22,7 +22,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.stage import Stage
 
 _KUBECTL = Path(sys.executable).with_name("kubectl")
-_GONE_SECONDS = 60
+_GONE_SECONDS = 240
 
 
 @pytest_asyncio.fixture

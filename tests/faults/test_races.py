@@ -21,7 +21,8 @@ WRITERS = 3
 
 async def test_f28_a_foreign_writer_of_the_same_jobs(site: Site, fleet: Fleet, ledger: Ledger) -> None:
     caller = await Caller.for_agent(site, await fleet.add())
-    written = 0
+    log = site.data / "logs" / "apiserver.log"
+    before, written = log.stat().st_size, 0
 
     async def annotate(kube: KubeClient) -> None:
         nonlocal written
@@ -48,18 +49,24 @@ async def test_f28_a_foreign_writer_of_the_same_jobs(site: Site, fleet: Fleet, l
             task.cancel()
         await asyncio.gather(*writing, return_exceptions=True)
     print(f"{written} foreign writes")
-    assert "ConflictError" not in (site.data / "logs" / "apiserver.log").read_text()
+    assert b"ConflictError" not in log.read_bytes()[before:]
 
 
 async def test_f38_one_code_and_fifty_machines(site: Site) -> None:
     await site.ready()
     code = (await site.ask("POST", "/agents/enroll-tokens", {"label": "race"}))["token"]
+
+    async def enrolled(machine: PublishedAgent, name: str) -> int:
+        while (answer := await machine.enroll(code, name=name)).status_code == 503:  # fifty at once are many
+            await asyncio.sleep(0.5)
+        return answer.status_code
+
     machines = [PublishedAgent(site.url) for _ in range(50)]
     async with site.kube() as kube:
         before = {one.name for one in await kube.list(Agent, site.organization)}
-        answers = await asyncio.gather(*(machine.enroll(code, name=f"m{n}") for n, machine in enumerate(machines)))
+        answers = await asyncio.gather(*(enrolled(machine, f"m{n}") for n, machine in enumerate(machines)))
         made = {one.name for one in await kube.list(Agent, site.organization)} - before
     await asyncio.gather(*(machine.close() for machine in machines))
-    statuses = Counter(answer.status_code for answer in answers)
+    statuses = Counter(answers)
     assert (statuses[200] + statuses[201], statuses[401]) == (1, 49), statuses
     assert len(made) == 1

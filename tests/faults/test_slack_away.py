@@ -43,7 +43,7 @@ async def test_f41_runs_wait_for_nothing_of_slack(
     await _fired(made, RUNS, lines=3)
     assert await _settled(made, ledger) == [Counters()] * len(made)
     # All have ended, and Slack has done nothing yet.
-    assert {call.outcome for call in slack.calls()[before:]} == outcomes
+    await _until(lambda: {call.outcome for call in slack.calls()[before:]} == outcomes)
     assert posted(slack).keys() & set(jobs_of(made)) == set()
 
     slack.heal()
@@ -69,6 +69,7 @@ async def test_f42_a_hundred_runs_while_slack_limits_us_and_the_apiserver_dies(
     jobs = jobs_of(made)
     await _until(lambda: len(posted(slack).keys() & set(jobs)) >= 20)
     site.kill_now("apiserver")
+    await _until(lambda: not slack.calls(outcome="held"))  # what Slack has heard, it does
     done, known = set(posted(slack)) & set(jobs), await written_down(site)
     assert len(ledger.starts() - Counter(ledger.ends().keys())) >= 20, "jobs in flight, or this proves nothing"
     assert len(set(jobs) - done) >= 20, "cards owed, or this proves nothing"

@@ -10,6 +10,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.httpproxy import Answer, Exchange
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.stage import Stage
+from tests.kube.serving import until
 
 _ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>CODE</Code><Message>no</Message></Error>'
 _XML = {"Content-Type": "application/xml"}
@@ -42,9 +43,15 @@ FAULTS = {
 }
 
 
-async def _unreadable(caller: Caller, job: str) -> bool:
-    answer = await caller.http.get(f"/jobs/{job}/logs", headers={"Authorization": f"Bearer {caller.site.jwt}"})
-    return answer.status_code == 503 and answer.json()["code"] == "storage_unavailable"
+async def _unreadable(caller: Caller, job: str) -> None:
+    """Wait until a log cannot be read, and the caller is told why."""
+    headers = {"Authorization": f"Bearer {caller.site.jwt}"}
+
+    async def code() -> str | None:
+        answer = await caller.http.get(f"/jobs/{job}/logs", headers=headers, timeout=60)
+        return str(answer.json()["code"]) if answer.status_code == 503 else None
+
+    await until(code, "storage_unavailable")
 
 
 async def _at_work(stage: Stage, crew: Fleet, ledger: Ledger) -> tuple[Caller, str]:
@@ -64,12 +71,12 @@ async def test_f20_an_object_store_that_fails(stage: Stage, crew: Fleet, ledger:
     for fault in FAULTS.values():
         await caller.in_flight(ledger, 20)
         stage.s3.fault = fault
-        assert await _unreadable(caller, job)
+        await _unreadable(caller, job)
         await caller.run_many(2, lines=3)
         await asyncio.sleep(1)
     await caller.in_flight(ledger, 20)
     await stage.s3.refuse()
-    assert await _unreadable(caller, job)
+    await _unreadable(caller, job)
     await caller.run_many(2, lines=3)
     ledger.open("end")
     stage.heal()
@@ -83,7 +90,7 @@ async def test_f20_an_object_store_that_fails(stage: Stage, crew: Fleet, ledger:
 async def test_f20_runs_end_while_the_object_store_fails(fault: str, stage: Stage, crew: Fleet, ledger: Ledger) -> None:
     caller, job = await _at_work(stage, crew, ledger)
     stage.s3.fault = FAULTS[fault]
-    assert await _unreadable(caller, job)
+    await _unreadable(caller, job)
     for one in await caller.run_many(5, lines=3):
         await caller.until(one, "success")
     ledger.open("end")
@@ -97,7 +104,7 @@ async def test_f20_runs_end_while_the_object_store_fails(fault: str, stage: Stag
 async def test_f20_an_object_store_that_is_refused_for_ten_minutes(stage: Stage, crew: Fleet, ledger: Ledger) -> None:
     caller, job = await _at_work(stage, crew, ledger)
     await stage.s3.refuse()
-    assert await _unreadable(caller, job)
+    await _unreadable(caller, job)
     for one in await caller.run_many(5, lines=3):
         await caller.until(one, "success")
     ledger.open("end")

@@ -27,6 +27,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.httpproxy import Answer, Exchange
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.stage import Stage
+from tests.kube.jobs.conftest import agent_name
 
 _JSON = {"Content-Type": "application/json"}
 _SILENCE = 25
@@ -57,10 +58,6 @@ async def _declare(kube: KubeClient, stage: Stage, name: str, agent: str) -> Non
     spec = {"agent": agent, "workflow": "ledger"}
     metadata = {"name": name, "namespace": stage.organization}
     await kube.create(Trigger.model_validate({"metadata": metadata, "spec": spec}))
-
-
-async def _agent_name(kube: KubeClient, stage: Stage) -> str:
-    return (await kube.list(Agent, stage.organization))[0].name
 
 
 async def _acted_on(kube: KubeClient, stage: Stage, name: str) -> bool:
@@ -130,7 +127,7 @@ async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet,
     await caller.run_many(20, lines=100, pause="0.1", gated=True)
     await caller.in_flight(ledger, 20)
     before = {part: stage.restarts(part) for part in ("apiserver", "operator")}
-    agent = await _agent_name(kube, stage)
+    agent = await agent_name(kube, stage.organization, crew.agents[0].agent_id)
     # kopf ends by design at any error of a watch but 410, and the operator with it: one of them, one start.
     breaks = {"apiserver": Breaks(_KINDS, _GONE + _ERRORS), "operator": Breaks(_OPERATED, _GONE[:1])}
     breaks["operator"].left.append(("triggers", _ERRORS[0]))
@@ -141,8 +138,8 @@ async def test_f25_the_past_is_gone(stage: Stage, kube: KubeClient, crew: Fleet,
     for number in range(6):
         await _declare(kube, stage, f"gone-{number}", agent)
     await kube.delete(Trigger, stage.organization, "gone-0")
-    print("sets equal after", await _until(lambda: _same_sets(kube, stage), 60))
-    print("acted on after", await _until(lambda: _acted_on(kube, stage, "gone-5"), 60))
+    print("sets equal after", await _until(lambda: _same_sets(kube, stage), 120))
+    print("acted on after", await _until(lambda: _acted_on(kube, stage, "gone-5"), 120))
     await _until(lambda: _spent(breaks), 60)
     ledger.open("end")
     stage.heal()
@@ -166,7 +163,7 @@ async def test_f26_a_silent_watch_is_given_up(stage: Stage, kube: KubeClient, cr
     for proxy in stage.kube_of.values():
         proxy.mute_watches()
     await caller.run_many(5)
-    agent = await _agent_name(kube, stage)
+    agent = await agent_name(kube, stage.organization, crew.agents[0].agent_id)
     await _change_each_kind(kube, stage)
     await _declare(kube, stage, "unheard", agent)
     print("acted on after", await _until(lambda: _acted_on(kube, stage, "unheard"), _SILENCE + 60))

@@ -1,18 +1,18 @@
 """What the README of the example tells its reader to type, so that the tests type just that."""
 
-import re
 from typing import Any
 
 import yaml
 
 from tests.gitops.shop import ROOT
+from tests.pages import blocks
 
 TEXT = (ROOT / "examples" / "gitops" / "README.md").read_text()
 
 
 def typed(heading: str, number: int = 0) -> str:
     """Return a block of commands of a section, counted from 0."""
-    return _blocks(heading, "sh")[number]
+    return blocks(TEXT, heading, "sh")[number]
 
 
 def typed_without_github(heading: str) -> str:
@@ -22,11 +22,4 @@ def typed_without_github(heading: str) -> str:
 
 def workflow(heading: str) -> Any:
     """Return the GitHub workflow of a section."""
-    return yaml.safe_load(_blocks(heading, "yaml")[0])
-
-
-def _blocks(heading: str, language: str) -> list[str]:
-    (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    assert found, f"no block of {language} under {heading}"
-    return found
+    return yaml.safe_load(blocks(TEXT, heading, "yaml")[0])

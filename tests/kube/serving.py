@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import uvicorn
 
+from deplite.kube.cache import Cache
 from deplite.resources import Resource
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
@@ -36,9 +38,16 @@ _served: list[Replica] = []
 
 
 async def told(*kinds: type[Resource]) -> None:
-    """Wait until every replica here knows what has been written of these kinds: a watch lags."""
+    """Wait until every replica here knows what was written of these kinds, but for deletions: a watch lags."""
     caches = [cache for replica in _served for cache in replica.context.caches.all() if cache.kind in kinds]
     await asyncio.gather(*(cache.freshen(PATIENCE) for cache in caches))
+
+
+async def forgotten(cache: Cache[Any], namespace: str, name: str) -> None:
+    """Wait until a replica's cache has heard that an object was deleted."""
+    async with asyncio.timeout(PATIENCE):
+        while cache.get(namespace, name) is not None:
+            await asyncio.sleep(0.05)
 
 
 class MovableClock:

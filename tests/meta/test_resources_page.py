@@ -17,6 +17,7 @@ OPERATOR = ROOT / "operator"
 KINDS = {
     "Organization": "organizations",
     "Agent": "agents",
+    "AgentPool": "agentpools",
     "Trigger": "triggers",
     "ApiToken": "apitokens",
     "EnrollmentToken": "enrollmenttokens",

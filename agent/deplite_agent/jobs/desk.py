@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,13 @@ from deplite_agent.errors import AwayError, RefusedError, RevokedError
 from deplite_agent.jobs.job import Job, Tools, stop_result
 from deplite_agent.jobs.journal import Journal, State
 from deplite_agent.jobs.order import Order
-from deplite_agent.jobs.result import crashed, rejected
+from deplite_agent.jobs.result import Result, crashed, rejected
 from deplite_agent.jobs.shipping import Shipment, uid_header
 
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 24 * 60 * 60.0
 """How long the journal of a job that is over is kept: so long a repeated event is known for one."""
-DELIVERY_SECONDS = 1.5
-"""How long the end of this process waits for results to get through; the rest is delivered after the next start."""
 
 
 class Desk:
@@ -103,27 +101,41 @@ class Desk:
                 log.info("job %s is stopped: %s", job_id, reason, extra={"action": "cancel"})
                 job.stop(stop_result(reason))
 
-    def stop_all(self) -> None:
-        """Stop every job: this agent was revoked."""
+    def stop_all(self, result: Result) -> None:
+        """End every job with this result."""
         for job in self._jobs.values():
-            job.stop(crashed("The agent was revoked while the job ran."))
+            job.stop(result)
 
-    async def drain(self, seconds: float) -> None:
-        """Take nothing on; let what runs end, and stop what does not in time; deliver what can be delivered."""
+    async def drain(self, seconds: float, delivery: float) -> None:
+        """Take nothing on; let what runs end, and stop what does not in time; deliver what can be delivered.
+
+        A job whose claim is under way counts as one that runs: the server may have given it to us already.
+
+        Args:
+            seconds: how long jobs may go on.
+            delivery: how many seconds results and logs may take after that; the rest waits on the disk.
+        """
         self._closing = True
-        for key, job in self._jobs.items():
-            if job.journal.life.state is State.ACCEPTED:
-                self._lives[key].cancel()  # not begun; it waits on the disk for the next start
+        running = [job for job in self._jobs.values() if job.claiming or job.working]
+        log.info("takes no new job; %d have %g s to end", len(running), seconds, extra={"action": "draining"})
+        self._leave(job for job in self._jobs.values() if job not in running)
         try:
             async with asyncio.timeout(seconds):
                 await self._until_ended()
         except TimeoutError:
+            self._leave(job for job in self._jobs.values() if job.claiming)
             for job in self._working():
                 job.stop(crashed("The agent was stopped while the job ran."))
             await self._until_ended()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=DELIVERY_SECONDS)
+            await asyncio.wait(self._tasks, timeout=delivery)
         await self.close()
+
+    def _leave(self, jobs: Iterable[Job]) -> None:
+        """Drop jobs that have not begun; they wait on the disk for the next start."""
+        for job in jobs:
+            if job.journal.life.state is State.ACCEPTED:
+                self._lives[job.journal.folder.name].cancel()
 
     async def close(self) -> None:
         """End everything now: running steps are stopped, what is not delivered waits on the disk."""
@@ -134,8 +146,9 @@ class Desk:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_ended(self) -> None:
-        for job in self._working():
-            await job.ended.wait()
+        for job in list(self._jobs.values()):
+            if job.claiming or job.working:
+                await job.ended.wait()
 
     def _working(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.working]
@@ -193,5 +206,5 @@ class Desk:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, RevokedError):  # the loops meet that one too, and end the agent
+        if error is not None and not isinstance(error, RevokedError):  # `Transport.until_revoked` passes that on
             log.error("a job's task failed", exc_info=error, extra={"action": "job_failed"})

@@ -13,8 +13,8 @@ from deplite_agent.workflows.model import Secret, Workflow, variable_of
 
 _KEPT = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "KUBERNETES_SERVICE_HOST"}
-    | {"KUBERNETES_SERVICE_PORT"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+    | {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS"}
 )
 _MAX_SECRET = 64 * 1024
 JOB_VARIABLE = "DEPLITE_JOB_ID"

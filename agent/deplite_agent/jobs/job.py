@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deplite.failpoints import failpoint
@@ -47,6 +48,8 @@ class Tools:
     """Seconds between SIGTERM and SIGKILL of a step that is stopped."""
     storage_seconds: float = GIVE_UP_SECONDS
     """How long artifacts wait for a store that is away while the server answers."""
+    monotonic: Callable[[], float] = time.monotonic
+    """By which it is known how much of a job's time is left for its artifacts."""
 
 
 class Job:
@@ -61,6 +64,8 @@ class Job:
         self._stop: Result | None = None
         self._began = 0.0
         """When it was first claimed, by the monotonic clock."""
+        self.claiming = False
+        """Whether the server was asked for it, and has not answered yet."""
         self.ended = asyncio.Event()
         """Set once no step of it runs, or ever will."""
 
@@ -110,8 +115,13 @@ class Job:
             self._resume()
             return asyncio.create_task(self._shipment.run())
         async with self._tools.slots:
-            self._began = time.monotonic()
-            if not await self._claim():
+            self._began = self._tools.monotonic()
+            self.claiming = True
+            try:
+                given = await self._claim()
+            finally:
+                self.claiming = False
+            if not given:
                 return None
             shipping = asyncio.create_task(self._shipment.run())
             try:
@@ -221,7 +231,7 @@ class Job:
         try:
             result = await asyncio.shield(self._running)
             if self._stop is None:
-                self._ending.owe(planned, job_log, result, time.monotonic() - self._began)
+                self._ending.owe(planned, job_log, result, self._tools.monotonic() - self._began)
             return result
         except asyncio.CancelledError:
             if self._stop is not None and self._running.done():
@@ -277,5 +287,6 @@ class Job:
 
 def stop_result(reason: str) -> Result:
     """Return the end for the reason of a `cancel` event; one that nobody knows is a cancel."""
-    known = {member.value: member for member in (Reason.CANCELLED, Reason.SUPERSEDED, Reason.TIMEOUT)}
+    reasons = Reason.CANCELLED, Reason.SUPERSEDED, Reason.TIMEOUT, Reason.AGENT_REVOKED
+    known = {member.value: member for member in reasons}
     return stopped(known.get(reason, Reason.CANCELLED))

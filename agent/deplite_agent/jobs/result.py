@@ -46,6 +46,10 @@ def crashed(message: str) -> Result:
 
 def stopped(reason: Reason) -> Result:
     """Return the end of a job that was stopped from outside."""
-    words = {Reason.SUPERSEDED: "Stopped: a newer run took its place.", Reason.TIMEOUT: "Stopped: its time was over."}
+    words = {
+        Reason.SUPERSEDED: "Stopped: a newer run took its place.",
+        Reason.TIMEOUT: "Stopped: its time was over.",
+        Reason.AGENT_REVOKED: "Stopped: the agent was revoked or deleted at the server.",
+    }
     status: Literal["failed", "timeout"] = "timeout" if reason is Reason.TIMEOUT else "failed"
     return Result(status=status, reason=reason.value, message=words.get(reason, "Cancelled."))

@@ -99,4 +99,6 @@ async def update_identity(
 ) -> None:
     """Take over what the machine says it is."""
     fields = body.model_dump(by_alias=True, exclude_unset=True)
+    if caller.pod is not None:
+        fields.pop("hostname", None)  # that of a pod says nothing; the node's name is there since it enrolled
     await service.write_report(context, caller, "identityTimestamp", fields)

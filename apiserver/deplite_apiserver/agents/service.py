@@ -20,7 +20,7 @@ async def change(context: Context, agent: Agent, fields: Mapping[str, Any]) -> A
 
 
 async def revoke(context: Context, agent: Agent) -> None:
-    """End an agent for good: its stream is told and closed, its queued jobs end, its calls get 401."""
+    """End an agent for good: its stream is told and closed, its jobs end, its calls get 401."""
     await change(context, agent, {"revoked": True})
     context.desk.revoked(agent.key)
 

@@ -11,11 +11,11 @@ from fastapi import Depends, Request
 
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.audit.acts import Act
-from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, TokenCaller, UserCaller
+from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, PodCaller, TokenCaller, UserCaller
 
 _KEY = "audit"
 
-AnyCaller = UserCaller | TokenCaller | AgentCaller | EnrollmentCaller
+AnyCaller = UserCaller | TokenCaller | AgentCaller | EnrollmentCaller | PodCaller
 
 
 @dataclass(kw_only=True)
@@ -48,6 +48,8 @@ class Entry:
                 self.organization, self.object_id = caller.agent.namespace, caller.id
             case EnrollmentCaller():
                 self.organization = caller.enrollment.namespace
+            case PodCaller():
+                self.organization = caller.pool.namespace
 
     def within(self, organization: str) -> None:
         """Note the organization that a person's request is about, once the person was found to belong to it."""
@@ -81,6 +83,8 @@ def _who(caller: AnyCaller) -> dict[str, str]:
         case EnrollmentCaller():
             code = caller.enrollment
             return {"kind": "code", "id": object_id("enr", *code.key), "prefix": code.status.prefix or ""}
+        case PodCaller():
+            return {"kind": "pod", "pool": caller.pool.name, "pod": caller.pod.name, "node": caller.pod.node}
 
 
 def entry_in(scope: MutableMapping[str, Any]) -> Entry:

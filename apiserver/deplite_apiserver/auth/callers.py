@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken
+from deplite.resources import Agent, AgentPool, ApiToken, EnrollmentToken
+from deplite.resources.agent import AgentPod
 from deplite.resources.identifiers import object_id
 
 
@@ -59,6 +60,11 @@ class AgentCaller:
         """The agent's id."""
         return object_id("ag", self.agent.namespace, self.agent.name)
 
+    @property
+    def pod(self) -> str | None:
+        """The uid of the pod that the agent had enrolled from when its signature was checked; None outside of pools."""
+        return self.agent.status.pod.uid if self.agent.status.pod is not None else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnrollmentCaller:
@@ -66,6 +72,14 @@ class EnrollmentCaller:
 
     enrollment: EnrollmentToken
     sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodCaller:
+    """A pod of an agent pool whose token the Kubernetes API found good."""
+
+    pool: AgentPool
+    pod: AgentPod
 
 
 Role = Literal["member", "owner"]

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from deplite.resources import Organization
 from deplite.resources.credentials import describe, well_formed
 from deplite_apiserver.audit.entry import entry_in
-from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, Role, TokenCaller, UserCaller
+from deplite_apiserver.auth.callers import AgentCaller, EnrollmentCaller, PodCaller, Role, TokenCaller, UserCaller
 from deplite_apiserver.auth.credentials import Bearer, bearer_of
 from deplite_apiserver.auth.enrollment import verify_code
 from deplite_apiserver.auth.failures import failures_counted
@@ -120,18 +120,22 @@ async def agent(request: Request, context: Ctx, body: RawBody) -> AgentCaller:
     return caller
 
 
-async def enrolling(request: Request, context: Ctx) -> EnrollmentCaller:
-    """Return the enrolment code that a machine shows."""
+async def enrolling(request: Request, context: Ctx) -> EnrollmentCaller | PodCaller:
+    """Return the enrolment code that a machine shows, or the pod of a pool whose token is shown."""
     bearer = bearer_of(request)
-    if bearer.kind != "enrollment":
+    if bearer.kind == "api_token":
         raise WrongCredentialError
-    _allow(request, "enrollment")
-    entry = entry_in(request.scope)
-    entry.who = {"kind": "code"} | ({"prefix": describe(bearer.text).prefix} if well_formed(bearer.text, "enr") else {})
-    async with failures_counted(context.limiter, client_address(request)):
-        caller = await verify_code(context.caches, bearer.text)
-    entry.by(caller)
-    return caller
+    _allow(request, "enrollment", "pod")
+    entry, address = entry_in(request.scope), client_address(request)
+    async with failures_counted(context.limiter, address):
+        if bearer.kind == "jwt":
+            entry.who = {"kind": "pod"}
+            entry.by(caller := await context.pod_tokens.verify(bearer.text, address=address))
+            return caller
+        prefix = {"prefix": describe(bearer.text).prefix} if well_formed(bearer.text, "enr") else {}
+        entry.who = {"kind": "code"} | prefix
+        entry.by(code := await verify_code(context.caches, bearer.text))
+        return code
 
 
 def require_role(context: Context, caller: UserCaller, namespace: str, role: Role) -> Organization:
@@ -158,4 +162,4 @@ Person = Annotated[UserCaller, Depends(person)]
 Token = Annotated[TokenCaller, Depends(api_token)]
 PersonOrToken = Annotated[UserCaller | TokenCaller, Depends(person_or_token)]
 SigningAgent = Annotated[AgentCaller, Depends(agent)]
-Enrolling = Annotated[EnrollmentCaller, Depends(enrolling)]
+Enrolling = Annotated[EnrollmentCaller | PodCaller, Depends(enrolling)]

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from deplite_apiserver.errors import InvalidEnrollTokenError, InvalidTokenError
+from deplite_apiserver.errors import InvalidEnrollTokenError, InvalidTokenError, PodReplacedError
 from deplite_apiserver.limits.limiter import Limiter, refusal
 from deplite_apiserver.limits.windows import Exceeded, Quota
 
@@ -25,7 +25,7 @@ async def failures_counted(limiter: Limiter, address: str) -> AsyncIterator[None
     """
     try:
         yield
-    except (InvalidTokenError, InvalidEnrollTokenError):
+    except (InvalidTokenError, InvalidEnrollTokenError, PodReplacedError):
         key = f"{SCOPE}:{source_of(address)}"
         quota = Quota(key=key, scope=SCOPE, window="minute", limit=FAILURES_PER_MINUTE)
         outcome = await limiter.reserve([quota])

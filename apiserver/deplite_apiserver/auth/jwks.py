@@ -13,6 +13,7 @@ import httpx
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.secretfiles import read_secret
 
 log = logging.getLogger(__name__)
@@ -24,16 +25,12 @@ _MAX_DOCUMENT = 256 * 1024
 
 
 class KeySet:
-    """The JWKS of one issuer.
-
-    Attributes:
-        fetches: how often the keys were asked for.
-        failures: how often in vain.
-    """
+    """The JWKS of one issuer."""
 
     def __init__(
         self,
         source: str,
+        metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
         *,
         ca_file: Path | None = None,
@@ -43,16 +40,16 @@ class KeySet:
 
         Args:
             source: a path or an https URL.
+            metrics: counts how often the keys are asked for, and how often in vain.
             monotonic: seconds of a clock that never goes back.
             ca_file: the only authorities believed about the URL; None: those of the machine.
             token_file: holds a bearer token for the URL; None: it asks for none.
         """
-        self._source, self._monotonic = source, monotonic
+        self._source, self._metrics, self._monotonic = source, metrics, monotonic
         self._ca_file, self._token_file = ca_file, token_file
         self._keys: Mapping[str, PyJWK] = {}
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
-        self.fetches = self.failures = 0
 
     async def find(self, key_id: str | None) -> PyJWK | None:
         """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown."""
@@ -70,11 +67,11 @@ class KeySet:
             if self._monotonic() - self._tried_at < REFETCH_SECONDS:
                 return
             self._tried_at = self._monotonic()
-            self.fetches += 1
+            self._metrics.jwks_fetches.inc()
             try:
                 self._keys = _parse(await self._read())
             except (OSError, ValueError, RecursionError, httpx.HTTPError) as error:
-                self.failures += 1
+                self._metrics.jwks_failures.inc()
                 # Old keys go on being good while the issuer is away.
                 log.warning("keys of %s: %s", self._source, type(error).__name__, extra={"action": "jwks_failed"})
 

@@ -11,6 +11,7 @@ from deplite import base64url
 from deplite_apiserver.auth.callers import UserCaller
 from deplite_apiserver.auth.jwks import KeySet
 from deplite_apiserver.errors import InvalidTokenError
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.settings import IssuerSettings
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -22,14 +23,8 @@ _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 class JwtVerifier:
     """Believes the issuers of the settings, and nobody else."""
 
-    def __init__(self, issuers: Sequence[IssuerSettings]) -> None:
-        self._issuers = {settings.issuer: (settings, _keys_of(settings)) for settings in issuers}
-
-    @property
-    def fetches(self) -> tuple[int, int]:
-        """How often keys of issuers were asked for, and how often in vain."""
-        sets = [keys for _, keys in self._issuers.values()]
-        return sum(keys.fetches for keys in sets), sum(keys.failures for keys in sets)
+    def __init__(self, issuers: Sequence[IssuerSettings], metrics: Metrics) -> None:
+        self._issuers = {settings.issuer: (settings, _keys_of(settings, metrics)) for settings in issuers}
 
     async def verify(self, token: str) -> UserCaller:
         """Return the person that a JWT speaks for.
@@ -54,8 +49,8 @@ class JwtVerifier:
         return _caller(_claims(token, key, settings))
 
 
-def _keys_of(settings: IssuerSettings) -> KeySet:
-    return KeySet(settings.jwks, ca_file=settings.ca_file, token_file=settings.token_file)
+def _keys_of(settings: IssuerSettings, metrics: Metrics) -> KeySet:
+    return KeySet(settings.jwks, metrics, ca_file=settings.ca_file, token_file=settings.token_file)
 
 
 def _issuer(token: str) -> str:

@@ -12,8 +12,9 @@ from starlette.routing import compile_path
 from deplite.errors import DepliteError
 from deplite_apiserver.auth.callers import Role
 
-Kind = Literal["public", "member", "owner", "token", "agent", "enrollment", "slack"]
-"""`member` and `owner` are people with a JWT; an owner may do what a member may. `slack` is Slack itself."""
+Kind = Literal["public", "member", "owner", "token", "agent", "enrollment", "pod", "slack"]
+"""`member` and `owner` are people with a JWT; an owner may do what a member may. `enrollment` is a code, `pod` a pod of
+an agent pool, `slack` Slack itself."""
 
 _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
     ("GET", "/livez", ["public"]),
@@ -68,7 +69,7 @@ _TABLE: tuple[tuple[str, str, list[Kind]], ...] = (
     ("POST", "/orgs/{org_id}/slack/installations/{team_id}/link-codes", ["member"]),
     ("POST", "/slack/commands", ["slack"]),
     ("POST", "/slack/events", ["slack"]),
-    ("POST", "/agent/enroll", ["enrollment"]),
+    ("POST", "/agent/enroll", ["enrollment", "pod"]),
     ("GET", "/agent/stream", ["agent"]),
     ("POST", "/agent/heartbeat", ["agent"]),
     ("PATCH", "/agent/identity", ["agent"]),

@@ -4,10 +4,14 @@ import asyncio
 import itertools
 import json
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from prometheus_client import Counter
+
+from deplite_apiserver.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +52,8 @@ class Stream:
     closed: bool = False
     superseded: bool = False
     """Another replica has a newer one."""
-    sent: Counter[str] = field(default_factory=Counter)
-    """How many events of which name were put in, of all streams of this replica."""
+    sent: Counter
+    """Counts the events that are put in, by name."""
     _queue: asyncio.Queue[StreamEvent | None] = field(default_factory=asyncio.Queue)
 
     def send(self, event: StreamEvent) -> bool:
@@ -61,7 +65,7 @@ class Stream:
             self.close()
             return False
         self._queue.put_nowait(event)
-        self.sent[event.event] += 1
+        self.sent.labels(event.event).inc()
         return True
 
     def close(self) -> None:
@@ -82,17 +86,10 @@ class Stream:
 
 
 class Streams:
-    """Which agents can be reached from here.
+    """Which agents can be reached from here."""
 
-    Attributes:
-        opened: how many streams were opened.
-        released: how many were closed so that their agents connect anew, perhaps elsewhere.
-        sent: how many events of which name were put into them.
-    """
-
-    def __init__(self) -> None:
-        self.opened = self.released = 0
-        self.sent: Counter[str] = Counter()
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._open: dict[AgentKey, Stream] = {}
         self._numbers = itertools.count(1)
         self._on_open: list[Callable[[Stream], None]] = []
@@ -120,8 +117,9 @@ class Streams:
         """Open a stream; one that the agent had open is closed, for two may mean a dead connection or a copied key."""
         older = self._open.get(agent)
         number = next(self._numbers)
-        stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=number, sent=self.sent)
-        self.opened += 1
+        sent = self._metrics.events_sent
+        stream = Stream(agent=agent, agent_id=agent_id, instance=instance, number=number, sent=sent)
+        self._metrics.streams_opened.inc()
         self._open[agent] = stream
         if older is not None:
             self._displace(older, instance)
@@ -147,7 +145,7 @@ class Streams:
         if stream is None or not stream.idle:
             return False
         stream.close()
-        self.released += 1
+        self._metrics.streams_moved.inc()
         return True
 
     def supersede(self, agent: AgentKey, instance: str | None, *, again: bool = False) -> None:

@@ -35,6 +35,7 @@ STATUS: Mapping[type[errors.ApiError], int] = {
     errors.NotFoundError: 404,
     errors.SlowRequestError: 408,
     errors.ConflictError: 409,
+    errors.PodReplacedError: 409,
     errors.GoneError: 410,
     errors.PreconditionFailedError: 412,
     errors.TooLargeError: 413,

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from deplite.resources import EnrollmentToken
 from deplite.resources.identifiers import object_id
 from deplite_apiserver.audit.entry import Audited
+from deplite_apiserver.auth.callers import PodCaller
 from deplite_apiserver.auth.dependencies import Enrolling, Person
 from deplite_apiserver.context import Ctx
 from deplite_apiserver.edge.body import json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
 from deplite_apiserver.edge.source import client_address
 from deplite_apiserver.enrollment import service
+from deplite_apiserver.enrollment.pods import enroll_pod
 from deplite_apiserver.enrollment.schemas import (
     CodeCreate,
     CodeShape,
@@ -74,8 +76,12 @@ async def enroll(
     audited: Audited,
     body: Annotated[EnrollRequest, Depends(json_body(EnrollRequest))],
 ) -> EnrollShape:
-    """Enrol a machine: its public key becomes an agent's."""
-    agent = await service.enroll(context, caller.enrollment, body, source=client_address(request))
+    """Enrol a machine, or a pod of an agent pool: its public key becomes an agent's."""
+    source = client_address(request)
+    if isinstance(caller, PodCaller):
+        agent = await enroll_pod(context, caller, body, source=source)
+    else:
+        agent = await service.enroll(context, caller.enrollment, body, source=source)
     audited.made(agent_id_of(*agent.key))
     return EnrollShape(
         agent_id=agent_id_of(*agent.key),

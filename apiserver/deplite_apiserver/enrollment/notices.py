@@ -14,7 +14,7 @@ from typing import Protocol
 from deplite.kube.errors import AlreadyExistsError, UnavailableError
 from deplite.kube.event import Event
 from deplite.protocol.backoff import Backoff
-from deplite.resources import Agent, EnrollmentToken
+from deplite.resources import Agent, AgentPool, EnrollmentToken
 from deplite.resources.reasons import ENROLLED, KEY_REPLACED
 from deplite.resources.resource import Resource
 from deplite_apiserver.edge.body import printable
@@ -59,13 +59,25 @@ class Notices:
         host = f" as host {printable(agent.status.hostname)}" if agent.status.hostname else ""
         spent = f"Code {code.status.prefix}…{label} was spent from {source or 'an unknown address'}{host}"
         effect = "replaces the one that the agent had" if replaces else "is the agent's"
+        message = f"{spent}; key {key_sha256[:16]} {effect}."
+        self._note(agent, code, key_sha256, message, warning=replaces)
+
+    def pod_enrolled(self, agent: Agent, pool: AgentPool, *, key_sha256: str, source: str) -> None:
+        """Take note that a pod has become the agent of its node; otherwise as `enrolled`."""
+        pod = agent.status.pod.name if agent.status.pod is not None else ""
+        message = f"Pod {pod} of the pool {pool.name} enrolled from {source or 'an unknown address'}"
+        self._note(agent, pool, key_sha256, f"{message}; key {key_sha256[:16]} is the agent's.")
+
+    def _note(
+        self, agent: Agent, source: EnrollmentToken | AgentPool, key_sha256: str, message: str, *, warning: bool = False
+    ) -> None:
         event = Event(
-            reason=KEY_REPLACED if replaces else ENROLLED,
-            message=f"{spent}; key {key_sha256[:16]} {effect}.",
+            reason=KEY_REPLACED if warning else ENROLLED,
+            message=message,
             component="deplite-apiserver",
             at=self._now(),
-            warning=replaces,
-            key=f"{agent.metadata.uid} {code.metadata.uid} {key_sha256}",
+            warning=warning,
+            key=f"{agent.metadata.uid} {source.metadata.uid} {key_sha256}",
         )
         try:
             self._waiting.put_nowait((agent, event))

@@ -7,15 +7,15 @@ from typing import Any
 from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError, NotFoundError
 from deplite.kube.errors import ConflictError as StaleError
-from deplite.protocol.errors import InvalidKeyError
-from deplite.protocol.keys import load_public_key, public_pem
 from deplite.resources import Agent, EnrollmentToken
 from deplite.resources.agent import AgentSpec
+from deplite.resources.agentpool import POOL_LABEL
 from deplite.resources.credentials import Credential, mint
 from deplite.resources.enrollmenttoken import EnrollmentTokenSpec, Use
 from deplite.resources.identifiers import slug_name
 from deplite.resources.resource import CREATED_BY_LABEL, Meta, utc
 from deplite_apiserver.context import Context
+from deplite_apiserver.enrollment.keys import check_declared, usable_key
 from deplite_apiserver.enrollment.policy import Refuse, Repeat, judge
 from deplite_apiserver.enrollment.schemas import CodeCreate, EnrollRequest
 from deplite_apiserver.errors import InvalidEnrollTokenError, ValidationFailedError
@@ -53,11 +53,11 @@ async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest, *
         InvalidEnrollTokenError: the code is spent or expired.
         ValidationFailedError: the key is no Ed25519 public key, or not the one that the agent is pinned to.
     """
-    pem = _usable_key(body.public_key)
+    pem = usable_key(body.public_key)
     key_sha256 = hashlib.sha256(pem.encode()).hexdigest()
     name = await _spend(context, code, body, key_sha256, pem)
     agent = await _agent(context, code, name, body)
-    _check_declared(agent, pem)
+    check_declared(agent, pem)
     failpoint("apiserver.enroll.agent_made")
     status: dict[str, Any] = {
         "publicKey": pem,
@@ -76,13 +76,6 @@ async def enroll(context: Context, code: EnrollmentToken, body: EnrollRequest, *
     replaces = agent.status.public_key not in (None, pem)
     context.notices.enrolled(enrolled, code, key_sha256=key_sha256, source=source, replaces=replaces)
     return enrolled
-
-
-def _usable_key(pem: str) -> str:
-    try:
-        return public_pem(load_public_key(pem))
-    except InvalidKeyError as error:
-        raise ValidationFailedError(str(error), code=error.code) from None
 
 
 async def _spend(context: Context, code: EnrollmentToken, body: EnrollRequest, key_sha256: str, pem: str) -> str:
@@ -129,26 +122,16 @@ async def _read_again(context: Context, code: EnrollmentToken) -> EnrollmentToke
 
 
 async def _check_pin(context: Context, code: EnrollmentToken, pem: str) -> None:
-    """Refuse a wrong key before it costs the code a use."""
+    """Refuse a wrong key, and an agent that no code is for, before it costs the code a use."""
     try:
-        _check_declared(await context.kube.get(Agent, code.namespace, str(code.spec.agent)), pem)
+        agent = await context.kube.get(Agent, code.namespace, str(code.spec.agent))
+        check_declared(agent, pem)
+        if POOL_LABEL in agent.metadata.labels:
+            message = "This agent is one of a pool, whose pods enrol by themselves; declare another one."
+            raise ValidationFailedError(message, code="agent_unavailable")
     except NotFoundError:
         message = "The agent that this code is for is not declared (yet); apply it first."
         raise ValidationFailedError(message, code="agent_unavailable") from None
-
-
-def _check_declared(agent: Agent, pem: str) -> None:
-    if agent.spec.revoked:
-        raise ValidationFailedError("This agent was revoked; declare another one.", code="agent_unavailable")
-    if agent.spec.public_key is None:
-        return
-    try:
-        pinned = public_pem(load_public_key(agent.spec.public_key))
-    except InvalidKeyError:
-        pinned = ""
-    if pinned != pem:
-        message = "This agent is pinned to another key; enrol with that one, or change spec.publicKey."
-        raise ValidationFailedError(message, code="invalid_public_key")
 
 
 async def _agent(context: Context, code: EnrollmentToken, name: str, body: EnrollRequest) -> Agent:

@@ -5,13 +5,13 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from itertools import chain
 
 from deplite.kube.client import KubeClient
 from deplite.kube.lease import Lease
+from deplite.resources.agent import Agent
 from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.enrollmenttoken import EnrollmentToken
@@ -28,6 +28,7 @@ from deplite_apiserver.jobs.cancel import Cancels
 from deplite_apiserver.jobs.listing import Listing
 from deplite_apiserver.jobs.lookup import Lookup
 from deplite_apiserver.jobs.recent import Recent
+from deplite_apiserver.jobs.replaced import Replacements
 from deplite_apiserver.jobs.reports import Reports
 from deplite_apiserver.jobs.run import Runs
 from deplite_apiserver.jobs.steps import Steps
@@ -112,7 +113,7 @@ class Desk:
             server_keys: what jobs are signed with.
             room: how much an organization may have.
             store: the bucket for logs and archived jobs; closed in the end.
-            metrics: counts what becomes of jobs, and the sweeper's rounds.
+            metrics: told of streams, of what becomes of runs and jobs, and of the sweeper's rounds.
             lease: elects the replica that sweeps; None: the one of the parts' namespace.
         """
         lease = lease or Lease(kube, settings.system_namespace, LEASE_NAME, _identity())
@@ -129,9 +130,10 @@ class Desk:
         self.logs = LogStore(store, clock.monotonic, bounds_of(settings), swept=self._swept_bucket)
         self.steps = Steps(clock.now, shared.bells)
         self.followers = Followers(self.logs, jobs, distant=DistantFollowers(shared.bells, self.logs))
-        self.waiters, self.streams = Waiters(jobs), Streams()
+        self.waiters, self.streams = Waiters(jobs), Streams(metrics)
         self.lookup = Lookup(store=kube, jobs=jobs, find=partial(caches.find, jobs), archive=Archive(store))
         self.reports = Reports(lookup=self.lookup, transitions=transitions, now=clock.now)
+        self._replacements = Replacements(jobs=jobs, transitions=transitions, now=clock.now)
         give_back = shared.limiter.give_back
         self._unsettled = Unsettled(store=kube, give_back=give_back, monotonic=clock.monotonic)
         self.runs = self._accepting(kube, settings.sync_seconds)
@@ -156,6 +158,7 @@ class Desk:
             room=self._room.for_job,
             sync_seconds=sync_seconds,
             monotonic=self._clock.monotonic,
+            metrics=self._metrics,
         )
 
     def _showing_duplicates(self) -> Duplicates:
@@ -273,11 +276,6 @@ class Desk:
         return self._lease.held
 
     @property
-    def outcomes(self) -> Mapping[tuple[str, str], int]:
-        """How many runs of which kind of caller became what, as `Runs.outcomes`."""
-        return Counter(self.runs.outcomes) + self._scheduled.outcomes
-
-    @property
     def identity(self) -> str:
         """Who this replica is as the Lease's holder."""
         return self._lease.identity
@@ -292,9 +290,17 @@ class Desk:
         self.presence.touch(agent)
 
     def revoked(self, agent: AgentKey) -> None:
-        """Tell a revoked agent, close its stream, and forget when it was heard of; its queued jobs are swept."""
+        """Tell a revoked agent, close its stream, and forget when it was heard of; its jobs are swept."""
         self.dispatcher.dismiss(agent)
         self.presence.forget(agent)
+
+    async def replaced(self, agent: Agent) -> None:
+        """End the running jobs that former pods of an agent had claimed.
+
+        Raises:
+            KubeError: the cluster cannot be asked.
+        """
+        await self._replacements.settle(agent)
 
     def waiting_for(self, job: DeployJob) -> Waiting | None:
         """Say what a job waits for, if it waits."""

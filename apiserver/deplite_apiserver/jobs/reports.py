@@ -41,7 +41,8 @@ class Reports:
             ApiError: 404 for a job that is not the agent's, 409 and 410 as the conflict codes say.
         """
         job = await self._lookup.of_agent(caller.agent.namespace, caller.agent.name, job_id, uid)
-        verdict = await self._apply(job, event_of(report, instance=caller.instance, at=self._now(), ago=ago))
+        event = event_of(report, instance=caller.instance, at=self._now(), ago=ago, pod=caller.pod)
+        verdict = await self._apply(job, event)
         return 202 if verdict is Verdict.LATE else 204
 
     async def job_of_logs(self, caller: AgentCaller, job_id: str, uid: str | None) -> JobView:
@@ -53,8 +54,9 @@ class Reports:
         job = await self._lookup.of_agent(caller.agent.namespace, caller.agent.name, job_id, uid)
         if isinstance(job, LiveJob):
             if job.queued:
-                await self._apply(job, Claimed(instance=caller.instance, at=self._now(), implied=True))
-            elif job.instance != caller.instance:
+                claim = Claimed(instance=caller.instance, at=self._now(), pod=caller.pod, implied=True)
+                await self._apply(job, claim)
+            elif job.instance != caller.instance or job.pod not in (None, caller.pod):
                 raise ConflictError(_CONFLICTS[Verdict.ALREADY_CLAIMED], code=Verdict.ALREADY_CLAIMED.value)
         return job
 

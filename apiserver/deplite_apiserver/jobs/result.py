@@ -24,9 +24,11 @@ MAX_OUTPUT_DEPTH = 30
 """Levels inside `output`; with the body around it, 32."""
 
 _OWN_REASONS = frozenset(
-    {Reason.EXIT_CODE, Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_CRASHED, Reason.REJECTED}
+    {Reason.EXIT_CODE, Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.REJECTED}
+    | {Reason.AGENT_CRASHED, Reason.AGENT_REVOKED}
 )
-"""What an agent may say of itself; the others are the server's to find."""
+"""What an agent may say of itself; the others are the server's to find. A pod that enrolled again says that its
+Agent had been deleted."""
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 ShortText = Annotated[StrictStr, Field(max_length=64)]
@@ -59,7 +61,7 @@ def ended_ago(header: str | None) -> timedelta:
 
 
 def event_of(
-    report: ResultReport, *, instance: str | None, at: datetime, ago: timedelta = timedelta()
+    report: ResultReport, *, instance: str | None, at: datetime, ago: timedelta = timedelta(), pod: str | None = None
 ) -> Claimed | Reported:
     """Return what a report means for its job.
 
@@ -68,12 +70,13 @@ def event_of(
         instance: the agent's process.
         at: when the report came.
         ago: how long before that the job had ended.
+        pod: the uid of the pod that the agent is in, where it is one of a pool.
 
     Raises:
         ValidationFailedError: the output is larger than 16 KiB, or nested too deeply.
     """
     if report.status is ResultStatus.RUNNING:
-        return Claimed(instance=instance, at=at)
+        return Claimed(instance=instance, at=at, pod=pod)
     succeeded = report.status is ResultStatus.SUCCESS
     end = DeployJobStatus(
         phase=Phase.SUCCEEDED if succeeded else Phase.FAILED,
@@ -85,7 +88,7 @@ def event_of(
     )
     unexplained = report.status is ResultStatus.FAILED and report.reason not in _OWN_REASONS
     status = report.status.value
-    return Reported(instance=instance, status=status, end=end, at=at, ended_ago=ago, unexplained=unexplained)
+    return Reported(instance=instance, status=status, end=end, at=at, pod=pod, ended_ago=ago, unexplained=unexplained)
 
 
 def _reason(report: ResultReport) -> Reason:

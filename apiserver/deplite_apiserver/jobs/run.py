@@ -5,7 +5,6 @@ The object's name is a hash of (trigger, caller, key): the Kubernetes API server
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from deplite_apiserver.jobs.waiters import JobChanges, Waiters
 from deplite_apiserver.limits.limiter import Limiter, refusal
 from deplite_apiserver.limits.pace import Pace
 from deplite_apiserver.limits.windows import Exceeded, Quota
+from deplite_apiserver.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,6 @@ LOOKUPS_PER_SECOND = 5
 """How often a caller who is over a limit may have the API server asked for the job of a key that the cache lacks."""
 MAX_TRIES = 3
 """How often a create is tried while an older job of the same name disappears."""
-
-
-ACCEPTED, REPEATED = "accepted", "repeated"
 
 
 class JobStore(Protocol):
@@ -121,12 +118,7 @@ class Run:
 
 
 class Runs:
-    """Accepts runs.
-
-    Attributes:
-        outcomes: how many requests, by the kind of who asked and what they became: `ACCEPTED`, `REPEATED`, or a code.
-            Without an answer of the Kubernetes API nobody knows, and nothing is counted.
-    """
+    """Accepts runs."""
 
     def __init__(
         self,
@@ -140,6 +132,7 @@ class Runs:
         room: Callable[[str], None],
         sync_seconds: float,
         monotonic: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         """Make the service.
 
@@ -153,12 +146,13 @@ class Runs:
             room: raises `QuotaExceededError` where an organization may have no further job.
             sync_seconds: how long those wait.
             monotonic: seconds of a clock that never goes back.
+            metrics: is told what requests became.
         """
         self._store, self._jobs, self._limiter, self._waiters = store, jobs, limiter, waiters
         self._unsettled, self._recent, self._room = unsettled, recent, room
         self._sync_seconds, self._lookups = sync_seconds, Pace(LOOKUPS_PER_SECOND, monotonic)
         self._admits = asyncio.Event()
-        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self._metrics = metrics
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -196,9 +190,9 @@ class Runs:
         try:
             run = await self._start(call)
         except ApiError as error:
-            self.outcomes[source, error.code] += 1
+            self._metrics.refused(source, error.code)
             raise
-        self.outcomes[source, REPEATED if run.idempotent else ACCEPTED] += 1
+        self._metrics.ran(source, repeated=run.idempotent)
         return run
 
     async def _start(self, call: Call) -> Run:

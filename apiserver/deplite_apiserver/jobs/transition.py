@@ -25,8 +25,8 @@ ENDINGS: Mapping[Reason, str] = {
     Reason.EXPIRED: "The agent did not connect in time to take the job.",
     Reason.TIMEOUT: "The job did not end in the time its trigger allows.",
     Reason.AGENT_LOST: "The agent fell silent while it ran the job.",
-    Reason.AGENT_REVOKED: "The agent was revoked before it took the job.",
-    Reason.AGENT_CRASHED: "The agent's machine was replaced while it ran the job.",
+    Reason.AGENT_REVOKED: "The agent was revoked before the job had ended.",
+    Reason.AGENT_CRASHED: "Another pod took the agent's place while it ran the job; what it did until then is unknown.",
     Reason.CANCELLED: "The job was cancelled before an agent took it.",
     Reason.SUPERSEDED: "A newer run took the job's place before an agent took it.",
 }
@@ -40,10 +40,10 @@ UNANSWERED: Mapping[Reason, str] = {
 
 _ENDS_FROM: Mapping[Reason, frozenset[Phase]] = {
     Reason.EXPIRED: frozenset({Phase.QUEUED}),
-    Reason.AGENT_REVOKED: frozenset({Phase.QUEUED}),
     Reason.CANCELLED: frozenset({Phase.QUEUED}),
     Reason.SUPERSEDED: frozenset({Phase.QUEUED}),
     Reason.REJECTED: frozenset({Phase.QUEUED}),
+    Reason.AGENT_REVOKED: frozenset({Phase.QUEUED, Phase.RUNNING}),
     Reason.TIMEOUT: frozenset({Phase.QUEUED, Phase.RUNNING}),
     Reason.AGENT_LOST: frozenset({Phase.RUNNING}),
     Reason.AGENT_CRASHED: frozenset({Phase.RUNNING}),
@@ -57,6 +57,8 @@ class Claimed:
     instance: str | None
     """The agent's process; None for clients that do not say."""
     at: datetime
+    pod: str | None = None
+    """The uid of the pod that the agent is in, where it is one of a pool."""
     implied: bool = False
     """Said by sending logs: harmless once the job runs or has ended."""
 
@@ -72,6 +74,8 @@ class Reported:
     """The phase, reason, message, exit code, output and rejection that follow from it."""
     at: datetime
     """When the report came."""
+    pod: str | None = None
+    """As for a claim."""
     ended_ago: timedelta = timedelta()
     """How long before that the job had ended; never before its start."""
     unexplained: bool = False
@@ -148,22 +152,31 @@ def _claim(job: DeployJob, event: Claimed) -> Decision:
         return _plain(Verdict.JOB_WAITING)
     if status.phase is Phase.QUEUED:
         patch = {"phase": Phase.RUNNING.value, "startedAt": utc(event.at)}
-        return _applied(patch | ({"instance": event.instance} if event.instance else {}))
+        return _applied(patch | _claimer(event))
     if status.phase.finished:
         return _plain(Verdict.UNCHANGED if event.implied else Verdict.JOB_FINISHED)
-    return _plain(Verdict.UNCHANGED if event.instance == status.instance else Verdict.ALREADY_CLAIMED)
+    return _plain(Verdict.UNCHANGED if _has_claimed(status, event) else Verdict.ALREADY_CLAIMED)
+
+
+def _claimer(event: Claimed | Reported) -> dict[str, str]:
+    """Return what a job keeps of who claimed it."""
+    return {key: value for key, value in (("instance", event.instance), ("pod", event.pod)) if value}
+
+
+def _has_claimed(status: DeployJobStatus, event: Claimed | Reported) -> bool:
+    return event.instance == status.instance and status.pod in (None, event.pod)
 
 
 def _report(job: DeployJob, event: Reported) -> Decision:
     status = job.status
     if status.phase.finished:
         return _late(status, event)
-    if status.phase is Phase.RUNNING and event.instance != status.instance:
+    if status.phase is Phase.RUNNING and not _has_claimed(status, event):
         return _plain(Verdict.ALREADY_CLAIMED)
     finished_at = max(event.at - event.ended_ago, status.started_at or job.metadata.creation_timestamp or event.at)
     patch = _ending(event.end) | {"finishedAt": utc(min(finished_at, event.at))}
     if status.phase is Phase.QUEUED:
-        patch |= {"startedAt": patch["finishedAt"]} | ({"instance": event.instance} if event.instance else {})
+        patch |= {"startedAt": patch["finishedAt"]} | _claimer(event)
     return _applied(patch)
 
 
@@ -174,7 +187,8 @@ def _explained(job: DeployJob, event: Reported) -> Reported:
 
 
 def _late(status: DeployJobStatus, event: Reported) -> Decision:
-    if status.instance is not None and event.instance != status.instance:
+    other_process = status.instance is not None and event.instance != status.instance
+    if other_process or status.pod not in (None, event.pod):
         return _plain(Verdict.ALREADY_CLAIMED)
     if not ended_by_server(status):
         same = _ending(status) == _ending(event.end)

@@ -105,6 +105,8 @@ class LiveJob:
     queue_seconds: int
     job_seconds: int
     cancel: Cancel | None
+    pod: str | None = None
+    """The uid of the pod whose agent claimed it; None outside of pools."""
     group: str | None = None
     """The concurrency group, in the same namespace."""
     replaces: bool = False
@@ -193,6 +195,7 @@ def _live(job: DeployJob) -> LiveJob:
         requested_by=spec.requested_by,
         phase=status.phase,
         instance=status.instance,
+        pod=status.pod,
         created_at=_created(job),
         started_at=status.started_at,
         queue_seconds=spec.queue_seconds,

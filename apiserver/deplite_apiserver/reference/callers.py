@@ -19,6 +19,9 @@ SCHEMES: dict[str, dict[str, str]] = {
     "person": _bearer("JWT", "A person's token, from an issuer that the installation believes."),
     "apiToken": _bearer("tk_…", "An API token; what it may do is in its grants."),
     "enrollmentCode": _bearer("enr_…", "An enrolment code, for the one call that enrols a machine."),
+    "podToken": _bearer(
+        "JWT", "The ServiceAccount token that a pod of an AgentPool has for the audience `deplite-agent`, to enrol it."
+    ),
     "agentId": _header(AGENT_ID_HEADER, "The agent's id."),
     "agentTimestamp": _header(TIMESTAMP_HEADER, "Unix seconds, at most 300 off."),
     "agentNonce": _header(NONCE_HEADER, "16 random bytes as 32 lowercase hex characters, never used before."),
@@ -48,6 +51,8 @@ def security_of(kinds: Set[Kind]) -> list[dict[str, list[Any]]]:
         found.append(_SIGNATURE)
     if "enrollment" in kinds:
         found.append({"enrollmentCode": []})
+    if "pod" in kinds:
+        found.append({"podToken": []})
     if "slack" in kinds:
         found.append({"slackTimestamp": [], "slackSignature": []})
     return found
@@ -62,6 +67,7 @@ def said_of(kinds: Set[Kind]) -> str:
         "token": "API tokens",
         "agent": "agents (signature)",
         "enrollment": "enrolment codes",
+        "pod": "pods of agent pools (ServiceAccount token)",
         "slack": "Slack (signature)",
     }
     return ", ".join(word for kind, word in words.items() if kind in kinds)

@@ -99,6 +99,7 @@ _ALSO: Mapping[tuple[str, str], _Codes] = {
     ("POST", "/agent/enroll"): _FULL
     | {
         401: ("invalid_enroll_token",),
+        409: ("pod_replaced", "agent_name_taken"),
         422: ("invalid_public_key", "weak_key", "agent_unavailable"),
     },
     ("PATCH", "/agent/identity"): {412: ("precondition_failed",)},

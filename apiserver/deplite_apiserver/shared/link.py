@@ -23,6 +23,7 @@ from redis.exceptions import (
 
 from deplite.patience import patience
 from deplite_apiserver.errors import UnavailableError
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.connect import Client, disconnect
 
 log = logging.getLogger(__name__)
@@ -55,25 +56,24 @@ class Link:
     Attributes:
         refused: Redis answers, but does not let us in, and never has: wrong credentials.
         returns: how often Redis was back after it had been away.
-        calls: how many calls were made.
-        failures: how many of them got no answer, or one that says no; those refused at once while it is away, too.
     """
 
-    def __init__(self, client: Client, installation: str) -> None:
+    def __init__(self, client: Client, installation: str, metrics: Metrics) -> None:
         """Make it; nothing is connected before the first call.
 
         Args:
             client: of `connect`.
             installation: what tells this installation from all others on the same Redis.
+            metrics: counts calls, and failures: those refused at once while Redis is away, too.
         """
-        self.client = client
+        self.client, self._metrics = client, metrics
         self._prefix = f"deplite:{{{installation}}}"
         self._places = asyncio.Semaphore(MAX_CALLS)
         self._away_since: float | None = None
         self._trouble: str | None = None
         """What was last said of it in the log."""
         self._welcome = self.refused = False
-        self.returns = self.calls = self.failures = 0
+        self.returns = 0
 
     @property
     def away(self) -> bool:
@@ -120,16 +120,16 @@ class Link:
         Raises:
             RedisAwayError: no answer, or one that says no.
         """
-        self.calls += 1
+        self._metrics.redis_calls.inc()
         if self.away and not probing:
-            self.failures += 1
+            self._metrics.redis_failures.inc()
             raise RedisAwayError(retry_after=1)
         limit = asyncio.timeout(patience(seconds))
         try:
             async with limit, contextlib.nullcontext() if probing else self._places:
                 found = await self._tried(call, TRIES if repeatable else 1)
         except ERRORS as error:
-            self.failures += 1
+            self._metrics.redis_failures.inc()
             if probing or not limit.expired():
                 self._note(error)
             if _is(error, ReadOnlyError):

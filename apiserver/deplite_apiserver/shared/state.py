@@ -11,6 +11,7 @@ from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.jobs.quota import seed
 from deplite_apiserver.limits.limiter import Limiter
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.bells import Bells, NoBells, RedisBells
 from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.firsts import RedisSent
@@ -108,7 +109,9 @@ class InMemory:
 class OverRedis:
     """Of one of several replicas."""
 
-    def __init__(self, settings: RedisSettings, installation: str, jobs: KnownJobs, clock: Clock) -> None:
+    def __init__(
+        self, settings: RedisSettings, installation: str, jobs: KnownJobs, clock: Clock, metrics: Metrics
+    ) -> None:
         """Make it; nothing is connected yet.
 
         Args:
@@ -116,8 +119,9 @@ class OverRedis:
             installation: what tells this installation from all others on the same Redis.
             jobs: the cache of jobs, of which the windows are seeded where Redis is empty.
             clock: the time.
+            metrics: counts calls of Redis.
         """
-        self.link = Link(connect(settings), installation)
+        self.link = Link(connect(settings), installation, metrics)
         self.limiter, self.once = RedisLimiter(self.link), RedisOnce(self.link)
         self.nonces, self.bells = RedisNonces(self.link), RedisBells(self.link)
         self.others = RedisOthers(self.link, self.bells, clock.monotonic)
@@ -153,6 +157,8 @@ class OverRedis:
         await self.link.close()
 
 
-def share(settings: RedisSettings | None, installation: str, jobs: KnownJobs, clock: Clock) -> InMemory | OverRedis:
+def share(
+    settings: RedisSettings | None, installation: str, jobs: KnownJobs, clock: Clock, metrics: Metrics
+) -> InMemory | OverRedis:
     """Return what the replica shares with others, if there may be others."""
-    return InMemory(jobs, clock) if settings is None else OverRedis(settings, installation, jobs, clock)
+    return InMemory(jobs, clock) if settings is None else OverRedis(settings, installation, jobs, clock, metrics)

@@ -1,7 +1,6 @@
 """The one who talks to Slack: one call, one answer or one error. Whether and when to try again, others decide."""
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.secretfiles import SecretFiles
 from deplite_apiserver.slack.answers import refused, retry_after, told_apart
 from deplite_apiserver.slack.errors import (
@@ -56,21 +56,19 @@ class SlackApp:
     Every method raises the errors of `deplite_apiserver.slack.errors`.
     """
 
-    def __init__(self, settings: SlackSettings, tokens: BotTokens) -> None:
-        """Make the app; nothing is sent yet.
+    def __init__(self, settings: SlackSettings, tokens: BotTokens, metrics: Metrics) -> None:
+        """Make the app; nothing is sent yet, and `metrics` is told of each call.
 
         Raises:
             OSError: a file of a secret cannot be read.
             ValueError: one is empty.
         """
-        self.settings, self.tokens = settings, tokens
+        self.settings, self.tokens, self._calls = settings, tokens, metrics.slack_calls
         self._client_secret, self._signing_secret = (
             SecretFiles(file, what="Slack's secret", action="slack_secret_unread")
             for file in (settings.client_secret_file, settings.signing_secret_file)
         )
         self._made: aiohttp.ClientSession | None = None
-        self.calls: Counter[tuple[str, str]] = Counter()
-        """How many calls of which method became what."""
 
     @property
     def signing_secret(self) -> str:
@@ -206,9 +204,9 @@ class SlackApp:
         try:
             yield
         except SlackError as error:
-            self.calls[method, error.outcome] += 1
+            self._calls.labels(method, error.outcome).inc()
             raise
-        self.calls[method, "done"] += 1
+        self._calls.labels(method, "done").inc()
 
 
 async def _no_redirects(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -1,7 +1,7 @@
 """Everything about Slack, put together: `context.slack`. With Slack off it is there and refuses."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from deplite.kube.client import KubeClient
@@ -10,6 +10,7 @@ from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.errors import ConflictError
 from deplite_apiserver.limits.room import Room
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.serverkeys import ServerKeys
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.shared.once import Once
@@ -46,6 +47,7 @@ class Slack:
         server_keys: ServerKeys,
         room: Room,
         holds_lease: Callable[[], bool],
+        metrics: Metrics,
     ) -> None:
         """Put the parts together; `run` starts them.
 
@@ -59,13 +61,14 @@ class Slack:
             server_keys: what states are signed with, by a key derived from it.
             room: how much an organization may have.
             holds_lease: whether this replica holds the sweeper's Lease.
+            metrics: counts calls of Slack.
         """
         self.holds_lease = holds_lease
         self.installations = Installations(caches.slack)
         self.states = States(server_keys.derived(PURPOSE), clock.now, once)
         tokens = BotTokens(kube, clock.monotonic)
         self.door = Door(kube, caches, clock, once)
-        self._app = None if settings.slack is None else SlackApp(settings.slack, tokens)
+        self._app = None if settings.slack is None else SlackApp(settings.slack, tokens, metrics)
         self.connections = Connections(
             kube=kube,
             cache=caches.slack,
@@ -82,11 +85,6 @@ class Slack:
     def on(self) -> bool:
         """Whether this installation of Deplite is an app at Slack."""
         return self._app is not None
-
-    @property
-    def calls(self) -> Mapping[tuple[str, str], int]:
-        """How many calls of which method became what."""
-        return {} if self._app is None else self._app.calls
 
     @property
     def app(self) -> SlackApp:

@@ -37,7 +37,7 @@ _ENDS: Mapping[Reason, str] = {
     Reason.SUPERSEDED: "A newer run took its place.",
     Reason.AGENT_LOST: "The agent fell silent while it ran. What it had done until then is done.",
     Reason.AGENT_CRASHED: "The agent crashed while it ran. What it had done until then is done.",
-    Reason.AGENT_REVOKED: "The agent was revoked before it began.",
+    Reason.AGENT_REVOKED: "The agent was revoked before the run had ended.",
     Reason.EXPIRED: "No agent took it in time.",
 }
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from deplite.protocol.phases import Reason
 from deplite.resources.agent import Agent
+from deplite_apiserver.jobs.replaced import replaced
 from deplite_apiserver.jobs.view import LiveJob
 
 LOST_SECONDS = 210.0
@@ -41,7 +42,8 @@ def verdict(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:
     """Return why a job ends now, if it does; the first duty that says so wins."""
     return (
         cancelled(job)
-        or revoked(job, facts)
+        or revoked(facts)
+        or crashed(job, facts)
         or expired(job, facts, now)
         or timed_out(job, facts, now)
         or lost(job, facts)
@@ -53,10 +55,14 @@ def cancelled(job: LiveJob) -> Reason | None:
     return Reason(job.cancel.reason) if job.queued and job.cancel is not None else None
 
 
-def revoked(job: LiveJob, facts: Facts) -> Reason | None:
-    """A queued job of a revoked agent ends: nobody is going to take it."""
-    gone = facts.agent is not None and facts.agent.spec.revoked
-    return Reason.AGENT_REVOKED if job.queued and gone else None
+def revoked(facts: Facts) -> Reason | None:
+    """A job of a revoked agent ends: none may take it, or tell its end; the cluster must say so, too."""
+    return Reason.AGENT_REVOKED if facts.agent is not None and facts.agent.spec.revoked else None
+
+
+def crashed(job: LiveJob, facts: Facts) -> Reason | None:
+    """A running job of a pod that another one took the place of ends; the cluster must say so, too."""
+    return Reason.AGENT_CRASHED if replaced(job, facts.agent) else None
 
 
 def expired(job: LiveJob, facts: Facts, now: datetime) -> Reason | None:

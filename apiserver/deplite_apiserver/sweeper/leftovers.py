@@ -6,6 +6,7 @@ from typing import Protocol
 
 from deplite.kube.errors import NotFoundError
 from deplite.resources.agent import Agent
+from deplite.resources.agentpool import POOL_LABEL
 from deplite.resources.apitoken import ApiToken
 from deplite.resources.enrollmenttoken import EnrollmentToken
 from deplite.resources.reasons import AGENT_REVOKED, STALLED
@@ -31,9 +32,17 @@ def half_made(found: ApiToken | EnrollmentToken, now: datetime) -> bool:
 
 
 def long_revoked(found: Agent, now: datetime) -> bool:
-    """Whether an agent that REST made was revoked long ago; one that is declared goes when its declaration does."""
+    """Whether an agent that REST made was revoked long ago; one that is declared goes when its declaration does.
+
+    One of a pool stays: its pod would enrol again.
+    """
     seen = found.status.condition(STALLED)
-    if not (found.managed_by_api and found.spec.revoked) or seen is None or seen.reason != AGENT_REVOKED:
+    if (
+        POOL_LABEL in found.metadata.labels
+        or not (found.managed_by_api and found.spec.revoked)
+        or seen is None
+        or seen.reason != AGENT_REVOKED
+    ):
         return False
     return now - seen.last_transition_time >= REVOKED_KEPT
 

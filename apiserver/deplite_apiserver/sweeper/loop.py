@@ -25,6 +25,7 @@ from deplite_apiserver.errors import UnavailableError as ApiUnavailableError
 from deplite_apiserver.jobs.transition import Ended, Transitions, Verdict
 from deplite_apiserver.jobs.view import JobView, LiveJob
 from deplite_apiserver.storage.objects import StorageUnavailableError
+from deplite_apiserver.sweeper.confirming import AgentReader, Confirming
 from deplite_apiserver.sweeper.crowds import Crowds
 from deplite_apiserver.sweeper.deadlines import LOST_SECONDS, Facts, may_be_unsent, unanswered, verdict
 from deplite_apiserver.sweeper.files import Files
@@ -55,6 +56,10 @@ class Periods:
     measured: float = 30.0
 
 
+class SweptStore(AgentStore, AgentReader, Protocol):
+    """What is needed of `KubeClient`."""
+
+
 class Held(Protocol):
     """What is needed of a Lease."""
 
@@ -72,7 +77,7 @@ class Sweeper:
         self,
         *,
         lease: Held,
-        store: AgentStore,
+        store: SweptStore,
         jobs: Cache[JobView],
         agents: Cache[Agent],
         hearing: Hearing,
@@ -172,11 +177,13 @@ class Sweeper:
     async def end_overdue(self) -> None:
         """End the jobs whose time is over, or whose agent is gone."""
         now = self._now()
-        unknown = await self._learn(now)
+        unknown, cluster = await self._learn(now), Confirming(self._store)
         async for job in unhurried(self._jobs.by("unfinished", True)):
             if isinstance(job, LiveJob) and (end := self._end(job, now)) is not None:
                 if end.reason is Reason.EXPIRED and job.uid in unknown:
                     continue  # perhaps another replica has sent it
+                if not await cluster.confirms(job, end.reason):
+                    continue
                 try:
                     ended = await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
                 except UnavailableError:

@@ -5,8 +5,13 @@
 {{- else if .Values.hosts.api -}}
 https://{{ .Values.hosts.api }}
 {{- else -}}
-http://deplite-apiserver.{{ .Release.Namespace }}.svc
+{{ include "deplite.serviceUrl" . }}
 {{- end -}}
+{{- end }}
+
+{{/* Where the API is for pods. */}}
+{{- define "deplite.serviceUrl" -}}
+http://deplite-apiserver.{{ .Release.Namespace }}.svc
 {{- end }}
 
 {{/* The two hosts, or the one where both are the same, as a JSON list. */}}

@@ -8,6 +8,7 @@ at files name what "deplite.apiserver.files" puts there.
   "DEPLITE_PUBLIC_URL" (include "deplite.publicUrl" .)
   "DEPLITE_SYSTEM_NAMESPACE" .Release.Namespace
   "DEPLITE_METRICS_LISTEN" (ternary (printf "%s:9090" .Values.apiserver.host) "" .Values.metrics.enabled)
+  "DEPLITE_DRAIN_SECONDS" (.Values.apiserver.drainSeconds | int64 | toString)
   "DEPLITE_LOG_FORMAT" .Values.apiserver.logFormat
   "DEPLITE_LOG_LEVEL" .Values.apiserver.logLevel
   "DEPLITE_TRUSTED_PROXIES" (join "," .Values.apiserver.trustedProxies)

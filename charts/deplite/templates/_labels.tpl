@@ -26,3 +26,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{ merge $ours $root.Values.commonLabels | toYaml }}
 {{- end }}
+
+{{/*
+"deplite.pod.labels", as "deplite.labels", for pods: without what each version of the chart changes, or the bundled stores
+would be replaced, and be away meanwhile, by every upgrade.
+*/}}
+{{- define "deplite.pod.labels" -}}
+{{ omit (include "deplite.labels" . | fromYaml) "app.kubernetes.io/version" "helm.sh/chart" | toYaml }}
+{{- end }}

@@ -20,6 +20,28 @@ out a machine's credentials.
 {{- end }}
 {{- end }}
 
+{{/*
+The agent pods of all organizations, as peers. Whoever makes a pod chooses its labels, so the namespace counts as well: one
+that `organizations` names (this label the API server sets), or one that carries the label of organizations made elsewhere.
+*/}}
+{{- define "deplite.network.pools" -}}
+- namespaceSelector:
+    matchLabels: {deplite.io/organization: "true"}
+  podSelector:
+    matchExpressions: [{key: deplite.io/pool, operator: Exists}]
+{{- $names := list -}}
+{{- range .Values.organizations -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if $names }}
+- namespaceSelector:
+    matchExpressions:
+      - {key: kubernetes.io/metadata.name, operator: In, values: {{ $names | toJson }}}
+  podSelector:
+    matchExpressions: [{key: deplite.io/pool, operator: Exists}]
+{{- end }}
+{{- end }}
+
 {{/* What every part of ours needs: names, and the Kubernetes API. */}}
 {{- define "deplite.network.egress" -}}
 {{- with .Values.networkPolicies -}}

@@ -23,7 +23,7 @@ from deplite.local.errors import BuildError, MissingError, StartError
 from deplite.local.process import Process, Program, tail
 
 DISK_BYTES = 5 * 10**9
-"""What a build takes at its peak; 228 MB of it stay."""
+"""What a build of the control plane takes at its peak; 228 MB of it stay."""
 _COMPILER = "all=-dwarf=false"
 """The linker drops what debuggers read: not making it saves a fifteenth of the time."""
 _POLL = 0.25
@@ -35,6 +35,7 @@ async def build(
     environment: Mapping[str, str],
     report: Report,
     recipe: Recipe = CONTROL_PLANE,
+    caches: Path | None = None,
 ) -> dict[str, Path]:
     """Build programs and return their paths by name; waits for another build of the same cache first.
 
@@ -44,6 +45,7 @@ async def build(
         environment: decides how Go fetches modules (GOPROXY and the like) and where `go` is.
         report: told how far it is.
         recipe: what is pinned and how it is built.
+        caches: the folder of Go's caches, for several builds that share them; None: they go when this build ends.
 
     Raises:
         MissingError: no usable Go, or too little disk.
@@ -55,7 +57,7 @@ async def build(
         missing = [name for name in names if name not in found]
         if missing:
             folder = target.with_name(target.name + ".build")
-            found |= await _build_in(folder, missing, target, environment, report, recipe)
+            found |= await _build_in(folder, missing, target, environment, report, recipe, caches)
     return found
 
 
@@ -87,15 +89,17 @@ async def _build_in(
     environment: Mapping[str, str],
     report: Report,
     recipe: Recipe,
+    caches: Path | None,
 ) -> dict[str, Path]:
     await asyncio.to_thread(_remove, folder)
     go = await find_go(environment)
     _check_disk(target.parent, recipe.title)
     (folder / "out").mkdir(parents=True)
     for name in recipe.files:
-        shutil.copy(recipe.sources / name, folder)
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(recipe.sources / name, folder / name)
     try:
-        await _compile(go, names, folder, environment_for(folder, environment), report, recipe)
+        await _compile(go, names, folder, environment_for(caches or folder, environment), report, recipe)
         await _check(names, folder / "out", recipe)
         return await asyncio.to_thread(_install, names, folder / "out", target, recipe)
     finally:

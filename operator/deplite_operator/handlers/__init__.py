@@ -3,8 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
+from deplite.resources import (
+    Agent,
+    AgentPool,
+    ApiToken,
+    EnrollmentToken,
+    Organization,
+    Resource,
+    SlackInstallation,
+    Trigger,
+)
 from deplite_operator.context import Context
+from deplite_operator.handlers.agentpools import agent_pool
 from deplite_operator.handlers.agents import agent
 from deplite_operator.handlers.apitokens import api_token
 from deplite_operator.handlers.enrollmenttokens import enrollment_token
@@ -18,6 +28,7 @@ Handler = Callable[[Context, Any], Awaitable[Verdict]]
 HANDLERS: Mapping[type[Resource], Handler] = {
     Organization: organization,
     Agent: agent,
+    AgentPool: agent_pool,
     Trigger: trigger,
     ApiToken: api_token,
     EnrollmentToken: enrollment_token,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from deplite.kube.event import Event
-from deplite.resources import ApiToken, EnrollmentToken, Resource
-from deplite.resources.reasons import MINTED, STALLED
+from deplite.resources import Agent, AgentPool, ApiToken, EnrollmentToken, Resource
+from deplite.resources.reasons import AGENT_REMOVED, MINTED, STALLED
 from deplite.resources.resource import Status
 
 COMPONENT = "deplite-operator"
@@ -31,6 +31,15 @@ def events_of(before: Resource, after: Resource, now: datetime) -> Iterator[Even
     if credential is not None and credential != _credential(before):
         sha256, message = credential
         yield Event(reason=MINTED, message=message, component=COMPONENT, at=now, key=f"{uid} {sha256}")
+
+
+def agent_removed(pool: AgentPool, agent: Agent, now: datetime) -> Event:
+    """Return what is told of an Agent that was deleted for its node has no pod any more."""
+    seconds = pool.spec.ttl_seconds_after_disconnected
+    message = f"Agent {agent.name} was deleted: for more than {seconds} s its node has had no pod of the pool."
+    return Event(
+        reason=AGENT_REMOVED, message=message, component=COMPONENT, at=now, key=f"{agent.metadata.uid} removed"
+    )
 
 
 def _stalled(resource: Resource) -> tuple[str, str] | None:

@@ -14,13 +14,13 @@ from deplite.resources.reasons import (
     SECRET_NOT_MARKED,
     SECRETS_READY,
 )
-from deplite.rights import organization_manifests
+from deplite.rights import secrets_manifests
 from deplite_operator.conditions import Finding, few
 
 
 def role_bindings(namespace: str, system_namespace: str) -> str:
     """Return the YAML of the RoleBindings that let the parts use the Secrets of a namespace."""
-    return yaml.safe_dump_all(organization_manifests(namespace, system_namespace), sort_keys=False)
+    return yaml.safe_dump_all(secrets_manifests(namespace, system_namespace), sort_keys=False)
 
 
 def secrets_allowed() -> Finding:

@@ -20,11 +20,13 @@ RECIPE = Recipe(
 )
 
 
-async def find_or_build(report: Report = programs.ignore, environment: Mapping[str, str] | None = None) -> Path:
+async def find_or_build(
+    report: Report = programs.ignore, environment: Mapping[str, str] | None = None, caches: Path | None = None
+) -> Path:
     """Return the path of Helm, and build it first where it is not in the cache (three minutes on two cores).
 
     Raises:
         MissingError: no usable Go, or too little disk.
         BuildError: the build failed.
     """
-    return await programs.find_or_build(NAME, VERSION, RECIPE, report, environment)
+    return await programs.find_or_build(NAME, VERSION, RECIPE, report, environment, caches)

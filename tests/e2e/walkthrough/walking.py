@@ -3,20 +3,17 @@
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.e2e.conftest import ROOT, require
+from tests.shell import BASH, Shell, opened
 
 STEPS = (Path(__file__).parent / "steps.sh").read_text()
 
@@ -31,59 +28,26 @@ class Place:
     jwt: str
 
 
-class Shell:
-    """One bash that is typed at, step by step, as the reader of the documentation would."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            ["bash", "--norc"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
-
-    def type(self, text: str) -> str:
-        """Run the lines and return what they printed."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{text}\necho; echo '@@ done'\n")
-        self.process.stdin.flush()
-        lines: list[str] = []
-        for line in self.process.stdout:
-            if line == "@@ done\n":
-                return "".join(lines).strip()
-            lines.append(line)
-        raise AssertionError("the shell ended: " + "".join(lines))
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(60)
-        self.process.stdout.close()
-
-
 @contextmanager
-def opened_shell(folder: Path, api: str) -> Iterator[Shell]:
-    """A shell on the machine of the agent, which is stopped at the end."""
+def opened_shell(folder: Path, api: str, argv: Sequence[str] = BASH, **more: str) -> Iterator[Shell]:
+    """A shell on the machine of the agent, which is told to end with it.
+
+    Args:
+        folder: where it begins.
+        api: where the agent connects to.
+        argv: what starts it.
+        more: more variables of its environment.
+    """
     require("curl", "jq", "uuidgen")
     (folder / "deplite-agent").symlink_to(Path(sys.executable).parent / "deplite-agent")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DEPLITE_")} | {
         "DEPLITE_URL": api,
         "DEPLITE_STATE_DIR": str(folder / "state"),
         "DEPLITE_WORKFLOWS_DIR": str(ROOT / "examples" / "workflows"),
+        **more,
     }
-    typed_at = Shell(folder, environment)
-    try:
-        yield typed_at
-    finally:
-        pid = folder / "agent.pid"
-        if pid.exists():
-            os.kill(int(pid.read_text()), signal.SIGTERM)
-        typed_at.close()
+    with opened(argv, folder, environment) as shell:
+        yield shell
 
 
 def steps_at(place: Place) -> dict[int, str]:
@@ -121,11 +85,7 @@ def walk(shell: Shell, folder: Path, place: Place) -> str:
     code = json.loads(shell.type(steps[1]))["token"]
     assert re.fullmatch(r"enr_[0-9A-Za-z]{36}", code)
 
-    shell.type(
-        steps[2]
-        .replace("enr_...", code)
-        .replace("./deplite-agent\n", "./deplite-agent >agent.log 2>&1 & echo $! >agent.pid\n")
-    )
+    shell.type(steps[2].replace("enr_...", code).replace("./deplite-agent\n", "./deplite-agent >agent.log 2>&1 &\n"))
     agent_id = wait_for_enrolment(folder / "agent.log")
 
     assert shell.type(steps[3]) == f"Agent: {agent_id}"
@@ -150,18 +110,28 @@ def walk(shell: Shell, folder: Path, place: Place) -> str:
     items = json.loads(shell.type(steps[9]))
     assert 1 <= len(items) <= 5
 
-    check_job(read(place, f"/api/jobs/{job}", token), job, agent_id)
-    check_logs(read(place, f"/api/jobs/{job}/logs", token), items)
+    check_job(read(shell, place, f"/api/jobs/{job}", token), job, agent_id)
+    logs = whole_log(shell, place, job, token)
+    check_logs(logs, items)
     placeholder = (ROOT / "examples" / "secrets" / "DATABASE_URL").read_text().strip()
-    assert placeholder not in json.dumps(read(place, f"/api/jobs/{job}/logs", token))
+    assert placeholder not in json.dumps(logs)
     return token
 
 
-def read(place: Place, path: str, token: str) -> dict[str, Any]:
-    answer = httpx.get(place.app + path, headers={"Authorization": f"Bearer {token}"}, timeout=60)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+def read(shell: Shell, place: Place, path: str, token: str) -> dict[str, Any]:
+    """Return what the holder of a token gets to read."""
+    body: dict[str, Any] = json.loads(shell.type(f"curl -sf {place.app}{path} -H 'Authorization: Bearer {token}'"))
     return body
+
+
+def whole_log(shell: Shell, place: Place, job: str, token: str) -> dict[str, Any]:
+    """Return a log once its last line is there: a busy server may have heard of the end before that."""
+    deadline = time.monotonic() + 60
+    while True:
+        logs = read(shell, place, f"/api/jobs/{job}/logs", token)
+        if time.monotonic() > deadline or any("Workflow completed" in item["content"] for item in logs["items"]):
+            return logs
+        time.sleep(0.1)
 
 
 def check_job(job: dict[str, Any], job_id: str, agent_id: str) -> None:

@@ -18,7 +18,9 @@ RECIPE = Recipe(
 )
 
 
-async def find_or_build(report: Report = programs.ignore, environment: Mapping[str, str] | None = None) -> Path:
+async def find_or_build(
+    report: Report = programs.ignore, environment: Mapping[str, str] | None = None, caches: Path | None = None
+) -> Path:
     """Return the path of the judge, and build it first where it is not in the cache (half a minute on two cores).
 
     Raises:
@@ -26,4 +28,4 @@ async def find_or_build(report: Report = programs.ignore, environment: Mapping[s
         BuildError: the build failed.
     """
     digest = hashlib.sha256(b"\0".join((FOLDER / name).read_bytes() for name in RECIPE.files)).hexdigest()
-    return await programs.find_or_build(NAME, digest[:12], RECIPE, report, environment)
+    return await programs.find_or_build(NAME, digest[:12], RECIPE, report, environment, caches)

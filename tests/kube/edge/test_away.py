@@ -19,7 +19,7 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite.resources import DeployJob
 from deplite.resources.credentials import mint
-from deplite_apiserver.settings import Settings
+from deplite_apiserver.settings import Settings, Waits
 from tests.faults.proxy import FaultProxy
 from tests.kube.edge.conftest import Organized, declare_people, organize
 from tests.kube.edge.people import People
@@ -73,7 +73,7 @@ async def scene(settings: Settings, kube: KubeClient, people: People, tmp_path_f
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(config.replace(kube.connection.host, f"https://127.0.0.1:{kube_proxy.port}"))
         s3 = settings.s3.model_copy(update={"endpoint": store_proxy.url})
-        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "s3": s3})
+        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "s3": s3, "waits": Waits()})
         replica = await stack.enter_async_context(served(behind))
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=PATIENCE)

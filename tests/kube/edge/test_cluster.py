@@ -14,7 +14,7 @@ from deplite.protocol.errors import InvalidKeyError
 from deplite.protocol.keys import load_public_key, sign, verify
 from deplite.resources import ApiToken
 from deplite_apiserver.serverkeys import SECRET_NAME, load_server_keys
-from deplite_apiserver.settings import Settings
+from deplite_apiserver.settings import Settings, Waits
 from deplite_apiserver.tokens.usage import TokenUsage
 from tests.faults.proxy import FaultProxy
 from tests.kube.edge.answers import refused
@@ -179,7 +179,7 @@ async def test_while_the_cluster_is_away_reads_go_on_and_writes_are_503(
         kubeconfig = tmp_path / "kubeconfig"
         assert settings.kubeconfig is not None
         kubeconfig.write_text(settings.kubeconfig.read_text().replace(f":{control_plane.port}", f":{proxy.port}"))
-        behind = settings.model_copy(update={"kubeconfig": kubeconfig})
+        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "waits": Waits()})
         async with served(behind) as replica, replica.client() as http:
             path = f"/triggers/{home.trigger_id}"
             assert (await http.patch(path, json={"suspended": False}, headers=owner)).status_code == 200

@@ -17,6 +17,7 @@ from tests.kube.edge.conftest import Organized
 from tests.kube.edge.people import People
 
 MEMBER, OWNER, TOKEN, AGENT, CODE, PUBLIC, SLACK = "member", "owner", "token", "agent", "code", "public", "slack"
+POD = "pod"
 SIGNERS = {AGENT: "bad_signature_headers", SLACK: "bad_slack_signature"}
 
 TABLE: list[tuple[str, str, set[str]]] = [
@@ -72,7 +73,7 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("POST", "/orgs/{org_id}/slack/installations/{team_id}/link-codes", {MEMBER, OWNER}),
     ("POST", "/slack/commands", {SLACK}),
     ("POST", "/slack/events", {SLACK}),
-    ("POST", "/agent/enroll", {CODE}),
+    ("POST", "/agent/enroll", {CODE, POD}),
     ("GET", "/agent/stream", {AGENT}),
     ("POST", "/agent/heartbeat", {AGENT}),
     ("PATCH", "/agent/identity", {AGENT}),

@@ -70,7 +70,7 @@ async def test_files_are_counted_those_that_are_only_announced_too(
         first = await door.stored(b"x")
         await door.announce()
         full(await door.ask("POST", door.announcing, {}), 2, 2)
-        clock.ahead += LINGER_SECONDS + 60
+        clock.ahead += LINGER_SECONDS + 600
         assert (await door.delete(first)).status_code == 204
         await door.announce()
 
@@ -91,7 +91,7 @@ async def test_bytes_are_counted_as_they_are_announced_and_as_they_come(
         assert (await door.complete(announced["fileId"])).status_code == 200
         rest = await door.stored(b"x" * 40)
         full(await door.ask("POST", door.announcing, {}), 100, 100)
-        clock.ahead += LINGER_SECONDS + 60
+        clock.ahead += LINGER_SECONDS + 600
         assert (await door.delete(rest)).status_code == 204
         await door.announce(size=40)
         listed: Any = (await bench.http.get(door.files, headers={"Authorization": f"Bearer {bench.owner}"})).json()

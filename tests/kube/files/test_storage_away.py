@@ -28,7 +28,8 @@ async def proxied(
     async with contextlib.AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(FaultProxy(urlsplit(settings.s3.endpoint).port or 0))
         behind = settings.s3.model_copy(update={"endpoint": proxy.url, "public_endpoint": settings.s3.endpoint})
-        replica = await stack.enter_async_context(served(settings.model_copy(update={"s3": behind})))
+        waits = settings.waits.model_copy(update={"request": 10})
+        replica = await stack.enter_async_context(served(settings.model_copy(update={"s3": behind, "waits": waits})))
         yield await stack.enter_async_context(benched(kube, organization, replica, people)), proxy
 
 

@@ -18,10 +18,10 @@ from deplite.local.objectstore import ObjectStore
 from deplite.resources import Agent, ApiToken, DeployJob, EnrollmentToken, Trigger
 from deplite.resources.credentials import describe, mint
 from deplite.resources.identifiers import object_id
-from deplite_apiserver.settings import Settings
+from deplite_apiserver.settings import Settings, Waits
 from deplite_apiserver.storage.s3 import S3Store
 from tests.kube.edge.people import People, declare_people
-from tests.kube.serving import Replica, served, told, until
+from tests.kube.serving import PATIENCE, Replica, served, told, until
 from tests.kube.storing import place_of
 from tests.organizations import SYSTEM_NAMESPACE, create_organization, delete_namespace
 from tests.published.agent import PublishedAgent
@@ -135,12 +135,16 @@ def people(session_folder: Path) -> People:
 
 @pytest_asyncio.fixture(scope="session")
 async def settings(accounts: dict[str, Account], object_store: ObjectStore, people: People) -> Settings:
-    """What replicas are served with: the rights are those of the part's ServiceAccount."""
+    """What replicas are served with: the rights are those of the part's ServiceAccount.
+
+    Nobody is told that the cluster is slow: a machine that others use, too, may well be. Who tests that says `Waits()`.
+    """
     return Settings(
         kubeconfig=accounts["apiserver"].kubeconfig,
         system_namespace=SYSTEM_NAMESPACE,
         issuers=(people.settings(),),
         s3=place_of(object_store),
+        waits=Waits(request=PATIENCE, slack=PATIENCE, missing=PATIENCE, choosing=PATIENCE),
     )
 
 

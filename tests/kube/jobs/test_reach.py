@@ -13,7 +13,7 @@ from deplite.resources import Agent, DeployJob, Trigger
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import Bench, Replica, benched
-from tests.kube.serving import told
+from tests.kube.serving import forgotten
 
 OTHER = {"name": "other"}
 
@@ -185,16 +185,14 @@ async def test_an_agent_that_was_revoked_or_deleted_takes_none(bench: Bench) -> 
     await bench.kube.patch(Agent, bench.namespace, bench.agent_name, {"spec": {"revoked": True}})
     await answered(bench, 422, "agent_unavailable")
     await bench.kube.delete(Agent, bench.namespace, bench.agent_name)
-    async with asyncio.timeout(60):
-        while bench.replica.context.caches.agents.get(bench.namespace, bench.agent_name) is not None:
-            await asyncio.sleep(0.05)
+    await forgotten(bench.replica.context.caches.agents, bench.namespace, bench.agent_name)
     refused(await bench.run(), 422, "agent_unavailable")
 
 
 async def test_a_trigger_that_is_deleted_runs_no_more_and_leaves_its_jobs(bench: Bench) -> None:
     job_id = await bench.made()
     await bench.kube.delete(Trigger, bench.namespace, "deploy")
-    await told(Trigger)
+    await forgotten(bench.replica.context.caches.triggers, bench.namespace, "deploy")
     refused(await bench.run(), 404, "not_found")
     assert (await bench.status(job_id)) == ("queued", None)
     async with bench.agent.stream() as stream:

@@ -87,6 +87,7 @@ async def test_a_report_of_another_shape_is_422_and_changes_nothing(stage: Bench
         ({"status": "failed", "exitCode": 255}, "failed", "exit_code"),
         ({"status": "failed", "errorMessage": "no space"}, "failed", "exit_code"),
         ({"status": "failed", "reason": "agent_crashed"}, "failed", "agent_crashed"),
+        ({"status": "failed", "reason": "agent_revoked"}, "failed", "agent_revoked"),
         ({"status": "failed", "reason": "agent_lost"}, "failed", "exit_code"),
         ({"status": "failed", "reason": "anything else"}, "failed", "exit_code"),
         ({"status": "timeout"}, "failed", "timeout"),

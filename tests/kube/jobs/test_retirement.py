@@ -18,7 +18,7 @@ from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import make_token
 from tests.kube.jobs.timeline import Timeline, made_at, timeline
-from tests.kube.serving import served
+from tests.kube.serving import forgotten, served
 
 TTL = 172_800
 
@@ -113,9 +113,7 @@ async def test_after_its_time_a_job_is_archived_deleted_and_served_on(line: Time
     assert len(archived) == 1
     await later(line, 65)
     assert not await exists(line, DeployJob, job_id)
-    async with asyncio.timeout(60):
-        while bench.replica.context.caches.jobs.get(bench.namespace, job_id) is not None:
-            await asyncio.sleep(0.05)
+    await forgotten(bench.replica.context.caches.jobs, bench.namespace, job_id)
     assert await bench.shown_by(job_id, token) == before
     logs = await bench.get(f"/jobs/{job_id}/logs", token=token)
     assert [item["seq"] for item in logs.json()["items"]] == list(range(5))

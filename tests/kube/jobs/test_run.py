@@ -191,8 +191,10 @@ async def test_the_trigger_shows_its_last_job(bench: Bench) -> None:
     assert (
         await bench.agent.call("POST", f"/agent/jobs/{job_id}/result", {"status": "success", "exitCode": 0})
     ).status_code == 204
-    async with asyncio.timeout(60):
-        while (status := (await bench.kube.get(Trigger, bench.namespace, "deploy")).status).last_job is None:
+    status = None
+    async with asyncio.timeout(150):  # written once a minute, and for the first time maybe before the job has ended
+        while status is None or status.last_job_phase != "Succeeded":
             await asyncio.sleep(0.2)
+            status = (await bench.kube.get(Trigger, bench.namespace, "deploy")).status
     assert (status.last_job, status.last_job_phase) == (job_id, "Succeeded")
     assert (status.runs, status.succeeded, status.failed) == (1, 1, 0)

@@ -11,7 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +29,13 @@ from deplite.resources import Agent, ApiToken
 from deplite.resources.apitoken import ApiTokenSpec, Grant
 from deplite.resources.resource import Meta
 from tests.faults.httpproxy import HttpProxy
+from tests.kube.operating.nodes import Nodes, nodes_of
+from tests.kube.operating.pools import Looks, Pool
 from tests.organizations import SYSTEM_NAMESPACE
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases/deplite-operator"
 PUBLIC_URL = "https://deplite.example"
+PODS = {"DEPLITE_AGENT_IMAGE": "deplite/agent:1", "DEPLITE_AGENT_URL": "http://deplite-apiserver.deplite-system.svc"}
 LEASE_SECONDS = "10/8/0.5"
 """Enough for a machine that is busy elsewhere: an operator that cannot renew its lease in time ends."""
 
@@ -46,6 +49,8 @@ class Operator:
     folder: Path
     name: str = "operator"
     resync_seconds: float = 2
+    pods: Mapping[str, str] = field(default_factory=lambda: PODS)
+    """What it is told of the pods of pools."""
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     proxy: HttpProxy = field(init=False)
@@ -81,6 +86,7 @@ class Operator:
             "DEPLITE_LEASE_SECONDS": LEASE_SECONDS,
             "DEPLITE_FAILPOINTS": str(self.failpoints),
             "DEPLITE_RESYNC_SECONDS": str(self.resync_seconds),
+            **self.pods,
         }
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "deplite_operator.main"]
@@ -136,7 +142,14 @@ async def make_operator(
 
 
 @pytest_asyncio.fixture(scope="package")
-async def running(make_operator: MakeOperator) -> AsyncIterator[Operator]:
+async def nodes(kube: KubeClient, control_plane: ControlPlane) -> AsyncIterator[Nodes]:
+    """The nodes of the cluster."""
+    async with nodes_of(kube, control_plane) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="package")
+async def running(make_operator: MakeOperator, nodes: Nodes) -> AsyncIterator[Operator]:
     """A running operator; at the end its log must tell of no bug and hold no credential."""
     operator = make_operator("operator")
     await operator.start()
@@ -162,9 +175,9 @@ async def start(running: Operator, make_operator: MakeOperator, kube: KubeClient
     await running.stop()
     others: list[Operator] = []
 
-    async def started(name: str, resync_seconds: float = 2) -> Operator:
+    async def started(name: str, resync_seconds: float = 2, pods: Mapping[str, str] = PODS) -> Operator:
         other = make_operator(name)
-        other.resync_seconds = resync_seconds
+        other.resync_seconds, other.pods = resync_seconds, pods
         await other.start()
         others.append(other)
         return other
@@ -186,6 +199,19 @@ async def web(kube: KubeClient, organization: str) -> None:
 @pytest.fixture
 def patient(kube: KubeClient) -> "Patient":
     return Patient(kube)
+
+
+@pytest.fixture
+def pool(kube: KubeClient, organization: str, patient: "Patient", operator: Operator) -> Pool:
+    """The pool of the test, with nothing declared yet."""
+    return Pool(kube, organization, patient)
+
+
+@pytest.fixture
+def looks(pool: Pool, operator: Operator) -> Looks:
+    """Counts the operator's looks at the pool from the beginning of the test."""
+    operator.proxy.fault = found = Looks(pool)
+    return found
 
 
 @dataclass(frozen=True)

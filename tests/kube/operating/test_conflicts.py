@@ -21,17 +21,26 @@ from deplite_operator.reconcile import reconcile
 from deplite_operator.settings import Settings
 from deplite_operator.stopping import Stopping
 from deplite_operator.world import World
-from tests.kube.operating.conftest import PUBLIC_URL
+from tests.kube.operating.conftest import PODS, PUBLIC_URL, Operator
 from tests.organizations import SYSTEM_NAMESPACE
 
 SPECS: dict[str, dict[str, Any]] = {
     "Agent": {},
+    "AgentPool": {"workflows": {"configMap": "missing"}},
     "ApiToken": {"displayName": "CI", "grants": [{"type": "trigger", "triggers": ["t"]}]},
     "EnrollmentToken": {},
     "Organization": {"displayName": "Demo", "members": []},
     "SlackInstallation": {"teamId": "T0123456789", "secretName": "slack"},
     "Trigger": {"displayName": "T", "agent": "a", "workflow": "w"},
 }
+
+
+@pytest_asyncio.fixture(scope="module", autouse=True)
+async def _alone(running: Operator, kube: KubeClient) -> AsyncIterator[None]:
+    """Stop the operator of the other tests meanwhile: it looks at the same objects."""
+    await running.stop()
+    yield
+    await running.start_again(kube)
 
 
 @pytest_asyncio.fixture
@@ -44,7 +53,7 @@ async def context(accounts: dict[str, Account]) -> AsyncIterator[Context]:
     yield Context(
         kube=kube,
         world=World(kube),
-        settings=Settings.from_environment({"DEPLITE_PUBLIC_URL": PUBLIC_URL}),
+        settings=Settings.from_environment({"DEPLITE_PUBLIC_URL": PUBLIC_URL} | PODS),
         lease=lease,
         stopping=Stopping(),
         metrics=Metrics(),

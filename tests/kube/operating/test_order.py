@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 _DEPENDENT = ("Agent", "Trigger", "ApiToken", "EnrollmentToken")
 """Those whose conditions speak of each other: all their orders are tried, the others come in anywhere."""
-_OTHERS = ("Organization", "SlackInstallation", "Secret", "RoleBindings")
+_OTHERS = ("Organization", "AgentPool", "SlackInstallation", "Secret", "ConfigMap", "RoleBindings")
 _AT_ONCE = 6
 
 

@@ -2,20 +2,31 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiohttp import web
 
 from deplite.kube.client import KubeClient
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
+from deplite.resources import (
+    Agent,
+    AgentPool,
+    ApiToken,
+    EnrollmentToken,
+    Organization,
+    Resource,
+    SlackInstallation,
+    Trigger,
+)
 from tests.faults.httpproxy import Exchange
 from tests.kube.operating.conftest import Operator
-from tests.kube.operating.declared import KINDS, NAMES, Declared, specs
+from tests.kube.operating.declared import KINDS, NAMES, OF_POOL, Declared, specs
+from tests.kube.operating.nodes import NODE
 
 _AWAY: Mapping[type[Resource], Mapping[str, Any]] = {
     Organization: {"members": []},
     Agent: {"suspended": True},
+    AgentPool: {"nodeSelector": {"deplite.test/nodes": "none"}, "secretName": "missing"},
     Trigger: {"agent": "web", "workflow": "another"},
     ApiToken: {"grants": [{"type": "agent", "agents": ["missing"]}], "secretName": "slack"},
     EnrollmentToken: {"label": "web", "agent": "missing", "secretName": "slack"},
@@ -41,14 +52,18 @@ class OneList:
         return None
 
 
-async def _one_list_settles(operator: Operator, one: Declared, wanted: Mapping[str, Any]) -> None:
+async def _one_list_settles(
+    operator: Operator, one: Declared, wanted: Mapping[str, Any], later: Collection[str] = ()
+) -> None:
+    """Wait until all is as wanted after one list of each kind; but for what can only come about later."""
     lists = OneList()
     operator.proxy.fault = lists
     try:
-        await one.settles(wanted)
+        await one.settles(wanted, but=later)
     finally:
         operator.proxy.fault = None
         lists.over.set()
+    await one.settles(wanted)
 
 
 async def test_f24_there_and_back_unseen(kube: KubeClient, organization: str, operator: Operator) -> None:
@@ -72,7 +87,7 @@ async def test_f24_gone_and_made_anew_unseen(kube: KubeClient, organization: str
     for kind in KINDS:
         await kube.delete(kind, organization, NAMES[kind])
         await one.apply(kind)
-    await _one_list_settles(operator, one, wanted)
+    await _one_list_settles(operator, one, wanted, later=OF_POOL)
     found = await one.secrets()
     assert found.pop("web-code")["data"]["token"] != secrets.pop("web-code")["data"]["token"]  # a code has one life
     assert found == secrets
@@ -100,6 +115,8 @@ async def _without_agent(one: Declared) -> dict[str, Any]:
             }
             if reasons == {
                 "Organization organization": "Available",
+                "AgentPool linux": "Available",
+                f"Agent linux.{NODE}": "Connected",
                 "Trigger deploy": "AgentNotFound",
                 "ApiToken ci": "GrantNotFound",
                 "EnrollmentToken web": "AgentNotFound",

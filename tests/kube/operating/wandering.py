@@ -4,7 +4,17 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, Resource, SlackInstallation, Trigger
+from deplite.resources import (
+    Agent,
+    AgentPool,
+    ApiToken,
+    EnrollmentToken,
+    Organization,
+    Resource,
+    SlackInstallation,
+    Trigger,
+)
+from tests.kube.operating.nodes import USUAL
 
 Spec = dict[str, Any]
 
@@ -30,6 +40,20 @@ def agent(chance: random.Random) -> Spec:
         publicKey=chance.choice((None, "pinned")),
         suspended=chance.choice((None, False, True)),
         workflowRateLimits=chance.choice((None, limits)),
+    )
+
+
+def agent_pool(chance: random.Random) -> Spec:
+    amounts = {"requests": {"cpu": chance.choice(("100m", "0.5", 2))}, "limits": {"cpu": 1}}
+    return _said(
+        image=chance.choice((None, "another:1")),
+        nodeSelector=chance.choice((None, USUAL, {"deplite.test/nodes": "none"})),
+        workflows={"configMap": chance.choice(("workflows", "missing"))},
+        secretName=chance.choice((None, "slack", "missing")),
+        resources=chance.choice((None, amounts)),
+        maxUnavailable=chance.choice((None, 2, "50%")),
+        podLabels=chance.choice((None, {"team": "shop"})),
+        tolerations=chance.choice((None, [{"operator": "Exists"}])),
     )
 
 
@@ -82,6 +106,7 @@ def slack_installation(chance: random.Random) -> Spec:
 WALKS: Mapping[type[Resource], Callable[[random.Random], Spec]] = {
     Organization: organization,
     Agent: agent,
+    AgentPool: agent_pool,
     Trigger: trigger,
     ApiToken: api_token,
     EnrollmentToken: enrollment_token,

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent, ApiToken, Organization, Trigger
+from deplite_apiserver.dispatch.streams import AgentKey
 from deplite_apiserver.settings import Settings
 from deplite_apiserver.shared.settings import RedisSettings
 from deplite_apiserver.shared.state import OverRedis
@@ -30,6 +31,10 @@ class Pair:
     @property
     def both(self) -> tuple[Replica, Replica]:
         return self.one, self.other
+
+    async def connected(self, agent: AgentKey) -> list[bool]:
+        """Return whether each of them knows that an agent is connected; one hears it from the other a little later."""
+        return [replica.context.desk.presence.connected(agent) for replica in self.both]
 
     def leader_first(self) -> tuple[Replica, Replica]:
         """Return the one that holds the sweeper's Lease, and the one that does not."""

@@ -12,7 +12,7 @@ from deplite.kube.errors import NotFoundError
 from deplite.protocol.phases import Phase
 from deplite_apiserver.dispatch.cutoff import LEASE_NAME
 from deplite_apiserver.dispatch.hearing import MAX_PAUSE_SECONDS
-from deplite_apiserver.settings import Settings
+from deplite_apiserver.settings import Settings, Waits
 from deplite_apiserver.shared.settings import RedisSettings
 from tests.faults.proxy import FaultProxy
 from tests.kube.edge.people import People
@@ -46,7 +46,7 @@ async def cut_off(kube: KubeClient) -> str | None:
 async def test_nobody_is_lost_whom_only_a_replica_without_redis_hears(
     kube: KubeClient, organization: str, settings: Settings, valkey: Valkey, people: People
 ) -> None:
-    hasty = settings.model_copy(update={"lost_seconds": LOST_SECONDS, "redis": valkey.settings})
+    hasty = settings.model_copy(update={"lost_seconds": LOST_SECONDS, "redis": valkey.settings, "waits": Waits()})
     async with FaultProxy(valkey.port) as proxy, served(hasty) as sweeping, sweeping.client():
 
         async def leads() -> bool:
@@ -106,7 +106,7 @@ async def test_who_reaches_neither_kubernetes_nor_redis_sends_agents_elsewhere(
         there = f"https://127.0.0.1:{kube_proxy.port}"
         kubeconfig.write_text(settings.kubeconfig.read_text().replace(kube.connection.host, there))
         redis = RedisSettings(url=f"redis://127.0.0.1:{redis_proxy.port}", password_file=valkey.password_file)
-        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "redis": redis})
+        behind = settings.model_copy(update={"kubeconfig": kubeconfig, "redis": redis, "waits": Waits()})
         async with served(behind) as replica, benched(kube, organization, replica, people) as bench:
             found: httpx.Response | None = None
 

@@ -135,6 +135,11 @@ async def test_a_slow_redis_makes_calls_slow_and_nothing_else(
             assert [code for code, _ in await limited(bench, pair, "three", 5)] == [202, 202, 202, 429, 429]
             proxy.delay = 10.0  # beyond everybody's patience: as good as away
             assert [code for code, _ in await limited(bench, pair, "three", 2)] == [503, 503]
+
+            async def away() -> list[bool]:
+                return [replica.context.shared.link.away for replica in pair.both]
+
+            await until(away, [True, True])
             for replica in pair.both:
                 at(bench, replica)
                 assert (await bench.agent.call("POST", "/agent/heartbeat")).status_code == 204

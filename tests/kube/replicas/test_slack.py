@@ -9,37 +9,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
 from deplite.local.ports import choose
 from deplite.resources import DeployJob, SlackInstallation
-from deplite_apiserver.settings import Settings, Waits
+from deplite_apiserver.settings import Settings
 from tests.kube.edge.answers import refused
 from tests.kube.edge.people import People
 from tests.kube.replicas.conftest import Pair, leading, paired
-from tests.kube.serving import PATIENCE, MovableClock, Replica, told, until
+from tests.kube.serving import MovableClock, Replica, told, until
 from tests.kube.slack.conftest import (  # noqa: F401 - fixtures
     healed,
     opened,
     people,
+    settings,
     settings_of_jobs,
     slack,
 )
-from tests.kube.slack.conftest import settings as settings_of_slack  # noqa: F401 - a fixture
 from tests.kube.slack.shop import ANN, BOB, Shop, opened_shop
 from tests.slackfake import FakeSlack, Message, Reply
 from tests.valkey import Valkey
 
 RERUN = "deplite_rerun"
-
-
-@pytest.fixture(scope="module")
-def settings(settings_of_slack: Settings) -> Settings:  # noqa: F811 - the fixture
-    """Let nobody be told that the cluster is slow: a machine that others use, too, may well be."""
-    waits = Waits(request=PATIENCE, slack=PATIENCE, missing=PATIENCE, choosing=PATIENCE)
-    return settings_of_slack.model_copy(update={"waits": waits})
 
 
 class WallClock(MovableClock):
@@ -75,7 +67,7 @@ async def known(pair: Pair) -> None:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def pair(settings: Settings, valkey: Valkey) -> AsyncIterator[Pair]:
+async def pair(settings: Settings, valkey: Valkey) -> AsyncIterator[Pair]:  # noqa: F811 - the fixture
     async with paired(settings, valkey.settings, port=settings.listen_port) as made:
         yield made
 
@@ -253,7 +245,7 @@ async def test_a_step_is_shown_by_whoever_is_asked_and_on_the_card(shop: Shop, p
 async def test_while_redis_is_away_nothing_starts_twice_and_nobody_is_told_what_is_not_so(
     kube: KubeClient,
     organization: str,
-    settings: Settings,
+    settings: Settings,  # noqa: F811 - the fixture
     mortal: Valkey,
     people: People,  # noqa: F811 - the fixture
     slack: FakeSlack,  # noqa: F811 - the fixture

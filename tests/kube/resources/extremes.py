@@ -20,6 +20,9 @@ _MOST = {
     "^[UW][A-Z0-9]{1,20}$": "U" + "Z9" * 10,
     "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$": "W" + "._-" * 20 + "-Z",
     r"^(#[^\s#<>&|]{1,80}|[CDGUW][A-Z0-9]{1,20})$": "#" + "d\N{GRINNING FACE}" * 40,
+    r"^[A-Za-z0-9][^\s]*$": "i/" * 256,
+    "^[0-9]{1,15}(\\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$": "9" * 15 + "." + "9" * 9 + "Ei",
+    "^([1-9][0-9]?|100)%$": "100%",
 }
 """For each pattern of the schemas, a longest text that matches it, also where it is cut to fit."""
 _LEAST = {pattern: text[:2] if text.startswith("FF") else text[:1] for pattern, text in _MOST.items()} | {
@@ -63,6 +66,8 @@ def _value(node: Schema, most: bool) -> Any:
             return node.get("maximum", 2**63 - 1) if most else node.get("minimum", -(2**63))
         case "boolean":
             return most
+    if node.get("x-kubernetes-int-or-string"):
+        return _MOST[node["pattern"]] if most else node["minimum"]
     return _ODD
 
 
@@ -150,6 +155,8 @@ def _ways(node: Schema) -> Iterator[Way]:
             yield from _object_ways(node)
         case "string" | None:
             yield from _text_ways(node)
+    if node.get("x-kubernetes-int-or-string"):
+        yield from _end_ways(node)
 
 
 def _text_ways(node: Schema) -> Iterator[Way]:
@@ -167,6 +174,10 @@ def _text_ways(node: Schema) -> Iterator[Way]:
 
 def _number_ways(node: Schema) -> Iterator[Way]:
     yield "format", "int64", lambda _: 2**63
+    yield from _end_ways(node)
+
+
+def _end_ways(node: Schema) -> Iterator[Way]:
     if "maximum" in node:
         yield "maximum", "should be less than or equal to", lambda _: node["maximum"] + 1
     if "minimum" in node:

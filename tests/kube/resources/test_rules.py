@@ -45,6 +45,9 @@ SCOPE_WORKFLOW = "scope workflow needs a workflow"
 SCOPE_AGENT = "scope agent takes no workflow: the caller names it"
 TYPE_SCHEDULE = "type schedule needs a schedule"
 ONLY_SCHEDULE = "schedule needs type schedule"
+POOL_NAME = "the name of an AgentPool is at most 40 lowercase letters, digits and '-', without a dot"
+RESOURCE_KEY = f"the key of a resource {KEY_RULE}"
+SYSTEM_CLASS = "priority classes that begin with system- are the cluster's own"
 TEAM_RULE = "a workspace keeps its id; make another SlackInstallation"
 SCHEDULE_WORKFLOW = "type schedule needs a workflow"
 
@@ -76,6 +79,16 @@ TEMPLATES = [
     ({"labels": {"a": "b", f"a.b-c/{'d' * 63}": ""}, "annotations": {"c": "two words", "a.b/C_d.e": ""}}, None),
 ]
 """Of `spec.secretTemplate`, which a token and a code have alike."""
+POD_LABELS = [("deplite.io/pool", OWN_LABELS), ("two words", LABEL_KEY)]
+POD_ANNOTATIONS = [("deplite.io/a", OWN_ANNOTATIONS), ("a/b/c", ANNOTATION_KEY)]
+POOL = {
+    "podLabels": {"team": "shop"},
+    "podAnnotations": {"example.com/why": "two words"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "maxUnavailable": "25%",
+    "priorityClassName": "systems",
+    "resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"example.com/gpu": "2"}},
+}
 CASES = [
     *(Case("ApiToken", GRANTS | SECRET | {"secretTemplate": said}, rule) for said, rule in TEMPLATES),
     *(Case("EnrollmentToken", SECRET | {"secretTemplate": said}, rule) for said, rule in TEMPLATES),
@@ -113,6 +126,16 @@ CASES = [
     Case("DeployJob", JOB | {"fingerprint": HASH, "ttlSecondsAfterFinished": 172_799}, TTL_RULE),
     Case("DeployJob", JOB | {"fingerprint": HASH, "ttlSecondsAfterFinished": 172_800}),
     Case("DeployJob", JOB | {"ttlSecondsAfterFinished": 60}),
+    *(Case("AgentPool", {}, POOL_NAME, name=name) for name in ("a" * 41, "web.eu", "web-.")),
+    *(Case("AgentPool", {}, name=name) for name in ("a" * 40, "w", "web-1")),
+    *(Case("AgentPool", {"podLabels": {key: "b"}}, rule) for key, rule in POD_LABELS),
+    *(Case("AgentPool", {"podAnnotations": {key: "b"}}, rule) for key, rule in POD_ANNOTATIONS),
+    Case("AgentPool", {"nodeSelector": {"two words": "b"}}, LABEL_KEY),
+    Case("AgentPool", {"resources": {"limits": {"c p u": 1}}}, RESOURCE_KEY),
+    Case("AgentPool", {"resources": {"requests": {"m/e/m": "1Gi"}}}, RESOURCE_KEY),
+    Case("AgentPool", {"priorityClassName": "system-node-critical"}, SYSTEM_CLASS),
+    Case("AgentPool", {"priorityClassName": "deploys"}, SYSTEM_CLASS, {"priorityClassName": "system-mine"}),
+    Case("AgentPool", POOL),
     Case("EnrollmentToken", {"mintedBy": "api", "secretName": "s"}, SECRET_RULE),
     Case("EnrollmentToken", {"secretName": "s"}),
     Case("EnrollmentToken", {"mintedBy": "api"}, MINTED_RULE, {"mintedBy": "operator"}),

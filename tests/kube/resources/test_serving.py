@@ -48,7 +48,19 @@ SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "OS": "linux",
         },
     ),
-    "AgentPool": ({"image": "i:1"}, {"desired": 3, "ready": 2}, {"Desired": 3, "Ready": 2, "Image": "i:1"}),
+    "AgentPool": (
+        {},
+        {"desired": 3, "ready": 2, "updated": 1, "image": "i:1", "conditions": [READY]},
+        {
+            "Desired": 3,
+            "Connected": 2,
+            "Updated": 1,
+            "Image": "i:1",
+            "Ready": "False",
+            "Reason": "Why",
+            "Message": "m",
+        },
+    ),
     "EnrollmentToken": (
         {"agent": "web", "uses": 2, "secretName": "s"},
         {"prefix": "enr_abc", "expiresAt": LONG_AGO, "conditions": [READY]},

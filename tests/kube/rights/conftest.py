@@ -57,3 +57,4 @@ async def organization(organization: str, parts: dict[str, KubeClient]) -> str:
 async def _bound(parts: dict[str, KubeClient], namespace: str) -> None:
     for client in parts.values():
         await until(client, [Deed("get", "", "secrets", namespace)])
+    await until(parts["operator"], [Deed("list", "", "pods", namespace)])

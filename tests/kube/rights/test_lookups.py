@@ -9,7 +9,7 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotFoundError
 from deplite.local.accounts import Account
-from deplite.resources import Organization
+from deplite.resources import AgentPool, Organization
 from deplite.resources.organization import ORGANIZATION_NAME
 from deplite.rights import account_name
 from deplite_apiserver.caches import Caches
@@ -33,6 +33,21 @@ async def test_an_organization_that_was_made_after_the_list_is_found(
     body: dict[str, Any] = {"metadata": {"name": ORGANIZATION_NAME, "namespace": organization}, "spec": {}}
     made = await kube.create(Organization.model_validate(body))
     assert await caches.find(caches.organizations, lambda: caches.organization(organization)) == made
+
+
+async def test_a_pool_that_was_made_after_the_list_is_found(
+    kube: KubeClient, caches: Caches, organization: str
+) -> None:
+    def look() -> AgentPool | None:
+        return caches.pools.get(organization, "web")
+
+    await caches.pools.refresh()
+    assert await caches.find(caches.pools, look) is None
+    body: dict[str, Any] = {"metadata": {"name": "web", "namespace": organization}}
+    made = await kube.create(AgentPool.model_validate(body))
+    found = await caches.find(caches.pools, look)
+    assert found is not None
+    assert found.metadata.uid == made.metadata.uid
 
 
 async def test_every_kind_that_it_caches_it_may_read_by_name(

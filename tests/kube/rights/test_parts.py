@@ -14,17 +14,18 @@ from tests.organizations import SYSTEM_NAMESPACE
 LOOK = "get list watch"
 EVERYWHERE = {
     "operator": [
-        ("deplite.io", LOOK, "agents apitokens enrollmenttokens organizations slackinstallations triggers"),
+        ("deplite.io", LOOK, "agentpools agents apitokens enrollmenttokens organizations slackinstallations triggers"),
         (
             "deplite.io",
             "patch",
-            "agents/status apitokens/status enrollmenttokens/status organizations/status slackinstallations/status "
-            "triggers/status",
+            "agentpools/status agents/status apitokens/status enrollmenttokens/status organizations/status "
+            "slackinstallations/status triggers/status",
         ),
         ("", "create", "events"),
     ],
     "apiserver": [
-        ("deplite.io", LOOK, "organizations"),
+        ("deplite.io", LOOK, "agentpools organizations"),
+        ("authentication.k8s.io", "create", "tokenreviews"),
         ("deplite.io", f"{LOOK} create patch delete", "agents deployjobs slackinstallations triggers"),
         ("deplite.io", f"{LOOK} create delete", "apitokens enrollmenttokens storedfiles"),
         (
@@ -37,6 +38,14 @@ EVERYWHERE = {
     ],
 }
 """Of our kinds, in every namespace."""
+POOLS = [
+    ("apps", "get create update", "daemonsets"),
+    ("", "get create", "serviceaccounts"),
+    ("", "get", "configmaps"),
+    ("", "list", "pods events"),
+    ("deplite.io", "delete", "agents"),
+]
+"""Of the operator, where its RoleBinding for pools is."""
 AT_HOME = {"operator": "", "apiserver": "create"}
 """On Secrets in the parts' own namespace, without a name."""
 EVERYBODY = {
@@ -51,6 +60,7 @@ EVERYBODY = {
 async def test_a_part_may_do_exactly_this(parts: dict[str, KubeClient], places: Places, part: str) -> None:
     expected = granted(EVERYWHERE[part], ("", *places.all))
     expected |= {Deed(verb, "", "secrets", places.bound) for verb in ("get", "create", "update")}
+    expected |= granted(POOLS, [places.bound]) if part == "operator" else set()
     expected |= {Deed(verb, "", "secrets", places.system) for verb in AT_HOME[part].split()}
     expected |= {Deed(verb, "coordination.k8s.io", "leases", places.system) for verb in ("get", "create", "update")}
     expected |= {deed._replace(namespace=namespace) for deed in EVERYBODY for namespace in ("", *places.all)}
@@ -99,7 +109,21 @@ FORBIDDEN: dict[str, tuple[tuple[str, ...], Attempt]] = {
     ),
     "list jobs": (("operator",), lambda kube, at: kube.list(DeployJob, at.bound)),
     "change a spec": (("operator",), lambda kube, at: kube.patch(Trigger, at.bound, "x", {"spec": {}})),
-    "delete an agent": (("operator",), lambda kube, at: kube.delete(Agent, at.bound, "x")),
+    "delete an agent where no RoleBinding is": (("operator",), lambda kube, at: kube.delete(Agent, at.unbound, "x")),
+    "make pods where no RoleBinding is": (
+        ("operator",),
+        lambda kube, at: kube.connection.request(
+            "POST", f"/apis/apps/v1/namespaces/{at.unbound}/daemonsets", body={"metadata": {"name": "x"}}
+        ),
+    ),
+    "delete a DaemonSet": (
+        ("operator",),
+        lambda kube, at: kube.connection.request("DELETE", f"/apis/apps/v1/namespaces/{at.bound}/daemonsets/x"),
+    ),
+    "look into the parts' own pods": (
+        ("operator", "apiserver"),
+        lambda kube, at: kube.connection.request("GET", f"/api/v1/namespaces/{at.system}/pods"),
+    ),
     "grant itself more": (
         ("operator", "apiserver"),
         lambda kube, at: kube.connection.request(

@@ -1,7 +1,7 @@
 """Links to a real Valkey, each to an installation of its own, and what is built on them beside its like in memory."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
@@ -11,19 +11,35 @@ from deplite_apiserver.auth.nonces import MemoryNonces, Nonces
 from deplite_apiserver.clock import Clock
 from deplite_apiserver.limits.limiter import Limiter
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.limiter import SEEDED, RedisLimiter
-from deplite_apiserver.shared.link import Link
+from deplite_apiserver.shared.link import Found, Link
 from deplite_apiserver.shared.nonces import RedisNonces
 from deplite_apiserver.shared.once import MemoryOnce, Once, RedisOnce
+from tests.kube.serving import PATIENCE as MINUTE
 from tests.valkey import Valkey
 
 KINDS = ("memory", "redis")
 
 
+class Unhurried(Link):
+    """A link for which a slow machine is no Redis that is away; who sets `PATIENCE` waits no longer than that."""
+
+    async def ask(
+        self,
+        call: Callable[[], Awaitable[Found]],
+        *,
+        repeatable: bool = False,
+        probing: bool = False,
+        seconds: float = MINUTE,
+    ) -> Found:
+        return await super().ask(call, repeatable=repeatable, probing=probing, seconds=max(seconds, MINUTE))
+
+
 def link_to(valkey: Valkey, installation: str) -> Link:
     """Return one replica's link."""
-    return Link(connect(valkey.settings), installation)
+    return Unhurried(connect(valkey.settings), installation, Metrics())
 
 
 async def mark(link: Link) -> None:

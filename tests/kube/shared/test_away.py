@@ -18,13 +18,14 @@ from deplite_apiserver.jobs.quota import workflow_key
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.limits.limiter import Reservation
 from deplite_apiserver.limits.windows import Exceeded, quotas
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.limiter import RedisLimiter, UnseededError
 from deplite_apiserver.shared.link import Link, RedisAwayError
 from deplite_apiserver.shared.once import RedisOnce
 from deplite_apiserver.shared.pulse import Pulse
 from tests.kube.serving import until
-from tests.kube.shared.conftest import link_to
+from tests.kube.shared.conftest import Unhurried, link_to
 from tests.unit.apiserver.jobs.builders import NAMESPACE, job_body
 from tests.valkey import Valkey
 
@@ -50,6 +51,18 @@ class Jobs:
         self.refreshed += 1
         if self.error is not None:
             raise self.error
+
+
+class Slow(Jobs):
+    """A cache that is listed anew for as long as a test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def refresh(self) -> None:
+        self.asked.set()
+        await self.go_on.wait()
 
 
 def of_now(name: str) -> JobView:
@@ -113,13 +126,13 @@ async def test_a_replica_that_cannot_know_the_jobs_seeds_nothing_and_lets_others
 
 
 async def test_redis_that_is_emptied_while_its_jobs_are_counted_is_counted_anew(link: Link, mortal: Valkey) -> None:
-    jobs = Jobs()
-    limiter, pulse = pulse_of(link, jobs)
+    jobs = Slow()
+    _, pulse = pulse_of(link, jobs)
+    counting = asyncio.create_task(pulse.look())
+    await jobs.asked.wait()
     async with mortal.client() as client:
-        counting = asyncio.create_task(Pulse(link, limiter, jobs, settle_seconds=0.5).look())
-
-        await until(lambda: client.exists(link.key("emptied")), 1)
         await client.flushall()
+        jobs.go_on.set()
         await counting
         assert not await client.exists(link.key("seeded"))
     await pulse.look()
@@ -209,7 +222,7 @@ async def test_a_wrong_password_is_said_and_the_replica_is_not_ready(
 ) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("not-the-password")
-    link = Link(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation)
+    link = Unhurried(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation, Metrics())
     limiter, pulse = pulse_of(link, Jobs())
     assert not link.refused
     with pytest.raises(RedisAwayError):
@@ -241,7 +254,7 @@ async def test_a_wrong_password_is_noticed_also_where_redis_could_not_be_reached
     wrong = tmp_path / "wrong"
     wrong.write_text("not-the-password")
     await mortal.kill()
-    link = Link(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation)
+    link = Unhurried(connect(mortal.settings.model_copy(update={"password_file": wrong})), installation, Metrics())
     _, pulse = pulse_of(link, Jobs())
 
     async def looked() -> None:

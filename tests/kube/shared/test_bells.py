@@ -105,7 +105,7 @@ async def test_after_redis_was_away_they_hear_again(tmp_path: Path, installation
             one.ring("n", "again")
             return "again" in heard
 
-        await until(heard_again, True, seconds=30)
+        await until(heard_again, True)
     for link in links:
         await link.close()
     await server.kill()

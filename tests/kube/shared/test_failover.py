@@ -9,13 +9,14 @@ import pytest
 from deplite.resources.limits import RateLimit
 from deplite_apiserver.limits.limiter import Reservation
 from deplite_apiserver.limits.windows import quotas
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.bells import RedisBells
 from deplite_apiserver.shared.connect import connect
-from deplite_apiserver.shared.link import Link, RedisAwayError
+from deplite_apiserver.shared.link import RedisAwayError
 from deplite_apiserver.shared.settings import RedisSettings
 from tests.faults.proxy import FaultProxy
 from tests.kube.serving import until
-from tests.kube.shared.conftest import mark
+from tests.kube.shared.conftest import Unhurried, link_to, mark
 from tests.kube.shared.test_away import Jobs, pulse_of
 from tests.valkey import Valkey
 
@@ -29,7 +30,7 @@ async def test_all_connections_are_made_anew_to_the_server_after_it(
     await successor.start()
     async with FaultProxy(mortal.port) as proxy:
         address = RedisSettings(url=f"redis://127.0.0.1:{proxy.port}", password_file=mortal.password_file)
-        link = Link(connect(address), installation)
+        link = Unhurried(connect(address), installation, Metrics())
         limiter, pulse = pulse_of(link, Jobs())
         bells = RedisBells(link)
         heard: list[int] = []
@@ -63,7 +64,7 @@ async def test_all_connections_are_made_anew_to_the_server_after_it(
 
 async def _heard(server: Valkey, installation: str, heard: list[int]) -> None:
     """Ring at the server until that is heard: whoever still listened to the one before would not hear it."""
-    there = Link(connect(server.settings), installation)
+    there = link_to(server, installation)
     bells = RedisBells(there)
     ringing = asyncio.create_task(bells.run())
 

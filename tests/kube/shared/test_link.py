@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from deplite.patience import PATIENCE
 from deplite_apiserver.errors import UnavailableError
-from deplite_apiserver.shared import nonces
+from deplite_apiserver.metrics.metrics import Metrics
+from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.link import MAX_CALLS, Link, RedisAwayError
 from deplite_apiserver.shared.nonces import RedisNonces
 from tests.kube.serving import until
@@ -17,9 +19,17 @@ from tests.valkey import Valkey
 
 
 @pytest_asyncio.fixture
-async def busy(links: tuple[Link, Link]) -> AsyncIterator[Link]:
+async def link(valkey: Valkey, installation: str) -> AsyncIterator[Link]:
+    """A link that waits as long as it is told, and no longer."""
+    made = Link(connect(valkey.settings), installation, Metrics())
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def busy(link: Link) -> AsyncIterator[Link]:
     """A link all of whose places are taken."""
-    link, begun, over = links[0], [], asyncio.Event()
+    begun, over = list[int](), asyncio.Event()
 
     async def call() -> None:
         begun.append(1)
@@ -30,7 +40,7 @@ async def busy(links: tuple[Link, Link]) -> AsyncIterator[Link]:
     yield link
     over.set()
     await asyncio.gather(*calls)
-    assert await link.ask(link.client.ping)
+    assert await link.ask(link.client.ping, seconds=60)
 
 
 async def test_a_call_whose_turn_does_not_come_says_nothing_of_redis(busy: Link) -> None:
@@ -50,14 +60,14 @@ async def test_the_pulse_waits_for_no_turn(busy: Link) -> None:
     assert await busy.ask(busy.client.ping, probing=True, seconds=60)
 
 
-async def test_a_call_during_which_this_process_stood_still_says_nothing_of_redis(links: tuple[Link, Link]) -> None:
+async def test_a_call_during_which_this_process_stood_still_says_nothing_of_redis(link: Link) -> None:
     async def call() -> object:
         time.sleep(0.2)  # noqa: ASYNC251 - that is what is tried
-        return await links[0].client.ping()
+        return await link.client.ping()
 
     with pytest.raises(RedisAwayError):
-        await links[0].ask(call, seconds=0.1)
-    assert not links[0].away
+        await link.ask(call, seconds=0.1)
+    assert not link.away
 
 
 async def test_redis_that_stands_still_is_away_once_the_pulse_says_so(mortal: Valkey, installation: str) -> None:
@@ -65,14 +75,16 @@ async def test_redis_that_stands_still_is_away_once_the_pulse_says_so(mortal: Va
     nonces_here = RedisNonces(link)
     assert await nonces_here.spend("ag-1", "a", 1000)
     mortal.pause()
+    token = PATIENCE.set(0.5)
     try:
         with pytest.raises(RedisAwayError):
             await nonces_here.spend("ag-1", "b", 1000)
         with pytest.raises(RedisAwayError):
-            await link.ask(link.client.ping, probing=True, seconds=nonces.WAIT_SECONDS)
+            await link.ask(link.client.ping, probing=True)
         assert link.away
         assert await nonces_here.spend("ag-1", "c", 1000)
         assert not await nonces_here.spend("ag-1", "b", 1000)
     finally:
+        PATIENCE.reset(token)
         mortal.resume()
     await link.close()

@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.errors import UnavailableError as KubeUnavailableError
+from deplite.patience import PATIENCE
 from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.shared.limiter import RedisLimiter
 from deplite_apiserver.shared.link import Link, RedisAwayError
@@ -35,8 +36,10 @@ async def pair(mortal: Valkey, installation: str) -> AsyncIterator[tuple[Replica
 
 
 async def notice(link: Link) -> None:
+    token = PATIENCE.set(0.5)
     with pytest.raises(RedisAwayError):
-        await link.ask(link.client.ping, probing=True, seconds=0.5)
+        await link.ask(link.client.ping, probing=True)
+    PATIENCE.reset(token)
 
 
 async def test_nonces_are_known_here_while_redis_is_away_and_everywhere_when_it_is_back(

@@ -14,6 +14,7 @@ from deplite.local.ports import choose
 from deplite.resources.limits import RateLimit
 from deplite_apiserver.limits.limiter import Reservation
 from deplite_apiserver.limits.windows import Exceeded, quotas
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.bells import RedisBells
 from deplite_apiserver.shared.connect import connect
 from deplite_apiserver.shared.firsts import RedisSent
@@ -22,8 +23,8 @@ from deplite_apiserver.shared.link import Link, RedisAwayError
 from deplite_apiserver.shared.nonces import RedisNonces
 from deplite_apiserver.shared.settings import RedisSettings
 from tests.kube.serving import until
-from tests.kube.shared.conftest import mark
-from tests.unit.apiserver.jobs.builders import live
+from tests.kube.shared.conftest import Unhurried, mark
+from tests.unit.apiserver.jobs.builders import NOW, live
 from tests.valkey import PASSWORD, Valkey
 
 TWO = quotas("k", "token", RateLimit(per_minute=2, per_hour=9, per_day=9))
@@ -32,7 +33,7 @@ TWO = quotas("k", "token", RateLimit(per_minute=2, per_hour=9, per_day=9))
 async def works(link: Link) -> None:
     """Use everything once: scripts over several keys, pipelines, and the channel."""
     await mark(link)
-    limiter = RedisLimiter(link)
+    limiter = RedisLimiter(link, now=lambda: NOW)  # no minute turns
     reserved = await limiter.reserve(TWO)
     assert isinstance(reserved, Reservation)
     await limiter.give_back(reserved)
@@ -54,7 +55,7 @@ async def works(link: Link) -> None:
 
 @contextlib.asynccontextmanager
 async def linked(settings: RedisSettings, installation: str) -> AsyncIterator[Link]:
-    link = Link(connect(settings), installation)
+    link = Unhurried(connect(settings), installation, Metrics())
     yield link
     await link.close()
 
@@ -144,7 +145,7 @@ async def test_a_cluster(tmp_path: Path, installation: str) -> None:
     await node.start()
     async with node.client() as client:
         await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        await until(lambda: _formed(client), True, seconds=30)
+        await until(lambda: _formed(client), True)
     settings = RedisSettings(url=f"redis+cluster://127.0.0.1:{node.port}", password_file=node.password_file)
     async with linked(settings, installation) as link:
         await works(link)
@@ -160,7 +161,7 @@ async def goes_and_comes_back(link: Link, node: Valkey) -> None:
     await node.kill()
     for probing in (False, True):
         with pytest.raises(RedisAwayError):
-            await link.ask(link.client.ping, repeatable=True, probing=probing, seconds=60)
+            await link.ask(link.client.ping, repeatable=True, probing=probing)
         assert link.away
     with pytest.raises(RedisAwayError):
         await RedisLimiter(link).reserve(TWO)
@@ -169,8 +170,8 @@ async def goes_and_comes_back(link: Link, node: Valkey) -> None:
     await until(lambda: asyncio.sleep(0, bells.listening.is_set()), False)
     await until(lambda: asyncio.sleep(0, bells._waiting), [])
     await node.start()
-    await until(lambda: _back(link), True, seconds=60)
-    await until(lambda: asyncio.sleep(0, bells.listening.is_set() and not sent._untold), True, seconds=60)
+    await until(lambda: _back(link), True)
+    await until(lambda: asyncio.sleep(0, bells.listening.is_set() and not sent._untold), True)
     assert not any(task.done() for task in tasks)
     for task in tasks:
         task.cancel()
@@ -201,19 +202,19 @@ async def test_the_master_that_sentinels_name_and_the_one_after_it(tmp_path: Pat
     async with linked(settings, installation) as link:
         await works(link)
         async with replica.client() as client:
-            await until(lambda: _linked_up(client), True, seconds=60)
+            await until(lambda: _linked_up(client), True)
         async with sentinel.client() as client:
-            await until(lambda: _followers(client), 1, seconds=60)
+            await until(lambda: _followers(client), 1)
         await master.kill()
 
         async def written() -> bool:
             try:
-                await link.ask(lambda: link.client.set("after", "it"), probing=True, seconds=10)
+                await link.ask(lambda: link.client.set("after", "it"), probing=True)
             except RedisAwayError:
                 return False
             return True
 
-        await until(written, True, seconds=60)
+        await until(written, True)
         refused = await RedisLimiter(link).reserve(TWO)
         assert isinstance(refused, Reservation | Exceeded)  # the successor knows the marker
     for server in (sentinel, replica, master):

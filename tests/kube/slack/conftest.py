@@ -16,11 +16,11 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import ForbiddenError, NotFoundError
 from deplite.local.ports import choose
 from deplite.resources.slackinstallation import SlackInstallation
-from deplite_apiserver.settings import Settings, Waits
+from deplite_apiserver.settings import Settings
 from deplite_apiserver.slack.settings import SlackSettings
 from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
-from tests.kube.serving import PATIENCE, MovableClock, Replica, served, until
+from tests.kube.serving import MovableClock, Replica, served, until
 from tests.kube.slack.shop import Shop, opened_shop
 from tests.organizations import create_organization, delete_namespace
 from tests.slackfake import FakeSlack, Team, serving
@@ -124,8 +124,7 @@ def settings(
         file.write_text(f"{getattr(slack.app, name)}\n")
         files[f"{name}_file"] = file
     app = SlackSettings.model_validate({"client_id": slack.app.client_id, "url": slack.url} | files)
-    waits = Waits(missing=PATIENCE, choosing=PATIENCE)  # a machine that others use, too, is slow
-    changed = {"issuers": (people.settings(),), "slack": app, "waits": waits}
+    changed = {"issuers": (people.settings(),), "slack": app}
     changed |= {"public_url": f"http://127.0.0.1:{port}", "listen_port": port}
     return settings_of_jobs.model_copy(update=changed)
 

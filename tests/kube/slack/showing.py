@@ -17,6 +17,7 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.jobs.recent import Recent
 from deplite_apiserver.jobs.steps import Steps, key_of
 from deplite_apiserver.jobs.transition import Claimed, Ended, Reported, Transitions, Verdict
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.bells import NoBells
 from deplite_apiserver.slack.app import SCOPES, SlackApp
 from deplite_apiserver.slack.card import Around
@@ -121,7 +122,7 @@ class Stage:
             file.write_text(getattr(self.slack.app, name))
             files[f"{name}_file"] = file
         settings = {"client_id": self.slack.app.client_id, "url": self.slack.url} | files
-        app = SlackApp(SlackSettings.model_validate(settings), BotTokens(self.kube, self.clock.monotonic))
+        app = SlackApp(SlackSettings.model_validate(settings), BotTokens(self.kube, self.clock.monotonic), Metrics())
         installations = Installations(self.caches.slack)
         cards = Cards(
             jobs=self.caches.jobs,

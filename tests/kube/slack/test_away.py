@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite_apiserver.settings import Settings
+from deplite_apiserver.settings import Settings, Waits
 from tests.faults.proxy import FaultProxy
-from tests.kube.serving import until
+from tests.kube.serving import PATIENCE, until
 from tests.kube.slack.shop import Shop
 
 
@@ -28,7 +28,8 @@ def settings(settings: Settings, kube: KubeClient, proxy: FaultProxy, session_fo
     assert kube.connection.host in config
     behind = session_folder / "slack-behind-a-proxy"
     behind.write_text(config.replace(kube.connection.host, f"https://127.0.0.1:{proxy.port}"))
-    return settings.model_copy(update={"kubeconfig": behind})
+    waits = Waits(missing=PATIENCE, choosing=PATIENCE)
+    return settings.model_copy(update={"kubeconfig": behind, "waits": waits})
 
 
 async def healed_again(shop: Shop, proxy: FaultProxy) -> None:

@@ -14,6 +14,7 @@ from deplite.protocol.phases import Phase, Reason
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.clock import SystemClock
 from deplite_apiserver.jobs.view import JobView
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.settings import Waits
 from deplite_apiserver.slack.outbox import Tempo
 from tests.kube.serving import MovableClock, until
@@ -24,7 +25,7 @@ from tests.slackfake import FakeSlack
 @pytest_asyncio.fixture(scope="module")
 async def caches(kube: KubeClient) -> AsyncIterator[Caches]:
     made = Caches(kube, Waits())
-    task = asyncio.create_task(made.run())
+    task = asyncio.create_task(made.run(Metrics().watch_failures))
     await asyncio.gather(*(cache.wait_synced() for cache in made.all()))
     yield made
     task.cancel()
@@ -301,7 +302,7 @@ async def test_a_job_that_ended_long_ago_is_not_told_of_any_more(stage: Stage) -
 
 
 async def test_a_job_that_is_deleted_before_its_card_is_posted_has_none(stage: Stage) -> None:
-    stage.slack.limit(times=1)
+    stage.slack.limit(times=1, retry_after=10)
     async with stage.worker():
         gone, there = await stage.job(), await stage.job()
         await until(lambda: _limited(stage), True, seconds=PATIENCE)

@@ -1,6 +1,7 @@
 """What tests of the agent build: orders, workflow files, tools, and conditions that they wait for."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def tools(
     slots: int = 4,
     grace: float = 10.0,
     storage_seconds: float = 900.0,
+    monotonic: Callable[[], float] = time.monotonic,
     **secrets: str,
 ) -> Tools:
     """Tools whose workflows and secrets are in a test's folder."""
@@ -41,6 +43,7 @@ def tools(
         slots=asyncio.Semaphore(slots),
         grace=grace,
         storage_seconds=storage_seconds,
+        monotonic=monotonic,
     )
 
 

@@ -32,12 +32,14 @@ def test_all_of_it_is_the_owners_alone(tmp_path: Path) -> None:
         folder = opened(tmp_path / "a" / "state")
         folder.key()
         folder.save(ENROLLED)
+        folder.spend("enr_a")
     finally:
         os.umask(before)
     assert [mode(folder.path), mode(folder.jobs)] == [0o700, 0o700]
     assert {path.name: mode(path) for path in folder.path.iterdir() if path.is_file()} == {
         "key.pem": 0o600,
         "identity.json": 0o600,
+        "spent-codes": 0o600,
         "lock": 0o600,
     }
 
@@ -109,10 +111,34 @@ def test_a_damaged_or_missing_key_is_said_and_not_replaced(tmp_path: Path) -> No
     assert (tmp_path / "key.pem").read_text() == "x"
 
 
-def test_a_revoked_agent_forgets_who_it_was_and_keeps_its_journals(tmp_path: Path) -> None:
+def test_a_revoked_agent_forgets_who_it_was_and_keeps_its_journals_and_which_codes_are_spent(tmp_path: Path) -> None:
     folder = opened(tmp_path)
     folder.key()
     folder.save(ENROLLED)
+    folder.spend("enr_a")
     folder.forget()
     folder.forget()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs", "lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs", "lock", "spent-codes"]
+    assert folder.spent("enr_a")
+
+
+def test_a_code_is_known_by_its_digest(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    for code in ("enr_a", "enr_b", "enr_a"):
+        folder.spend(code)
+    assert [folder.spent(code) for code in ("enr_a", "enr_b", "enr_c")] == [True, True, False]
+    assert [len(line) for line in (tmp_path / "spent-codes").read_text().splitlines()] == [64, 64]
+    assert "enr_" not in (tmp_path / "spent-codes").read_text()
+
+
+def test_a_disk_that_does_not_take_it_is_said_and_no_reason_to_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = opened(tmp_path)
+    with full_disk():
+        folder.spend("enr_a")
+    assert "spent-codes cannot be written (File too large)." in caplog.text
+    assert not folder.spent("enr_a")
+    (tmp_path / "spent-codes").mkdir()
+    with pytest.raises(StateError, match=r"spent-codes cannot be read \(Is a directory\)\.$"):
+        folder.spent("enr_a")

@@ -41,6 +41,15 @@ def test_the_enrolment_code_is_in_no_text() -> None:
     assert load_settings(URL | {"DEPLITE_TOKEN": ""}).token is None
 
 
+def test_a_code_or_a_file_with_one_but_not_both() -> None:
+    assert load_settings(URL | {"DEPLITE_TOKEN_FILE": "/run/token"}).token_file == Path("/run/token")
+    assert load_settings(URL | {"DEPLITE_TOKEN_FILE": ""}).token_file is None
+    assert load_settings(URL | {"DEPLITE_TOKEN_FILE": "", "DEPLITE_TOKEN": "enr_x"}).token == "enr_x"
+    with pytest.raises(SettingsError, match=r"^DEPLITE_TOKEN and DEPLITE_TOKEN_FILE are both set") as caught:
+        load_settings(URL | {"DEPLITE_TOKEN_FILE": "/run/token", "DEPLITE_TOKEN": "enr_topsecret"})
+    assert "topsecret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -67,6 +76,8 @@ def test_an_address_that_is_one(url: str) -> None:
         ("DEPLITE_CONCURRENCY", "٣"),
         ("DEPLITE_DRAIN_SECONDS", "soon"),
         ("DEPLITE_GRACE_SECONDS", "9" * 5000),
+        ("DEPLITE_DELIVERY_SECONDS", "-1"),
+        ("DEPLITE_TOKEN_FILE", "~nobody-of-that-name/x"),
         ("DEPLITE_SCAN_SECONDS", "0"),
         ("DEPLITE_LOG_FORMAT", "xml"),
         ("DEPLITE_STATE_DIR", "~nobody-of-that-name/x"),

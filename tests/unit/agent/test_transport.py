@@ -114,6 +114,28 @@ def test_a_machine_that_the_server_does_not_know_is_told_how_to_enrol_again() ->
     )
 
 
+async def test_where_it_enrols_again_by_itself_it_says_with_what_and_of_no_code_that_a_pod_has_not() -> None:
+    server = Server(script=lambda _: answer(401, "unknown_agent"))
+    with pytest.raises(
+        AwayError, match="It enrols again by itself: with the token of its pod's ServiceAccount, or"
+    ) as said:
+        await server.transport(renewed=True).call("POST", "/agent/heartbeat")
+    assert ENROL_AGAIN not in str(said.value)
+
+
+async def test_who_waits_for_it_hears_that_any_call_was_told_of_a_revoked_agent() -> None:
+    server = Server(script=lambda call: answer(401, "agent_revoked") if call.path == "/agent/x" else None)
+    transport = server.transport()
+    waiting = asyncio.create_task(transport.until_revoked())
+    await transport.call("POST", "/agent/heartbeat")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    with pytest.raises(RevokedError):
+        await transport.call("POST", "/agent/x")
+    with pytest.raises(RevokedError):
+        await waiting
+
+
 @pytest.mark.parametrize(
     "error", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), OSError("x"), httpx.InvalidURL("x")]
 )

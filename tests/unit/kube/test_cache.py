@@ -223,10 +223,12 @@ async def test_a_cache_is_deaf_from_the_failure_of_its_watch_until_the_next_one_
     kube = Watches("ends", error)
     kept = kube.cache = Cache(kube, Agent, lambda found: str(found))  # type: ignore[arg-type]
     assert not kept.deaf
-    running = asyncio.create_task(kept.run())
+    failures: list[str] = []
+    running = asyncio.create_task(kept.run(lambda: failures.append("one")))
     async with asyncio.timeout(60):
         await kube.stands.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert kube.deaf == [False, False, False, True, False]
+    assert failures == ["one"]
     assert kube.lists == (2 if isinstance(error, GoneError) else 1)

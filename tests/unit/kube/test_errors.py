@@ -58,3 +58,18 @@ def test_ending_namespace_is_told_from_missing_rights() -> None:
     assert isinstance(lacks, ForbiddenError)
     assert (ends.namespace_ends, lacks.namespace_ends) == (True, False)
     assert (ends.quota_exceeded, lacks.quota_exceeded) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (403, 'daemonsets.apps is forbidden: User "u" cannot create resource "daemonsets" in API group "apps"', True),
+        (401, "Unauthorized", True),
+        (403, 'daemonsets.apps "x" is forbidden: exceeded quota: q, requested: count/daemonsets.apps=1', False),
+        (403, 'daemonsets.apps "x" is forbidden: ValidatingAdmissionPolicy "p" denied request: no', False),
+    ],
+)
+def test_a_missing_right_is_told_from_a_quota_and_a_policy(status: int, message: str, expected: bool) -> None:
+    error = error_from(status, {"message": message})
+    assert isinstance(error, ForbiddenError)
+    assert error.lacks_right is expected

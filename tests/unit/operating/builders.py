@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from deplite.resources import Agent, ApiToken, EnrollmentToken, Organization, SlackInstallation, Trigger
+from deplite.resources import Agent, AgentPool, ApiToken, EnrollmentToken, Organization, SlackInstallation, Trigger
 
 NAMESPACE = "org-a"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -53,3 +53,39 @@ def workspace(name: str = "t0acme", *, uid: str = "u", spec: dict[str, Any] | No
     body = _body(name, {"teamId": "T0ACME", "secretName": "slack"} | (spec or {}), status)
     body["metadata"]["uid"] = uid
     return SlackInstallation.model_validate(body)
+
+
+def pool(*, status: dict[str, Any] | None = None, **spec: Any) -> AgentPool:
+    return AgentPool.model_validate(_body("linux", spec, status or {}))
+
+
+def pool_agent(node: str = "n1", *, pod: str | None = None, spec: dict[str, Any] | None = None, **status: Any) -> Agent:
+    """The agent of a node, connected from its pod unless said otherwise."""
+    present = {"publicKey": "key", "state": "Connected"}
+    present |= {"pod": {"name": f"linux-agents-{node}", "uid": pod or f"pod-{node}", "node": node}} | status
+    body = _body(f"linux.{node}", spec or {}, present)
+    body["metadata"] |= {"labels": {"deplite.io/pool": "linux"}, "ownerReferences": [pool().owning.wire()]}
+    return Agent.model_validate(body)
+
+
+def pod(node: str = "n1", *, status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    """A pod of the DaemonSet `ds` as the API server sends it, running and ready unless said otherwise."""
+    running = {"name": "agent", "restartCount": 0, "state": {"running": {"startedAt": "2026-06-01T11:00:00Z"}}}
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [running]}
+    about = {
+        "name": f"linux-agents-{node}",
+        "uid": f"pod-{node}",
+        "creationTimestamp": "2026-06-01T11:00:00Z",
+        "ownerReferences": [{"kind": "DaemonSet", "uid": "ds", "controller": True}],
+    }
+    containers = [{"name": "agent", "image": "deplite/agent:1"}]
+    spec = {"nodeName": node, "serviceAccountName": "linux-agents", "containers": containers}
+    return {"metadata": about | metadata, "spec": spec, "status": ready if status is None else status}
+
+
+def waiting(reason: str, message: str = "", restarts: int = 0, last: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The status of a pod whose agent does not run."""
+    state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
+    agent = {"name": "agent", "restartCount": restarts, "state": state}
+    agent |= {"lastState": {"terminated": last}} if last else {}
+    return {"phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [agent]}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from deplite.resources import ApiToken, EnrollmentToken, Resource
-from deplite_operator.policies.events import events_of
-from tests.unit.operating.builders import HASH, NOW, code, token
+from deplite_operator.policies.events import agent_removed, events_of
+from tests.unit.operating.builders import HASH, NOW, code, pool, pool_agent, token
 
 OTHER = "1" * 64
 
@@ -42,3 +42,9 @@ def test_so_is_a_code() -> None:
     fresh: EnrollmentToken = code(status={"hash": HASH, "prefix": "enr_abcdef"})
     (event,) = events_of(code(), fresh, NOW)
     assert (event.reason, event.message) == ("Minted", "Secret s holds the code enr_abcdef….")
+
+
+def test_an_agent_that_was_removed_is_told_once() -> None:
+    first, again = (agent_removed(pool(), pool_agent("n3"), NOW) for _ in range(2))
+    assert first.key == again.key
+    assert first.message == "Agent linux.n3 was deleted: for more than 900 s its node has had no pod of the pool."

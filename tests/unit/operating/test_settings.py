@@ -1,6 +1,6 @@
 import pytest
 
-from deplite_operator.settings import LeaseTimes, Settings, SettingsError
+from deplite_operator.settings import AgentPods, LeaseTimes, Settings, SettingsError
 
 URL = {"DEPLITE_PUBLIC_URL": "https://deplite.example/"}
 
@@ -26,6 +26,26 @@ def test_each_variable_is_read() -> None:
     assert (settings.lease, settings.resync_seconds) == (LeaseTimes(duration=3, renew=2, retry=0.5), 2)
 
 
+PODS = {"DEPLITE_AGENT_IMAGE": "deplite/agent:1", "DEPLITE_AGENT_URL": "http://deplite.example/"}
+
+
+def test_without_an_image_and_an_address_there_are_no_pods() -> None:
+    assert Settings.from_environment(URL).agents is None
+    found = Settings.from_environment(URL | PODS).agents
+    assert found == AgentPods(image="deplite/agent:1", url="http://deplite.example", pull_policy="IfNotPresent")
+    more = {"DEPLITE_AGENT_IMAGE_PULL_POLICY": "Never", "DEPLITE_AGENT_FIXED_IDS": "false"}
+    assert Settings.from_environment(URL | PODS | more).agents == AgentPods(
+        image="deplite/agent:1", url="http://deplite.example", pull_policy="Never", fixed_ids=False
+    )
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_one_of_the_two_alone_is_named(name: str) -> None:
+    (other,) = PODS.keys() - {name}
+    with pytest.raises(SettingsError, match=other):
+        Settings.from_environment(URL | {name: PODS[name]})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -39,8 +59,11 @@ def test_each_variable_is_read() -> None:
         ("DEPLITE_LEASE_SECONDS", "15/10/0"),
         ("DEPLITE_RESYNC_SECONDS", "never"),
         ("DEPLITE_RESYNC_SECONDS", "0"),
+        ("DEPLITE_AGENT_URL", "deplite.example"),
+        ("DEPLITE_AGENT_IMAGE_PULL_POLICY", "Sometimes"),
+        ("DEPLITE_AGENT_FIXED_IDS", "no"),
     ],
 )
 def test_a_wrong_one_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        Settings.from_environment(URL | {name: value})
+        Settings.from_environment(URL | PODS | {name: value})

@@ -64,6 +64,8 @@ def _bounded(node: Schema) -> bool:
             return "maxItems" in node
         case "object" if "properties" not in node:
             return "maxProperties" in node
+        case None if node.get("x-kubernetes-int-or-string"):
+            return {"minimum", "maximum", "maxLength", "pattern"} <= node.keys()
         case None:
             return "maxLength" in node and node.get("maxItems") == 0 == node.get("maxProperties")
     return True

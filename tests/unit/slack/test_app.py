@@ -13,6 +13,7 @@ from deplite.kube.errors import ForbiddenError, NotFoundError
 from deplite.kube.secret import Secret
 from deplite.patience import PATIENCE
 from deplite.resources.slackinstallation import SlackInstallation
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.slack.app import SlackApp
 from deplite_apiserver.slack.errors import (
     SlackLimitedError,
@@ -109,7 +110,7 @@ async def app(server: Server, held: Held, hand: Hand, tmp_path: Path) -> AsyncIt
         signing_secret_file=tmp_path / "signing",
         url=server.url,
     )
-    made = SlackApp(settings, BotTokens(held, hand))
+    made = SlackApp(settings, BotTokens(held, hand), Metrics())
     yield made
     await made.close()
 
@@ -194,7 +195,7 @@ async def test_what_is_no_answer_may_have_been_done(app: SlackApp, server: Serve
 
 async def test_a_connection_that_is_refused_has_done_nothing(app: SlackApp, server: Server) -> None:
     server.url = ""
-    gone = SlackApp(app.settings.model_copy(update={"url": "http://127.0.0.1:1"}), app.tokens)
+    gone = SlackApp(app.settings.model_copy(update={"url": "http://127.0.0.1:1"}), app.tokens, Metrics())
     with pytest.raises(SlackUnavailableError) as caught:
         await gone.call_with("xoxb-1", "auth.test", {})
     await gone.close()
@@ -235,7 +236,7 @@ async def test_a_later_answer_goes_to_slack_and_nowhere_else(app: SlackApp, serv
     for url in ("https://hooks.slack.com/x", f"http://a@{host}/x", f"https://{host}/x", "file:///etc/passwd", "", "x"):
         with pytest.raises(ValueError, match="not Slack's"):
             await app.respond(url, {})
-    real = SlackApp(app.settings.model_copy(update={"url": "https://slack.com"}), app.tokens)
+    real = SlackApp(app.settings.model_copy(update={"url": "https://slack.com"}), app.tokens, Metrics())
     for url in ("http://hooks.slack.com/x", "https://hooks.slack.com.evil.test/x", "https://hooks.slack.com:444/x"):
         with pytest.raises(ValueError, match="not Slack's"):
             await real.respond(url, {})

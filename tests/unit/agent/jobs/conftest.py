@@ -1,5 +1,6 @@
 """A desk with a server behind it; every process that it starts is gone after the test."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -31,10 +32,18 @@ async def desks(tmp_path: Path, server: Server) -> AsyncIterator[Desks]:
         slots: int = 4,
         grace: float = 10.0,
         storage_seconds: float = 900.0,
+        monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] | None = None,
     ) -> Desk:
         (tmp_path / "jobs").mkdir(exist_ok=True)
-        found = tools(tmp_path, server.transport(instance), slots=slots, grace=grace, storage_seconds=storage_seconds)
+        found = tools(
+            tmp_path,
+            server.transport(instance),
+            slots=slots,
+            grace=grace,
+            storage_seconds=storage_seconds,
+            monotonic=monotonic,
+        )
         desk = Desk(tmp_path / "jobs", instance, found, **({"now": now} if now else {}))
         made.append(desk)
         storages.append(found.storage)

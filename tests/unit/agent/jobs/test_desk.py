@@ -63,7 +63,7 @@ async def test_f10_after_the_end_and_after_a_restart_the_result_is_told_again(
     await over(desk)
     desk.take(order())
     await until(lambda: len(server.ends()) == 2)
-    await desk.drain(0)
+    await desk.drain(0, 2)
     second = desks("i2")
     second.recover()
     second.take(order())
@@ -221,7 +221,7 @@ async def test_a_drain_lets_what_runs_end_and_takes_nothing_on(tmp_path: Path, s
     desk.take(order())
     await until(path.exists)
     desk.take(order(job_id="j-2"))
-    draining = asyncio.create_task(desk.drain(120))
+    draining = asyncio.create_task(desk.drain(120, 2))
     await asyncio.sleep(0)
     desk.take(order(job_id="j-3"))
     (tmp_path / "go").touch()
@@ -239,8 +239,66 @@ async def test_a_drain_whose_time_is_over_stops_what_runs(tmp_path: Path, server
     desk = desks()
     desk.take(order())
     await until(path.exists)
-    await desk.drain(0)
+    await desk.drain(0, 60)
     assert [(body["status"], body["reason"]) for body in server.ends()] == [("failed", "agent_crashed")]
+
+
+async def test_a_drain_waits_for_the_answer_to_a_claim_and_runs_what_was_given(
+    tmp_path: Path, server: Server, desks: Desks
+) -> None:
+    path = ledger(tmp_path)
+    desk = desks()
+    asked: list[bool] = []
+
+    def away(call: Call) -> httpx.Response | None:
+        asked.append(path.exists())
+        return httpx.Response(503) if len(asked) < 3 else None
+
+    server.script = away
+    desk.take(order())
+    await until(lambda: asked)
+    await desk.drain(60, 60)
+    assert asked[:3] == [False] * 3
+    assert [body["status"] for body in server.ends()] == ["success"]
+    assert path.read_text() == "start\n"
+
+
+async def test_a_claim_that_nobody_answers_is_left_to_the_next_start(
+    tmp_path: Path, server: Server, desks: Desks
+) -> None:
+    path = ledger(tmp_path)
+    desk = desks()
+    server.script = lambda _: httpx.Response(503)
+    desk.take(order())
+    await until(lambda: server.calls)
+    await desk.drain(0, 60)
+    assert not path.exists()
+    server.script = lambda _: None
+    desks("i2").recover()
+    await reported(tmp_path)
+    assert server.claims == {("j-1", "u1234567"): "i1"}
+    assert path.read_text() == "start\n"
+
+
+async def test_a_drain_waits_for_delivery_as_long_as_it_may(tmp_path: Path, server: Server, desks: Desks) -> None:
+    ledger(tmp_path, f"touch {tmp_path}/ended")
+    desk = desks()
+    refused: list[Call] = []
+
+    def away(call: Call) -> httpx.Response | None:
+        running = call.path.endswith("/result") and call.body["status"] == "running"
+        if running or len(refused) > 3:
+            return None
+        refused.append(call)
+        return httpx.Response(503)
+
+    server.script = away
+    desk.take(order())
+    await until((tmp_path / "ended").exists)
+    await desk.drain(60, 60)
+    assert [body["status"] for body in server.ends()][-1] == "success"
+    assert server.results
+    assert len(refused) == 4
 
 
 async def test_closing_ends_the_steps_at_once_and_the_next_process_says_so(

@@ -6,7 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deplite.protocol.phases import Reason
 from deplite_agent.jobs.journal import Journal, State
+from deplite_agent.jobs.result import stopped
 from tests.unit.agent.builders import one_step, order, runs, text_of, until, write_workflow
 from tests.unit.agent.jobs.conftest import Desks
 from tests.unit.agent.jobs.test_desk import ledger, reported
@@ -64,6 +66,7 @@ async def test_as_the_claim_is_answered(tmp_path: Path, server: Server, desks: D
         ("cancelled", "failed", "cancelled"),
         ("superseded", "failed", "superseded"),
         ("timeout", "timeout", "timeout"),
+        ("agent_revoked", "failed", "agent_revoked"),
         ("a word of tomorrow", "failed", "cancelled"),
     ],
 )
@@ -146,6 +149,6 @@ async def test_a_revoked_agent_stops_all_of_them(tmp_path: Path, server: Server,
     for number in range(3):
         desk.take(order(job_id=f"j-{number}"))
     await until(lambda: text_of(path).count("start") == 3)
-    desk.stop_all()
+    desk.stop_all(stopped(Reason.AGENT_REVOKED))
     await asyncio.gather(*(reported(tmp_path, f"j-{number}-u1234567") for number in range(3)))
-    assert {body["reason"] for body in server.ends()} == {"agent_crashed"}
+    assert {body["reason"] for body in server.ends()} == {"agent_revoked"}

@@ -109,7 +109,15 @@ def test_a_secret_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 def test_of_the_agents_environment_only_what_programs_need() -> None:
     kept = {"PATH": "/bin", "HOME": "/root", "LC_ALL": "C", "HTTPS_PROXY": "p"}
-    rest = {"DEPLITE_TOKEN": "enr_x", "AWS_SECRET_ACCESS_KEY": "x", "LD_PRELOAD": "x", "PYTHONPATH": "x"}
+    kept |= {f"KUBERNETES_SERVICE_{name}": "x" for name in ("HOST", "PORT", "PORT_HTTPS")}
+    rest = {
+        "DEPLITE_TOKEN": "enr_x",
+        "DEPLITE_TOKEN_FILE": "/x",
+        "CREDENTIALS_DIRECTORY": "/x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "LD_PRELOAD": "x",
+        "PYTHONPATH": "x",
+    }
     assert base_environment(kept | rest) == kept
 
 

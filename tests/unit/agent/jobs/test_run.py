@@ -92,17 +92,17 @@ async def test_a_steps_time_ends_it_and_it_may_be_tried_again(ran: Ran) -> None:
 steps:
   - name: a
     run: echo x >> l; exec sleep 600
-    timeout-minutes: 0.03
+    timeout-minutes: 0.1
     retry: {max-attempts: 2, initial-delay-seconds: 0}
 """
     result = await ran.run(text)
-    assert result == Result(status="timeout", reason="timeout", message="The step a took longer than 0.03 min.")
+    assert result == Result(status="timeout", reason="timeout", message="The step a took longer than 0.1 min.")
     assert (ran.folder / "l").read_text() == "x\nx\n"
 
 
 async def test_the_workflows_time_ends_it_for_good(ran: Ran) -> None:
     text = """
-timeout-minutes: 0.03
+timeout-minutes: 0.1
 retry: {max-attempts: 3, initial-delay-seconds: 0}
 steps:
   - {name: a, run: echo x >> l; exec sleep 600, continue-on-error: true, retry: {max-attempts: 3}}
@@ -110,7 +110,7 @@ steps:
 """
     result = await ran.run(text)
     assert result.status == result.reason == "timeout"
-    assert result.message == "The workflow's time (0.03 min) was over in the step a."
+    assert result.message == "The workflow's time (0.1 min) was over in the step a."
     assert (ran.folder / "l").read_text() == "x\n"
 
 

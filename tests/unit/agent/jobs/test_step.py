@@ -114,7 +114,7 @@ async def test_no_descriptor_is_left(tmp_path: Path) -> None:
 
 
 async def test_time_that_is_over_ends_the_step(tmp_path: Path) -> None:
-    ended, out = await tried(command(tmp_path, "trap 'echo told; exit 7' TERM; sleep 600 & wait", timeout=3.0))
+    ended, out = await tried(command(tmp_path, "trap 'echo told; exit 7' TERM; sleep 600 & wait", timeout=10.0))
     assert ended.timed_out
     assert b"told" in out
 

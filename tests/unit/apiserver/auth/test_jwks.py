@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.utils import base64url_encode
 
 from deplite_apiserver.auth.jwks import FRESH_SECONDS, REFETCH_SECONDS, KeySet
+from deplite_apiserver.metrics.metrics import Metrics
 from tests.unit.apiserver.clocks import StillClock
 
 
@@ -24,7 +25,7 @@ class Issuer:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.clock = folder / "jwks.json", StillClock()
-        self.keys = KeySet(str(self.path), self.clock.monotonic)
+        self.keys = KeySet(str(self.path), Metrics(), self.clock.monotonic)
 
     def publish(self, *keys: Any) -> None:
         self.path.write_text(json.dumps({"keys": keys}))

@@ -20,7 +20,7 @@ DOORS: dict[Callable[..., Any], set[str]] = {
     dependencies.api_token: {"token"},
     dependencies.person_or_token: {"member", "owner", "token"},
     dependencies.agent: {"agent"},
-    dependencies.enrolling: {"enrollment"},
+    dependencies.enrolling: {"enrollment", "pod"},
     slack_request: {"slack"},
 }
 
@@ -81,7 +81,7 @@ def test_a_persons_route_names_what_the_role_is_looked_up_by(route: APIRoute) ->
 @pytest.mark.parametrize(("entry", "kinds"), ACCESS.items(), ids=str)
 def test_an_entry_is_of_one_sort(entry: tuple[str, str], kinds: frozenset[str]) -> None:
     assert kinds
-    assert kinds in ({"public"}, {"agent"}, {"enrollment"}, {"slack"}) or kinds <= {"member", "owner", "token"}
+    assert kinds in ({"public"}, {"agent"}, {"enrollment", "pod"}, {"slack"}) or kinds <= {"member", "owner", "token"}
     if kinds & {"member", "owner"}:
         assert needed_role(*entry) == ("member" if "member" in kinds else "owner")
 

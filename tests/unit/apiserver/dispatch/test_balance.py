@@ -25,6 +25,7 @@ from deplite_apiserver.dispatch.balance import (
 )
 from deplite_apiserver.dispatch.streams import AgentKey, Stream, StreamEvent, Streams
 from deplite_apiserver.jobs.view import JobView, project
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.others import Known
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, UID, job
@@ -134,7 +135,7 @@ class Scene:
     """A replica with ten streams, beside one without any."""
 
     def __init__(self) -> None:
-        self.clock, self.streams, self.takes = StillClock(), Streams(), True
+        self.clock, self.streams, self.takes = StillClock(), Streams(Metrics()), True
         self.jobs: Cache[JobView] = Cache(
             cast(KubeClient, None),
             DeployJob,

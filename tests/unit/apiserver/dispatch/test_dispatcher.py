@@ -16,6 +16,7 @@ from deplite_apiserver.dispatch.sent import Sent
 from deplite_apiserver.dispatch.streams import Stream, Streams
 from deplite_apiserver.jobs.transition import Transitions
 from deplite_apiserver.jobs.view import INDEXES, JobView, LiveJob, project
+from deplite_apiserver.metrics.metrics import Metrics
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, agent, job_body, trigger
 
@@ -60,7 +61,7 @@ class Scene:
     """A dispatcher, its agent and its trigger."""
 
     def __init__(self) -> None:
-        self.clock, self.store, self.streams = StillClock(), Store(), Streams()
+        self.clock, self.store, self.streams = StillClock(), Store(), Streams(Metrics())
         self.sent, self.told = Sent(self.clock.monotonic), Sent(self.clock.monotonic)
         self.jobs: Cache[JobView] = Cache(NOBODY, DeployJob, project, indexes=INDEXES)
         self.agents: Cache[Agent] = Cache(NOBODY, Agent, Agent.model_validate)

@@ -20,6 +20,7 @@ from deplite_apiserver.dispatch.presence import (
     state_of,
 )
 from deplite_apiserver.dispatch.streams import AgentKey, Streams
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.shared.others import Known, Others
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, agent
@@ -60,7 +61,7 @@ class Scene:
     """A presence with everything around it, and time that passes while we listen."""
 
     def __init__(self) -> None:
-        self.clock, self.store, self.streams = StillClock(), Store(), Streams()
+        self.clock, self.store, self.streams = StillClock(), Store(), Streams(Metrics())
         self.noted: list[Resource] = []
         self.hearing = Hearing(self.clock.monotonic)
         self.presence = Presence(

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from deplite_apiserver.dispatch.streams import MAX_WAITING, AgentKey, Stream, StreamEvent, Streams
+from deplite_apiserver.metrics.metrics import Metrics
 
 KEY = ("org-a", "web")
 
@@ -19,7 +20,7 @@ async def drained(stream: Stream) -> list[int]:
 
 @pytest.fixture
 def streams() -> Streams:
-    return Streams()
+    return Streams(Metrics())
 
 
 async def test_what_was_put_in_before_the_end_is_sent_and_nothing_after(streams: Streams) -> None:
@@ -122,7 +123,7 @@ def test_a_newer_stream_elsewhere_ends_the_one_here_and_is_no_contest(streams: S
 
 
 async def test_a_process_that_comes_back_after_it_was_displaced_elsewhere_is_a_contest_there(streams: Streams) -> None:
-    elsewhere, told = Streams(), list[AgentKey]()
+    elsewhere, told = Streams(Metrics()), list[AgentKey]()
     streams.subscribe(contested=told.append)
     elsewhere.subscribe(contested=told.append)
     first = streams.open(KEY, "ag-x", "one")
@@ -137,7 +138,7 @@ async def test_a_process_that_comes_back_after_it_was_displaced_elsewhere_is_a_c
 
 
 def test_processes_that_come_back_to_the_other_replica_each_are_found_too(streams: Streams) -> None:
-    elsewhere, told = Streams(), list[AgentKey]()
+    elsewhere, told = Streams(Metrics()), list[AgentKey]()
     streams.subscribe(contested=told.append)
     elsewhere.subscribe(contested=told.append)
     for here, there, instance in ((streams, elsewhere, "one"), (elsewhere, streams, "two")) * 2:

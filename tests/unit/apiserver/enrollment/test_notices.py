@@ -13,6 +13,7 @@ from deplite.kube.event import Event
 from deplite.resources import EnrollmentToken
 from deplite.resources.resource import Resource
 from deplite_apiserver.enrollment.notices import MAX_WAITING, Notices
+from tests.unit.apiserver.enrollment.pools import pool, pool_agent
 from tests.unit.apiserver.jobs.builders import NOW, agent, meta
 
 SHA = "0123456789abcdef" * 4
@@ -108,3 +109,16 @@ async def test_nobody_waits_while_nothing_is_told_and_what_is_too_much_is_logged
     assert [getattr(record, "action", None) for record in caplog.records] == ["enrolment_untold"]
     await notices.close()
     assert cluster.told.empty()
+
+
+async def test_a_pod_that_enrolled_is_told_once_for_each_key(cluster: Cluster, notices: Notices) -> None:
+    mine = pool_agent(pod={"name": "web-agents-p1", "uid": "p1", "node": "node-1"})
+    for sha256 in (SHA, SHA, SHA[::-1]):
+        notices.pod_enrolled(mine, pool(), key_sha256=sha256, source="10.244.1.7")
+    told = [await cluster.told.get() for _ in range(3)]
+    assert (told[0]["type"], told[0]["reason"]) == ("Normal", "Enrolled")
+    assert told[0]["message"] == (
+        "Pod web-agents-p1 of the pool web enrolled from 10.244.1.7; key 0123456789abcdef is the agent's."
+    )
+    names = [one["metadata"]["name"] for one in told]
+    assert names[0] == names[1] != names[2]

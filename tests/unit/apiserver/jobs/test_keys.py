@@ -27,6 +27,7 @@ from deplite_apiserver.jobs.unsettled import Unsettled
 from deplite_apiserver.jobs.view import JobView, project
 from deplite_apiserver.jobs.waiters import Waiters
 from deplite_apiserver.limits.memory import MemoryLimiter
+from deplite_apiserver.metrics.metrics import Metrics
 from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NOW, agent, meta, trigger
 from tests.unit.apiserver.settling import settled
@@ -118,6 +119,7 @@ class Keys(RuleBasedStateMachine):
             room=lambda organization: None,
             sync_seconds=1,
             monotonic=monotonic or itertools.count().__next__,
+            metrics=Metrics(),
         )
         if admits:
             self.runs.admit()

@@ -15,8 +15,9 @@ from tests.unit.apiserver.jobs.builders import NOW, job
 
 Instance = str | None
 instances = st.sampled_from([None, "one", "two"])
-FROM_QUEUED = {Reason.EXPIRED, Reason.AGENT_REVOKED, Reason.CANCELLED, Reason.SUPERSEDED, Reason.REJECTED}
-FROM_RUNNING = {Reason.AGENT_LOST, Reason.AGENT_CRASHED}
+FROM_BOTH = {Reason.TIMEOUT, Reason.AGENT_REVOKED}
+FROM_QUEUED = FROM_BOTH | {Reason.EXPIRED, Reason.CANCELLED, Reason.SUPERSEDED, Reason.REJECTED}
+FROM_RUNNING = FROM_BOTH | {Reason.AGENT_LOST, Reason.AGENT_CRASHED}
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,12 @@ class Life(RuleBasedStateMachine):
             self.late = self.late or result
             assert verdict is (Verdict.LATE if result == self.late else Verdict.RESULT_CONFLICT)
 
-    @rule(reason=st.sampled_from([Reason.TIMEOUT, *FROM_QUEUED, *FROM_RUNNING]))
+    @rule(reason=st.sampled_from(sorted(FROM_QUEUED | FROM_RUNNING)))
     def the_server_ends_it(self, reason: Reason) -> None:
         message = "The trigger is suspended." if reason is Reason.REJECTED else None
         verdict = self.tell(Ended(reason=reason, at=NOW, message=message))
         allowed = {"queued": FROM_QUEUED, "running": FROM_RUNNING, "ended": set()}[self.phase]
-        if reason in allowed or (reason is Reason.TIMEOUT and self.phase != "ended"):
+        if reason in allowed:
             assert verdict is Verdict.APPLIED
             self.phase, self.reason = "ended", reason
         else:

@@ -25,6 +25,7 @@ SCHEMES = {
     "token": "apiToken",
     "agent": "agentSignature",
     "enrollment": "enrollmentCode",
+    "pod": "podToken",
     "slack": "slackSignature",
 }
 COMPANIONS = {"agentId", "agentTimestamp", "agentNonce", "slackTimestamp"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from deplite_apiserver.dispatch.streams import Stream, StreamEvent, Streams
 from deplite_apiserver.edge.eventstream import KEEPALIVE_SECONDS
+from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.stream.events import AgentStreamResponse
 
 SCOPE = {"type": "http", "method": "GET", "path": "/agent/stream", "headers": []}
@@ -55,7 +56,7 @@ class Connection:
 
 
 async def test_a_stream_begins_at_once_and_no_cache_keeps_it() -> None:
-    streams = Streams()
+    streams = Streams(Metrics())
     connection = Connection(streams)
     await connection.until(lambda: ": connected\n" in connection.text)
     headers = {key.decode(): value.decode() for key, value in connection.sent[0]["headers"]}
@@ -69,7 +70,7 @@ async def test_a_stream_begins_at_once_and_no_cache_keeps_it() -> None:
 
 
 async def test_an_event_is_its_name_and_one_line_of_data() -> None:
-    streams = Streams()
+    streams = Streams(Metrics())
     connection = Connection(streams)
     await connection.until(lambda: ": connected" in connection.text)
     stream = streams.of(("org-a", "web"))
@@ -86,18 +87,18 @@ async def test_an_event_is_its_name_and_one_line_of_data() -> None:
 
 
 async def test_a_comment_keeps_a_quiet_stream_alive() -> None:
-    connection = Connection(Streams(), keepalive=0.01)
+    connection = Connection(Streams(Metrics()), keepalive=0.01)
     await connection.until(lambda: connection.text.count(": keepalive\n") >= 3)
     connection.gone.set()
     await connection.ended()
-    quiet = Connection(Streams())
+    quiet = Connection(Streams(Metrics()))
     assert quiet.response.ping_interval == KEEPALIVE_SECONDS <= 15
     quiet.gone.set()
     await quiet.ended()
 
 
 async def test_a_connection_that_takes_nothing_is_given_up_and_the_agent_is_gone() -> None:
-    streams = Streams()
+    streams = Streams(Metrics())
     connection = Connection(streams, stuck=True)
     await connection.ended()
     assert streams.of(("org-a", "web")) is None

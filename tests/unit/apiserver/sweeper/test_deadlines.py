@@ -73,6 +73,14 @@ def test_a_running_job(seconds: int, silence: float, reason: Reason | None, sent
     assert after(seconds, RUNNING, silence=silence, sent_age=sent_age) is reason
 
 
+def test_a_job_whose_pod_was_replaced_ends_as_that_and_not_as_lost_or_late() -> None:
+    pod = {"name": "web-agents-2", "uid": "p2", "node": "node-1"}
+    running = RUNNING | {"pod": "p1"}
+    for seconds, silence in ((0, 0), (JOB, LOST_SECONDS)):
+        assert after(seconds, running, agent=agent(pod=pod), silence=silence) is Reason.AGENT_CRASHED
+    assert after(0, RUNNING | {"pod": "p2"}, agent=agent(pod=pod)) is None
+
+
 def test_a_running_job_is_timed_from_its_claim() -> None:
     late = RUNNING | {"startedAt": "2026-05-31T14:42:18Z"}
     assert after(JOB + JOB - 1, late) is None
@@ -89,7 +97,8 @@ def test_a_queued_job_of_a_silent_agent_is_not_lost() -> None:
     [
         ({}, {"agent": agent(spec={"revoked": True})}, Reason.AGENT_REVOKED),
         ({}, {"agent": agent(spec={"revoked": True}), "sent_age": 5.0}, Reason.AGENT_REVOKED),
-        (RUNNING, {"agent": agent(spec={"revoked": True})}, None),
+        (RUNNING, {"agent": agent(spec={"revoked": True})}, Reason.AGENT_REVOKED),
+        (RUNNING, {"agent": agent(spec={"revoked": True}), "silence": 1e9}, Reason.AGENT_REVOKED),
         ({}, {"agent": None}, None),
         ({}, {"agent": agent(spec={"suspended": True})}, None),
     ],

@@ -63,9 +63,9 @@ async def test_those_that_are_due_go_and_one_that_is_gone_holds_up_none() -> Non
 
 
 def agent(
-    *, revoked: bool = True, by: str | None = "api", reason: str | None = "AgentRevoked", name: str = "old"
+    *, revoked: bool = True, by: str | None = "api", reason: str | None = "AgentRevoked", name: str = "old", **more: str
 ) -> Agent:
-    labels = {"deplite.io/created-by": by} if by else {}
+    labels = ({"deplite.io/created-by": by} if by else {}) | more
     seen = {"type": "Stalled", "status": "True", "reason": reason, "lastTransitionTime": NOW.isoformat()}
     metadata = meta(name) | {"labels": labels}
     status = {"conditions": [seen] if reason else []}
@@ -80,6 +80,7 @@ def agent(
         (agent(by=None), False),  # Git or kubectl made it
         (agent(reason=None), False),  # the operator has not seen it yet
         (agent(reason="Other"), False),
+        (agent(**{"deplite.io/pool": "web"}), False),  # its pod would enrol again
     ],
 )
 def test_a_revoked_agent_stays_for_thirty_days(found: Agent, due: bool) -> None:

@@ -11,6 +11,7 @@ from filelock import FileLock
 from deplite.local.controlplane import build as building
 from deplite.local.controlplane.build import build, build_command, list_command
 from deplite.local.controlplane.find import NAMES, VERSION
+from deplite.local.controlplane.recipe import Recipe
 from deplite.local.errors import BuildError, MissingError
 
 GO = r"""#!/bin/sh
@@ -96,6 +97,23 @@ async def test_the_programs_come_into_the_cache_and_nothing_else_stays(
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     assert "downloading modules, 1 so far" in [note for *_, note in reports]
+
+
+async def test_caches_that_builds_share_outlast_them(environment: dict[str, str], target: Path, tmp_path: Path) -> None:
+    caches = tmp_path / "shared"
+    await build(NAMES, target, environment, ignore, caches=caches)
+    assert names_in(caches) == ["cache", "modules"]
+    assert names_in(target.parent) == ["kubernetes", "kubernetes.lock"]
+
+
+async def test_a_recipe_may_have_sources_in_folders(environment: dict[str, str], target: Path, tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    (sources / "pause").mkdir(parents=True)
+    for name in ("go.mod", "pause/main.go"):
+        (sources / name).write_text("")
+    recipe = Recipe(title="pause", sources=sources, packages={"pause": "./pause"}, files=("go.mod", "pause/main.go"))
+    built = await build(["pause"], target, environment, ignore, recipe)
+    assert built == {"pause": target / "pause"}
 
 
 async def test_what_an_interrupted_build_left_is_removed_first(environment: dict[str, str], target: Path) -> None:

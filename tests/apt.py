@@ -1,0 +1,13 @@
+"""Where this machine takes Debian's packages from."""
+
+import re
+from pathlib import Path
+
+_APT = Path("/etc/apt")
+
+
+def sources(suite: str, apt: Path = _APT) -> list[Path]:
+    """Return the files that say where the packages of a release are, e.g. of `bookworm`."""
+    folder = apt / "sources.list.d"
+    files = [apt / "sources.list", *sorted(folder.glob("*.list")), *sorted(folder.glob("*.sources"))]
+    return [file for file in files if file.is_file() and re.search(rf"(?m)(^|\s){suite}(\s|$)", file.read_text())]

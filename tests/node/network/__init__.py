@@ -1,0 +1,1 @@
+"""NetworkPolicies enforced on the node of the tests, whose bridge knows nothing of them."""

@@ -1,0 +1,1 @@
+"""docs/kubernetes.md, typed from an empty cluster to an empty cluster."""
