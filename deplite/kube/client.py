@@ -11,6 +11,7 @@ import aiohttp
 from deplite.kube.connection import MERGE_PATCH, Connection
 from deplite.kube.errors import UnavailableError, error_from
 from deplite.kube.event import Event
+from deplite.kube.fence import Left
 from deplite.kube.observing import Observer
 from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
 from deplite.kube.tokenreview import PATH as TOKEN_REVIEWS
@@ -77,7 +78,7 @@ class KubeClient:
         """
         return cls(await Connection.open(kubeconfig, name, observer))
 
-    def fenced(self, left: Callable[[], float]) -> "KubeClient":
+    def fenced(self, left: Left) -> "KubeClient":
         """Return this client for somebody who may write only while a Lease is his.
 
         Args:

@@ -23,6 +23,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
 from deplite.kube.errors import KubeError, NotHeldError, UnavailableError, error_from
+from deplite.kube.fence import Left, fence, gate
 from deplite.kube.observing import NO_ANSWER, Observer, asked
 from deplite.patience import patience
 
@@ -73,8 +74,8 @@ class Connection:
         self._token_file = token_file
         self._name, self._observer = name, observer
         self._rest = RESTClientObject(configuration)
-        self._left: Callable[[], float] | None = None
-        """For how many seconds from now it may write; None: always."""
+        self._left: Left | None = None
+        """None: it may always write."""
 
     @classmethod
     async def open(
@@ -104,14 +105,15 @@ class Connection:
             ) from error
         configuration.connection_pool_maxsize = POOL_SIZE
         # Else aiohttp looks for a .netrc and for proxies at each request, in two threads.
-        configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies()), "trace_configs": [gate()]}
         return cls(configuration, token_file, name, observer)
 
-    def fenced(self, left: Callable[[], float]) -> "Connection":
+    def fenced(self, left: Left) -> "Connection":
         """Return this connection for somebody who may write only for a time; the pool is the same.
 
         Args:
-            left: for how many seconds from now; asked right before each write, which is given up after them.
+            left: for how many seconds from now; asked before each write, which is given up after them, and again when
+                its bytes leave.
         """
         other = copy.copy(self)
         other._left = left
@@ -192,10 +194,11 @@ class Connection:
         """
         headers = {"Accept": accept, "Content-Type": content_type} | await self.headers()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        if self._left is not None and method != "GET":
-            timeout = _within(timeout, self._left())
+        left = self._left if method != "GET" else None
+        if left is not None:
+            timeout = _within(timeout, left())
         try:
-            with self._observed(method, path, query or {}) as seen:
+            with self._observed(method, path, query or {}) as seen, fence(left):
                 response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
                 seen(response.status)
         except (TimeoutError, aiohttp.ClientError) as error:

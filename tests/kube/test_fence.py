@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest_asyncio
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotHeldError
 from deplite.kube.lease import Lease
+from deplite.kube.secret import Secret
 from deplite.local.objectstore import ObjectStore
 from deplite.resources import Trigger
 from deplite_apiserver.storage.objects import StorageUnavailableError
@@ -45,29 +47,67 @@ async def lease(kube: KubeClient, organization: str, clock: StillClock) -> Lease
     return made
 
 
+@dataclass(kw_only=True)
+class Wanting:
+    """Somebody who writes whatever can be written."""
+
+    fenced: KubeClient
+    trigger: Trigger
+    secret: Secret
+
+    @classmethod
+    async def with_objects(cls, kube: KubeClient, fenced: KubeClient, organization: str) -> "Wanting":
+        """Make what can be changed and deleted."""
+        trigger = await kube.create(a_trigger(organization, "before"))
+        await kube.patch_status(Trigger, *trigger.key, {"runs": 1})
+        secret = await kube.create_secret(organization, "before", {"a": b"b"})
+        return cls(fenced=fenced, trigger=trigger, secret=secret)
+
+    @property
+    def with_body(self) -> list[Callable[[], Awaitable[Any]]]:
+        key, organization = self.trigger.key, self.trigger.namespace
+        return [
+            lambda: self.fenced.create(a_trigger(organization, "after")),
+            lambda: self.fenced.patch(Trigger, *key, {"spec": {"workflow": "other"}}),
+            lambda: self.fenced.patch_status(Trigger, *key, {"runs": 2}),
+            lambda: self.fenced.delete(Trigger, *key),
+            lambda: self.fenced.create_secret(organization, "after", {}),
+            lambda: self.fenced.replace_secret(self.secret, {"a": b"c"}),
+        ]
+
+    @property
+    def writes(self) -> list[Callable[[], Awaitable[Any]]]:
+        return [*self.with_body, lambda: self.fenced.delete_secret(self.trigger.namespace, "before")]
+
+    async def see_nothing_changed(self) -> None:
+        [found] = await self.fenced.list(Trigger, self.trigger.namespace)  # reading goes on
+        assert (found.name, found.spec.workflow, found.status.runs) == ("before", "w", 1)
+        assert (await self.fenced.get_secret(self.trigger.namespace, "before")).data == {"a": b"b"}
+
+
 async def test_a_holder_whose_lease_is_over_writes_nothing_to_kubernetes(
     kube: KubeClient, organization: str, lease: Lease, clock: StillClock
 ) -> None:
     fenced = kube.fenced(lambda: lease.left)
-    made = await fenced.create(a_trigger(organization, "before"))
-    await fenced.patch_status(Trigger, *made.key, {"runs": 1})
-    secret = await fenced.create_secret(organization, "before", {"a": b"b"})
+    wanting = await Wanting.with_objects(fenced, fenced, organization)
     clock.advance(15.01)
-    writes: list[Callable[[], Awaitable[Any]]] = [
-        lambda: fenced.create(a_trigger(organization, "after")),
-        lambda: fenced.patch(Trigger, *made.key, {"spec": {"workflow": "other"}}),
-        lambda: fenced.patch_status(Trigger, *made.key, {"runs": 2}),
-        lambda: fenced.delete(Trigger, *made.key),
-        lambda: fenced.create_secret(organization, "after", {}),
-        lambda: fenced.replace_secret(secret, {"a": b"c"}),
-        lambda: fenced.delete_secret(organization, "before"),
-    ]
-    for write in writes:
+    for write in wanting.writes:
         with pytest.raises(NotHeldError):
             await write()
-    [found] = await fenced.list(Trigger, organization)  # reading goes on
-    assert (found.name, found.spec.workflow, found.status.runs) == ("before", "w", 1)
-    assert (await kube.get_secret(organization, "before")).data == {"a": b"b"}
+    await wanting.see_nothing_changed()
+
+
+async def test_a_write_whose_turn_comes_after_the_lease_is_not_sent(kube: KubeClient, organization: str) -> None:
+    """The process stands still after the write was let through, and before its bytes leave."""
+    left: list[float] = []
+    wanting = await Wanting.with_objects(kube, kube.fenced(lambda: left.pop(0)), organization)
+    before_headers = [(write, [5.0, 0.0]) for write in wanting.writes]
+    before_body = [(write, [5.0, 5.0, 0.0]) for write in wanting.with_body]
+    for write, left[:] in before_headers + before_body:
+        with pytest.raises(NotHeldError):
+            await write()
+        assert left == []
+    await wanting.see_nothing_changed()
 
 
 async def test_a_holder_whose_lease_is_over_writes_nothing_to_the_bucket(

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import signal
+from typing import NamedTuple
 
 import pytest
 
@@ -81,12 +82,20 @@ async def test_while_waiting_it_can_be_stopped(start: Start) -> None:
     assert await waiting.stop() == 0
 
 
-def noting(operator: Operator, writers: list[str]) -> None:
-    """Write down the operator's name at each of its writes."""
+class Write(NamedTuple):
+    """One write to the Kubernetes API."""
+
+    by: str
+    method: str
+    path: str
+
+
+def noting(operator: Operator, writes: list[Write]) -> None:
+    """Write down each of the operator's writes."""
 
     async def note(exchange: Exchange) -> None:
         if exchange.writes:
-            writers.append(operator.name)
+            writes.append(Write(operator.name, exchange.method, exchange.path))
 
     operator.proxy.fault = note
 
@@ -95,9 +104,9 @@ async def test_f27_a_forced_rolling_update_never_has_two_that_act(
     kube: KubeClient, organization: str, start: Start
 ) -> None:
     """The new one runs before the old one ends, whatever the chart says (it says `Recreate`)."""
-    writers: list[str] = []
+    writes: list[Write] = []
     present = await start("rolled-0")
-    noting(present, writers)
+    noting(present, writes)
     await present.wait_ready()
     one = Declared(kube=kube, namespace=organization)
     await one.apply_all()
@@ -111,17 +120,17 @@ async def test_f27_a_forced_rolling_update_never_has_two_that_act(
     changing = asyncio.create_task(never_at_rest())
     for number in range(1, 4):
         coming = await start(f"rolled-{number}")
-        noting(coming, writers)
+        noting(coming, writes)
         await coming.wait_ready("/livez")
-        seen = len(writers)
+        seen = len(writes)
         async with asyncio.timeout(60):  # the one that leads goes on beside it
-            while len(writers) < seen + 3:
+            while len(writes) < seen + 3:
                 await asyncio.sleep(0.05)
         assert present.process is not None
         present.process.terminate()
         await coming.wait_ready()
         async with asyncio.timeout(60):
-            while coming.name not in writers:
+            while all(write.by != coming.name for write in writes):
                 await asyncio.sleep(0.05)
         assert await present.wait() == 0
         present = coming
@@ -129,7 +138,9 @@ async def test_f27_a_forced_rolling_update_never_has_two_that_act(
     await asyncio.gather(changing, return_exceptions=True)
     await kube.patch(Trigger, organization, "deploy", {"spec": {"suspended": False}})
     await one.settles(wanted)
-    assert [name for name, _ in itertools.groupby(writers)] == [f"rolled-{number}" for number in range(4)]
+    assert [name for name, _ in itertools.groupby(write.by for write in writes)] == [
+        f"rolled-{number}" for number in range(4)
+    ]
 
 
 async def test_f27_who_was_paused_past_its_lease_writes_nothing(
@@ -150,12 +161,12 @@ async def test_f27_who_was_paused_past_its_lease_writes_nothing(
     successor.kill()
     await kube.delete(ApiToken, organization, "ci")
     await kube.delete_secret(organization, "ci-token")
-    writers: list[str] = []
-    noting(paused, writers)
+    writes: list[Write] = []
+    noting(paused, writes)
     assert paused.process is not None
     paused.process.send_signal(signal.SIGCONT)
     assert await paused.wait() == 1
     assert "the lease is lost" in paused.log.read_text()
-    assert writers == []
+    assert writes == []
     with pytest.raises(NotFoundError):
         await kube.get_secret(organization, "ci-token")
