@@ -146,12 +146,14 @@ async def test_f27_a_forced_rolling_update_never_has_two_that_act(
 async def test_f27_who_was_paused_past_its_lease_writes_nothing(
     kube: KubeClient, organization: str, patient: Patient, start: Start
 ) -> None:
-    """It wakes before a write that would bring back what was deleted meanwhile."""
+    """It wakes before a write that would bring back what was deleted meanwhile, and with others on their way."""
     paused = await start("paused")
     await paused.wait_ready()
     (paused.failpoints / "operator.secret.decided").write_text("stop")
     one = Declared(kube=kube, namespace=organization)
-    await one.apply(ApiToken)
+    agents = [Agent(metadata=Meta(namespace=organization, name=f"agent-{number}")) for number in range(200)]
+    creating = [kube.create(agent) for agent in agents]
+    await asyncio.gather(*creating[:100], one.apply(ApiToken), *creating[100:])
     async with asyncio.timeout(60):
         while not (paused.failpoints / "operator.secret.decided.hit").exists():
             await asyncio.sleep(0.05)
