@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from deplite.fence import Left
 from deplite.kube.connection import MERGE_PATCH, Connection
 from deplite.kube.errors import UnavailableError, error_from
 from deplite.kube.event import Event
-from deplite.kube.fence import Left
 from deplite.kube.observing import Observer
 from deplite.kube.secret import Secret, replacement_body, secret_body, secret_from
 from deplite.kube.tokenreview import PATH as TOKEN_REVIEWS

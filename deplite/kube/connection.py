@@ -22,8 +22,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
+from deplite.fence import Left
 from deplite.kube.errors import KubeError, NotHeldError, UnavailableError, error_from
-from deplite.kube.fence import Left, fence, gate
+from deplite.kube.gate import fenced, gate
 from deplite.kube.observing import NO_ANSWER, Observer, asked
 from deplite.patience import patience
 
@@ -198,7 +199,7 @@ class Connection:
         if left is not None:
             timeout = _within(timeout, left())
         try:
-            with self._observed(method, path, query or {}) as seen, fence(left):
+            with self._observed(method, path, query or {}) as seen, fenced(left):
                 response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
                 seen(response.status)
         except (TimeoutError, aiohttp.ClientError) as error:

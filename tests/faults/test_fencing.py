@@ -128,7 +128,7 @@ async def test_who_wakes_after_its_lease_writes_no_index_of_a_log(twins: Twins, 
             return await bucket.get(name.index) is not None
 
         await stands_and_wakes(
-            twins, "apiserver.logs.merged", begin=begin, done=done, said="storage put failed: _NotHeldError"
+            twins, "apiserver.logs.merged", begin=begin, done=done, said="storage put failed: NotHeldError"
         )
 
         async def parts() -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotHeldError
@@ -17,6 +18,7 @@ from deplite.local.objectstore import ObjectStore
 from deplite.resources import Trigger
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.storage.s3 import S3Store
+from tests.faults.httpproxy import Exchange, HttpProxy
 from tests.kube.storing import place_of
 from tests.unit.apiserver.clocks import StillClock
 
@@ -122,6 +124,39 @@ async def test_a_holder_whose_lease_is_over_writes_nothing_to_the_bucket(
         await fenced.delete([key])
     assert await fenced.get(key) == b"before"
     await bucket.put(key, b"by others")
+
+
+async def test_a_write_to_the_bucket_whose_turn_comes_after_the_lease_is_not_sent(bucket: S3Store) -> None:
+    left: list[float] = []
+    fenced, key = bucket.fenced(lambda: left.pop(0)), f"fence/{secrets.token_hex(4)}"
+    await bucket.put(key, b"before")
+    for write in (lambda: fenced.put(key, b"after"), lambda: fenced.delete([key])):
+        left[:] = [5.0, 0.0]
+        with pytest.raises(StorageUnavailableError):
+            await write()
+        assert left == []
+    assert await bucket.get(key) == b"before"
+
+
+async def test_nor_is_it_sent_once_more(object_store: ObjectStore) -> None:
+    """The store, which has broken off the first try, did not see a second one."""
+    left = [5.0]
+    proxy = HttpProxy(object_store.endpoint)
+
+    async def break_off(exchange: Exchange) -> web.StreamResponse:
+        left[0] = 0.0
+        return exchange.cut()
+
+    proxy.fault = break_off
+    await proxy.start()
+    store = S3Store(place_of(object_store, endpoint=proxy.url))
+    try:
+        with pytest.raises(StorageUnavailableError):
+            await store.fenced(lambda: left[0]).put("fence/again", b"")
+        assert proxy.asked == {"PUT": 1}
+    finally:
+        await store.close()
+        await proxy.stop()
 
 
 async def test_who_wakes_after_another_one_held_it_starts_anew(

@@ -5,10 +5,10 @@ import copy
 import io
 import itertools
 import logging
-import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -19,9 +19,10 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
-from deplite.errors import DepliteError
+from deplite.fence import Left, fence
 from deplite.patience import patience
 from deplite_apiserver.storage.checksum import to_hex
+from deplite_apiserver.storage.connections import NotHeldError, ask, connections
 from deplite_apiserver.storage.credentials import KeyFiles
 from deplite_apiserver.storage.objects import Head, StorageUnavailableError, Stored
 from deplite_apiserver.storage.settings import S3Settings
@@ -38,10 +39,6 @@ _DELETE_AT_ONCE = 1000
 Answer = TypeVar("Answer")
 
 
-class _NotHeldError(DepliteError):
-    """Nothing was sent: the Lease under which it was to be written is over."""
-
-
 _FAILURES = (
     MinioException,
     urllib3.exceptions.HTTPError,
@@ -49,7 +46,7 @@ _FAILURES = (
     ValueError,
     ParseError,
     TimeoutError,
-    _NotHeldError,
+    NotHeldError,
 )
 """Nothing of these may be promised."""
 
@@ -77,7 +74,7 @@ class S3Store:
         parts = urlsplit(place.endpoint)
         self._bucket, self._observe = place.bucket, observe
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-        self._pool = pool or connections(place)
+        self._pool = pool or connections(place, THREADS)
         self._client = Minio(
             endpoint=parts.netloc,
             credentials=KeyFiles(place.access_key_file, place.secret_key_file),
@@ -90,14 +87,15 @@ class S3Store:
         else:
             self._client.disable_virtual_style_endpoint()
 
-        self._left: Callable[[], float] | None = None
-        """For how many seconds from now it may write; None: always."""
+        self._left: Left | None = None
+        """None: it may always write."""
 
-    def fenced(self, left: Callable[[], float]) -> "S3Store":
+    def fenced(self, left: Left) -> "S3Store":
         """Return this store for somebody who may write only while a Lease is his; threads and connections are the same.
 
         Args:
-            left: for how many seconds from now it is; asked in the thread right before each write. Safe for threads.
+            left: for how many seconds from now it is; asked in the thread before each write, and whenever bytes of one
+                leave. Safe for threads.
         """
         other = copy.copy(self)
         other._left = left
@@ -112,14 +110,14 @@ class S3Store:
         """Store an object, replacing one of that key."""
 
         def call() -> None:
-            self._check()
-            written = self._client.put_object(
-                bucket_name=self._bucket,
-                object_name=key,
-                data=io.BytesIO(data),
-                length=len(data),
-                content_type=content_type,
-            )
+            with self._fence():
+                written = self._client.put_object(
+                    bucket_name=self._bucket,
+                    object_name=key,
+                    data=io.BytesIO(data),
+                    length=len(data),
+                    content_type=content_type,
+                )
             if not written.etag:  # a store that answers 200 with an error in the body has stored nothing
                 raise MinioException("the store answered without an ETag")
 
@@ -186,9 +184,9 @@ class S3Store:
         """Delete objects; those that are not there are no error."""
 
         def call(batch: Sequence[str]) -> None:
-            self._check()
             wanted = [DeleteObject(key) for key in batch]
-            failed = list(self._client.remove_objects(bucket_name=self._bucket, delete_object_list=wanted))
+            with self._fence():
+                failed = list(self._client.remove_objects(bucket_name=self._bucket, delete_object_list=wanted))
             if failed:
                 raise MinioException(f"{len(failed)} objects were not deleted")
 
@@ -196,10 +194,12 @@ class S3Store:
             batch = keys[start : start + _DELETE_AT_ONCE]
             await self._run("delete", partial(call, batch))
 
-    def _check(self) -> None:
-        """Refuse a write that comes too late: it waited for a thread, or the process stood still."""
-        if self._left is not None and self._left() <= 0:
-            raise _NotHeldError
+    @contextmanager
+    def _fence(self) -> Iterator[None]:
+        """Refuse a write that comes too late: it waited for a thread, for the store, or the process stood still."""
+        with fence(self._left):
+            ask()
+            yield
 
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
@@ -208,22 +208,12 @@ class S3Store:
             async with asyncio.timeout(patience(CALL_SECONDS)):
                 answer = await loop.run_in_executor(self._threads, call)
         except _FAILURES as error:
-            if not isinstance(error, _NotHeldError):
+            if not isinstance(error, NotHeldError):
                 self._observe(action, False, time.monotonic() - began)
             log.warning("storage %s failed: %s", action, _said(error), extra={"action": "storage_failed"})
             raise StorageUnavailableError from error
         self._observe(action, True, time.monotonic() - began)
         return answer
-
-
-def connections(place: S3Settings) -> urllib3.PoolManager:
-    """Return connections to a store, which must show a certificate of an authority that we trust."""
-    return urllib3.PoolManager(
-        maxsize=THREADS,
-        timeout=urllib3.Timeout(connect=3, read=10),
-        retries=urllib3.Retry(1, redirect=0, status=0),
-        ssl_context=ssl.create_default_context(cafile=place.ca_file),
-    )
 
 
 def _said(error: Any) -> str:
