@@ -92,7 +92,7 @@ chart-files: $(VENV)/.local ## write what the chart has from crds/, deplite/righ
 
 faults: $(VENV)/.dev ## the whole fault suite with its soak (about an hour)
 	@$(BIN)/deplite setup
-	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py tests/kube/jobs/test_exit.py)
+	@$(BIN)/pytest -m 'full or not full' $(or $(ARGS),tests/faults tests/e2e/test_files.py tests/kube/jobs/test_exit.py tests/kube/operating/test_walk.py)
 
 fuzz: $(VENV)/.dev ## 500 examples of every operation of the API, with every kind of credential
 	@$(BIN)/deplite setup

@@ -81,6 +81,14 @@ def test_ci_calls_the_command_of_the_readme() -> None:
     assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
 
 
+def test_every_full_size_is_run_by_a_target() -> None:
+    rules = re.findall(r"^\t@\$\(BIN\)/pytest -m .*full.*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    run = [ROOT / name for name in re.findall(r"tests/[\w/.]+", " ".join(rules))]
+    full = [path for path in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.full" in path.read_text()]
+    assert len(full) > 10
+    assert [path for path in full if path != Path(__file__) and not any(path.is_relative_to(one) for one in run)] == []
+
+
 @pytest.mark.parametrize("part", ["operator", "apiserver", "agent"])
 def test_every_variable_that_a_part_reads_is_on_the_map(part: str) -> None:
     settings = (ROOT / part / f"deplite_{part}" / "settings.py").read_text()
