@@ -22,9 +22,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
-from deplite.fence import Left
+from deplite.fence import Left, fence
 from deplite.kube.errors import KubeError, NotHeldError, UnavailableError, error_from
-from deplite.kube.gate import fenced, gate
+from deplite.kube.gate import gate, refusals_told
 from deplite.kube.observing import NO_ANSWER, Observer, asked
 from deplite.patience import patience
 
@@ -190,7 +190,7 @@ class Connection:
         """Open one answer of status 2xx, its body still unread.
 
         Raises:
-            NotHeldError: this connection may not write any more.
+            NotHeldError: this connection may not write any more; nothing was sent, or not once more.
             KubeError: as `deplite.kube.errors` says.
         """
         headers = {"Accept": accept, "Content-Type": content_type} | await self.headers()
@@ -199,7 +199,7 @@ class Connection:
         if left is not None:
             timeout = _within(timeout, left())
         try:
-            with self._observed(method, path, query or {}) as seen, fenced(left):
+            with self._observed(method, path, query or {}) as seen, fence(left), refusals_told():
                 response = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
                 seen(response.status)
         except (TimeoutError, aiohttp.ClientError) as error:
@@ -215,10 +215,14 @@ class Connection:
     def _observed(self, method: str, path: str, query: Mapping[str, Any]) -> Iterator[Callable[[int], None]]:
         """Tell the observer of one request at its end; the block says the status, if an answer came."""
         began, codes = time.monotonic(), [NO_ANSWER]
+        sent = True
         try:
             yield lambda status: codes.append(str(status))
+        except NotHeldError:
+            sent = False
+            raise
         finally:
-            if self._observer is not None:
+            if sent and self._observer is not None:
                 self._observer.answered(*asked(method, path, query), codes[-1], time.monotonic() - began)
 
 

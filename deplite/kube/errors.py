@@ -8,7 +8,7 @@
     ├── ForbiddenError         401, 403: rights, a ResourceQuota, or a namespace that is going away
     ├── GoneError              410: the version asked for is no longer kept
     └── UnavailableError       no connection, a time-out, 429 or 5xx; `retry_after` seconds
-        └── NotHeldError       nothing was sent: the Lease under which it was to be written is no longer ours
+        └── NotHeldError       not sent, or not once more: the Lease under which it was to be written is over
 
 The API server's own text stays in the exception, for logs; it is never shown to a caller of the REST API.
 """
@@ -87,10 +87,10 @@ class UnavailableError(KubeError):
 
 
 class NotHeldError(UnavailableError):
-    """Nothing was sent: the Lease under which it was to be written is over. Whoever holds it now goes on."""
+    """Not sent, or not once more: the Lease under which it was to be written is over. Whoever holds it now goes on."""
 
     def __init__(self) -> None:
-        super().__init__("The lease is no longer held here; nothing was written.", status=503, reason="NotHeld")
+        super().__init__("The lease is no longer held here; nothing more is written.", status=503, reason="NotHeld")
 
 
 _BY_REASON: Mapping[str, type[KubeError]] = {

@@ -1,4 +1,4 @@
-"""Where bytes leave for the Kubernetes API, and the fence is asked."""
+"""Where bytes leave by aiohttp, and the fence is asked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,15 @@ from typing import Any
 
 import aiohttp
 
-from deplite.fence import Left, fence, may_leave
+from deplite.fence import may_leave
 from deplite.kube.errors import NotHeldError
 
 
 def gate() -> aiohttp.TraceConfig:
-    """Return what a session needs for `fenced` to hold: aiohttp calls it right before headers and body leave."""
+    """Return what a session needs for a fence to hold: aiohttp calls it right before headers and body leave.
+
+    What it refuses raises `NotHeldError`, in a block of `refusals_told`.
+    """
     config = aiohttp.TraceConfig()
     config.on_request_headers_sent.append(_ask)
     config.on_request_chunk_sent.append(_ask)
@@ -19,17 +22,12 @@ def gate() -> aiohttp.TraceConfig:
 
 
 @contextmanager
-def fenced(left: Left | None) -> Iterator[None]:
-    """Fence what the block sends.
-
-    Raises:
-        NotHeldError: nothing is left, and nothing was sent.
-    """
+def refusals_told() -> Iterator[None]:
+    """Raise `NotHeldError` also where aiohttp says only that it could not send: a body has a task of its own."""
     try:
-        with fence(left):
-            yield
+        yield
     except aiohttp.ClientConnectionError as error:
-        if isinstance(error.__cause__, NotHeldError):  # a body is sent by a task of aiohttp's own
+        if isinstance(error.__cause__, NotHeldError):
             raise error.__cause__ from None
         raise
 

@@ -1,7 +1,7 @@
 """Who of several processes acts: a Lease that one of them holds and renews.
 
 `held` is judged by our own monotonic clock, counted from before the renewal was sent: a process that was paused past
-its lease knows it before it writes anything. `KubeClient.fenced(lease)` makes sure of that.
+its lease knows it before it writes anything. `KubeClient.fenced` makes sure of that.
 """
 
 import asyncio

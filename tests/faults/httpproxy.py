@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import re
 import ssl
 from collections import Counter
@@ -108,9 +109,9 @@ class Exchange:
         else:
             url = url.with_query(dict(self.query))
         headers = {name: value for name, value in self.request.headers.items() if name.lower() not in _HOP}
-        return self.proxy.session.request(
-            self.method, url, data=self.body or None, headers=headers, allow_redirects=False
-        )
+        large = len(self.body) > 1 << 20  # aiohttp warns of it
+        body = io.BytesIO(self.body) if large else self.body
+        return self.proxy.session.request(self.method, url, data=body or None, headers=headers, allow_redirects=False)
 
 
 Fault = Callable[[Exchange], Awaitable[web.StreamResponse | None]]

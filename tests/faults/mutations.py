@@ -118,6 +118,27 @@ MUTATIONS = (
         new="    if False and secret.labels",
         test="tests/unit/operating/test_minting.py::test_no_code_comes_back",
     ),
+    Mutation(
+        defence="what leaves for Kubernetes is asked about",
+        file="deplite/kube/gate.py",
+        old="    if not may_leave():\n        raise NotHeldError\n",
+        new="    may_leave()\n",
+        test="tests/kube/test_fence.py::test_a_write_whose_turn_comes_after_the_lease_is_not_sent",
+    ),
+    Mutation(
+        defence="what leaves for the store is asked about",
+        file="apiserver/deplite_apiserver/storage/connections.py",
+        old="        refuse_if_over()\n        yield",
+        new="        yield",
+        test="tests/kube/test_fence.py::test_a_write_to_the_bucket_whose_turn_comes_after_the_lease_is_not_sent",
+    ),
+    Mutation(
+        defence="cards are fenced",
+        file="apiserver/deplite_apiserver/slack/delivery.py",
+        old="            with fence(self._left):\n",
+        new="            with fence(lambda: self._left() + 1):\n",
+        test="tests/kube/slack/test_cards.py::test_nothing_is_posted_or_edited_past_the_lease",
+    ),
 )
 
 

@@ -1,9 +1,11 @@
 """Who may write only under a Lease: once it is over, nothing of his reaches the Kubernetes API or the bucket."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +16,14 @@ from deplite.kube.client import KubeClient
 from deplite.kube.errors import NotHeldError
 from deplite.kube.lease import Lease
 from deplite.kube.secret import Secret
+from deplite.local.authority import make_pair
 from deplite.local.objectstore import ObjectStore
 from deplite.resources import Trigger
+from deplite_apiserver.storage.connections import BLOCK
 from deplite_apiserver.storage.objects import StorageUnavailableError
 from deplite_apiserver.storage.s3 import S3Store
 from tests.faults.httpproxy import Exchange, HttpProxy
-from tests.kube.storing import place_of
+from tests.kube.storing import encrypted, place_of
 from tests.unit.apiserver.clocks import StillClock
 
 SPEC = {"agent": "a", "workflow": "w"}
@@ -126,16 +130,35 @@ async def test_a_holder_whose_lease_is_over_writes_nothing_to_the_bucket(
     await bucket.put(key, b"by others")
 
 
-async def test_a_write_to_the_bucket_whose_turn_comes_after_the_lease_is_not_sent(bucket: S3Store) -> None:
+@pytest.mark.parametrize(("scheme", "asked"), [("http", 3), ("https", 2)])
+async def test_a_write_to_the_bucket_whose_turn_comes_after_the_lease_is_not_sent(
+    bucket: S3Store, object_store: ObjectStore, tmp_path: Path, scheme: str, asked: int
+) -> None:
+    """It is asked about at first, before it connects, before its head and before each block of its body."""
     left: list[float] = []
-    fenced, key = bucket.fenced(lambda: left.pop(0)), f"fence/{secrets.token_hex(4)}"
+    key = f"fence/{secrets.token_hex(4)}"
     await bucket.put(key, b"before")
-    for write in (lambda: fenced.put(key, b"after"), lambda: fenced.delete([key])):
-        left[:] = [5.0, 0.0]
-        with pytest.raises(StorageUnavailableError):
-            await write()
-        assert left == []
-    assert await bucket.get(key) == b"before"
+    async with reached(object_store, tmp_path, scheme) as store:
+        fenced = store.fenced(lambda: left.pop(0))
+        for write, blocks in ((lambda: fenced.put(key, b"after" * BLOCK), 5), (lambda: fenced.delete([key]), 1)):
+            for passed in range(asked + blocks):
+                left[:] = [5.0] * passed + [0.0]
+                with pytest.raises(StorageUnavailableError):
+                    await write()
+                assert left == []
+                assert await bucket.get(key) == b"before"
+    await bucket.put(key, b"by others")
+
+
+@contextlib.asynccontextmanager
+async def reached(object_store: ObjectStore, folder: Path, scheme: str) -> AsyncIterator[S3Store]:
+    """Yield a client of the store by http or by https."""
+    make_pair(folder, "store")
+    async with encrypted(object_store.endpoint, folder / "node.crt", folder / "node.key") as endpoint:
+        secure = {"endpoint": endpoint, "ca_file": folder / "authority.crt"} if scheme == "https" else {}
+        store = S3Store(place_of(object_store, **secure))
+        yield store
+        await store.close()
 
 
 async def test_nor_is_it_sent_once_more(object_store: ObjectStore) -> None:

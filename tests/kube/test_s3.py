@@ -13,6 +13,7 @@ from deplite.local.authority import make_pair
 from deplite.local.objectstore import ObjectStore
 from deplite_apiserver.storage.objects import Head, StorageUnavailableError
 from deplite_apiserver.storage.s3 import S3Store
+from tests.faults.httpproxy import HttpProxy
 from tests.kube.storing import encrypted, place_of
 
 
@@ -139,6 +140,21 @@ async def test_a_store_with_a_private_authority_is_believed_by_its_file_alone(
             await stranger.get(f"{prefix}a")
         for made in (trusting, stranger):
             await made.close()
+
+
+async def test_a_large_object_is_sent_by_one_request(object_store: ObjectStore, prefix: str) -> None:
+    """The library would cut it into parts, which its own threads send past every fence."""
+    proxy = HttpProxy(object_store.endpoint)
+    await proxy.start()
+    made = S3Store(place_of(object_store, endpoint=proxy.url))
+    try:
+        data = secrets.token_bytes(17 << 20)
+        await made.put(f"{prefix}a", data)
+        assert proxy.asked == {"PUT": 1}
+        assert await made.get(f"{prefix}a") == data
+    finally:
+        await made.close()
+        await proxy.stop()
 
 
 async def test_calls_beyond_the_threads_wait_their_turn(store: S3Store, prefix: str) -> None:

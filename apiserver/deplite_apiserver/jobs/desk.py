@@ -276,6 +276,11 @@ class Desk:
         return self._lease.held
 
     @property
+    def left(self) -> float:
+        """For how many seconds more this replica is, unless its Lease is renewed."""
+        return self._lease.left
+
+    @property
     def identity(self) -> str:
         """Who this replica is as the Lease's holder."""
         return self._lease.identity

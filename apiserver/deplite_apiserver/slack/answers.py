@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from deplite.kube.gate import refusals_told
 from deplite.patience import patience
 from deplite_apiserver.slack.errors import (
     TOKEN_CODES,
@@ -27,10 +28,15 @@ _OUTAGES = frozenset({"internal_error", "fatal_error", "service_unavailable", "r
 
 @asynccontextmanager
 async def told_apart() -> AsyncIterator[None]:
-    """Turn whatever keeps an answer away into `SlackUnavailableError`, which says whether the request was sent."""
+    """Turn whatever keeps an answer away into `SlackUnavailableError`, which says whether the request was sent.
+
+    Raises:
+        NotHeldError: there is a fence around the call, and the Lease is over.
+    """
     try:
-        async with asyncio.timeout(patience(CALL_SECONDS)):
-            yield
+        with refusals_told():
+            async with asyncio.timeout(patience(CALL_SECONDS)):
+                yield
     except SlackApiError:
         raise
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -12,6 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from deplite.kube.gate import gate
 from deplite.resources.slackinstallation import SlackInstallation
 from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.secretfiles import SecretFiles
@@ -187,6 +188,7 @@ class SlackApp:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 trust_env=bool(getproxies()),
                 middlewares=(_no_redirects,),
+                trace_configs=[gate()],
             )
         return self._made
 

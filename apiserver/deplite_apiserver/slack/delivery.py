@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from deplite.failpoints import failpoint
+from deplite.fence import Left, fence
 from deplite.kube.errors import ConflictError, NotFoundError
 from deplite.resources import DeployJob
 from deplite.resources.deployjob import SlackMessage
@@ -67,6 +68,7 @@ class Delivery:
         around: Callable[[DeployJob], Around],
         mark: Callable[[SlackInstallation, str], Awaitable[None]],
         undelivered: Undelivered,
+        left: Left,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -81,12 +83,14 @@ class Delivery:
             around: says what a card shows beside its job.
             mark: notes that Slack refused an installation's token.
             undelivered: says that a card finds no place.
+            left: for how many seconds more cards may be posted and edited here: beyond that, somebody else may.
             now: the present moment in UTC.
             monotonic: seconds of a clock that never goes back.
         """
         self._store, self._note, self._recent, self._app = store, note, recent, app
         self._installations, self._around, self._mark = installations, around, mark
-        self._undelivered, self._now, self._monotonic = undelivered, now, monotonic
+        self._undelivered, self._left = undelivered, left
+        self._now, self._monotonic = now, monotonic
         self._posted: dict[JobKey, SlackMessage] = {}
         """Messages that are at Slack, and not yet in their jobs."""
         self._shown: dict[JobKey, int] = {}
@@ -108,7 +112,7 @@ class Delivery:
 
         Raises:
             SlackLimitedError, SlackUnavailableError: later, perhaps.
-            KubeError: the job cannot be read or written.
+            KubeError: the job cannot be read or written, or the Lease is over.
         """
         job = await self._read(key)
         notice = None if job is None else notice_of(job)
@@ -121,7 +125,8 @@ class Delivery:
             await self._undelivered.tell(job, NOT_CONNECTED, notice.channel)
             return
         try:
-            message = await self._show(installation, job, notice, message)
+            with fence(self._left):
+                message = await self._show(installation, job, notice, message)
         except SlackTokenError as error:
             await self._mark(installation, error.code)
             await self._undelivered.tell(job, error.code, notice.channel)

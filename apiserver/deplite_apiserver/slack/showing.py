@@ -27,6 +27,7 @@ def cards_of(slack: Slack, desk: Desk, *, kube: KubeClient, caches: Caches, cloc
         around=_around(desk, caches, public_url),
         mark=slack.connections.mark,
         undelivered=Undelivered(kube, caches.triggers, clock.now),
+        left=lambda: desk.left,
         now=clock.now,
         monotonic=clock.monotonic,
     )

@@ -1,10 +1,11 @@
 """What is asked of an object store, and what it says when it is away."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from deplite.fence import Left
 from deplite_apiserver.errors import UnavailableError
 
 
@@ -66,5 +67,5 @@ class ObjectStore(Protocol):
 class FenceableStore(ObjectStore, Protocol):
     """A bucket that one may write to for a time only."""
 
-    def fenced(self, left: Callable[[], float]) -> ObjectStore:
+    def fenced(self, left: Left) -> ObjectStore:
         """Return this store for somebody whose writes pass only while `left`, in seconds from now, is more than 0."""

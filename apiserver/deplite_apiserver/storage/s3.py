@@ -22,7 +22,7 @@ from minio.error import MinioException, S3Error
 from deplite.fence import Left, fence
 from deplite.patience import patience
 from deplite_apiserver.storage.checksum import to_hex
-from deplite_apiserver.storage.connections import NotHeldError, ask, connections
+from deplite_apiserver.storage.connections import NotHeldError, connections, gated, refuse_if_over
 from deplite_apiserver.storage.credentials import KeyFiles
 from deplite_apiserver.storage.objects import Head, StorageUnavailableError, Stored
 from deplite_apiserver.storage.settings import S3Settings
@@ -35,6 +35,7 @@ CALL_SECONDS = 20
 """How long one call may take, waiting for a thread included; callers over HTTP have less patience."""
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 _DELETE_AT_ONCE = 1000
+_SMALLEST_PART = 5 << 20
 
 Answer = TypeVar("Answer")
 
@@ -74,7 +75,7 @@ class S3Store:
         parts = urlsplit(place.endpoint)
         self._bucket, self._observe = place.bucket, observe
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-        self._pool = pool or connections(place, THREADS)
+        self._pool = connections(place, THREADS) if pool is None else gated(pool)
         self._client = Minio(
             endpoint=parts.netloc,
             credentials=KeyFiles(place.access_key_file, place.secret_key_file),
@@ -117,6 +118,7 @@ class S3Store:
                     data=io.BytesIO(data),
                     length=len(data),
                     content_type=content_type,
+                    part_size=max(len(data), _SMALLEST_PART),  # parts are sent by threads of the library's own
                 )
             if not written.etag:  # a store that answers 200 with an error in the body has stored nothing
                 raise MinioException("the store answered without an ETag")
@@ -198,7 +200,7 @@ class S3Store:
     def _fence(self) -> Iterator[None]:
         """Refuse a write that comes too late: it waited for a thread, for the store, or the process stood still."""
         with fence(self._left):
-            ask()
+            refuse_if_over()
             yield
 
     async def _run(self, action: str, call: Callable[[], Answer]) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deplite.fence import Left
 from deplite.kube.client import KubeClient
 from deplite.protocol.phases import Phase, Reason
 from deplite.resources import DeployJob, SlackInstallation, Trigger
@@ -114,7 +115,9 @@ class Stage:
         return await self.kube.get(DeployJob, self.namespace, name)
 
     @contextlib.asynccontextmanager
-    async def worker(self, leads: Callable[[], bool] = lambda: True) -> AsyncIterator[Cards]:
+    async def worker(
+        self, leads: Callable[[], bool] = lambda: True, left: Left = lambda: PATIENCE
+    ) -> AsyncIterator[Cards]:
         """Run a worker that knows nothing of any before it, as after a restart."""
         files = {}
         for name in ("client_secret", "signing_secret"):
@@ -138,6 +141,7 @@ class Stage:
                 around=self._around,
                 mark=self._mark,
                 undelivered=Undelivered(self.kube, self.caches.triggers, self.clock.now),
+                left=left,
                 now=self.clock.now,
                 monotonic=self.clock.monotonic,
             ),

@@ -70,6 +70,33 @@ async def test_one_message_follows_a_job_from_its_beginning_to_its_end(stage: St
     assert written.phase is Phase.SUCCEEDED
 
 
+async def test_nothing_is_posted_or_edited_past_the_lease(stage: Stage) -> None:
+    """Its sender stood still: whoever holds the Lease by then posts and edits."""
+    held, asked = float(PATIENCE), 0
+
+    def left() -> float:
+        nonlocal asked
+        asked += 1
+        return held
+
+    async def tried(times: int) -> bool:
+        return asked >= times
+
+    async with stage.worker(left=left):
+        name = await stage.job()
+        await stage.shows({name: ["queued"]})
+        calls, held, asked = len(stage.calls()), 0.0, 0
+        await stage.claim(name)
+        await until(lambda: tried(1), True, seconds=PATIENCE)
+        other = await stage.job()
+        asked = 0
+        await until(lambda: tried(3), True, seconds=PATIENCE)
+        assert len(stage.calls()) == calls
+        held = float(PATIENCE)
+        await stage.shows({name: ["running"], other: ["queued"]})
+    assert len(stage.calls()) == calls + 2
+
+
 async def test_a_wish_that_a_job_stops_is_shown(stage: Stage) -> None:
     async with stage.worker():
         name = await stage.job()
