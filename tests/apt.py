@@ -1,8 +1,10 @@
-"""Where this machine takes Debian's packages from."""
+"""Where this machine takes Debian's packages from, and how a system is made of them."""
 
 import re
 from pathlib import Path
 
+MMDEBSTRAP = ("unshare", "--mount", "mmdebstrap", "--mode=root")
+"""It mounts in the folder that it fills: where nobody else sees it, for there are tests that look at all mounts."""
 _APT = Path("/etc/apt")
 
 

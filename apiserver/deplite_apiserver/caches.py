@@ -174,8 +174,14 @@ class Caches:
         Raises:
             KubeError: the API server does not tell.
         """
-        if not cache.deaf:
-            return known
+        return await self.reread(cache, known) if cache.deaf else known
+
+    async def reread(self, cache: Cache[Any], known: Kind) -> Kind | None:
+        """Return the object as the API server has it now; None: it is gone.
+
+        Raises:
+            KubeError: the API server does not tell.
+        """
         try:
             found = await self._kube.get(type(known), *known.key)
         except NotFoundError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import AsyncFileLock
 
 from deplite.local.controlplane.find import cache_folder
-from tests.apt import sources
+from tests.apt import MMDEBSTRAP, sources
 
 PACKAGES = ("systemd-sysv", "dbus", "polkitd", "python3-venv", "sudo")
 _LEAN = (
@@ -48,7 +48,7 @@ async def debian() -> Path:
 
 async def _make(folder: Path) -> None:
     child = await asyncio.create_subprocess_exec(
-        *("mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(PACKAGES)}", *_LEAN),
+        *(*MMDEBSTRAP, "--variant=minbase", f"--include={','.join(PACKAGES)}", *_LEAN),
         *(release(), str(folder), *map(str, sources(release()))),
         env={**os.environ, "LC_ALL": "C.UTF-8"},
         stdout=asyncio.subprocess.DEVNULL,

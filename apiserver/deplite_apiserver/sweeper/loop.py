@@ -227,8 +227,9 @@ class Sweeper:
 
     async def settle_agents(self) -> None:
         """Write the state of the agents that came or went."""
-        for agent in self._agents.values():
-            if not await self._presence.settle(agent, self._store):
+        for listed in self._agents.values():
+            agent = self._agents.get(*listed.key)  # as it is by now: each write before this one took its time
+            if agent is not None and not await self._presence.settle(agent, self._store):
                 return
 
     def _facts(self, job: LiveJob) -> Facts:

@@ -36,7 +36,11 @@ _TRIES = 5
 @router.get("/agents/{agent_id}/workflows", response_model=None, responses={200: {"model": list[WorkflowShape]}})
 async def list_workflows(agent_id: str, context: Ctx, caller: Person) -> list[dict[str, Any]]:
     """List what the agent reported of its workflows."""
-    agent = await agent_by_id(context, agent_id)
+    agent: Agent | None = await agent_by_id(context, agent_id)
+    if agent and not agent.status.workflows:  # another replica may have been told of them a moment ago
+        agent = await context.caches.reread(context.caches.agents, agent)
+    if agent is None:
+        raise NotFoundError
     return [shape_of(agent, workflow) for workflow in agent.status.workflows]
 
 

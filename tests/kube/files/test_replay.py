@@ -18,6 +18,7 @@ from tests.kube.files.conftest import keys
 from tests.kube.files.doors import Door, of_person, put
 from tests.kube.files.test_room import full
 from tests.kube.jobs.timeline import Timeline, timeline
+from tests.kube.serving import until
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def test_what_is_stored_again_after_its_record_is_gone_stays_counted(
         full(await door.ask("POST", door.announcing, {"size": 101}), 1000, 900)
         line.sleep(7200)
         await line.sweep()
-        assert await keys(bucket, organization, upload["fileId"]) == []
+        await until(lambda: keys(bucket, organization, upload["fileId"]), [])
         await door.announce(size=1000)
 
 
@@ -75,7 +76,7 @@ async def test_an_upload_of_no_announced_size_is_capped_and_counted_before_it_is
         assert (await put(large, b"x" * 601)).status_code == 200
         assert (await put(small, b"x" * 500)).status_code == 200
         await line.sweep()
-        assert await keys(bucket, organization, large["fileId"]) == []
+        await until(lambda: keys(bucket, organization, large["fileId"]), [])
         assert len(await kube.list(StoredFile, organization)) == 1
         await line.sweep()
         full(await door.ask("POST", door.announcing, {"size": 501}), 1000, 500)

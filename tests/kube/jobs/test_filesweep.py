@@ -71,23 +71,23 @@ async def test_each_rule_in_its_time(line: Timeline, bucket: S3Store) -> None:
     await keep(line, bucket, "artifact", **job)
     everything = {"short", "long", "forever", "pending", "artifact"}
     await line.sweep()
-    assert await left(line, bucket) == (everything, everything)
+    await until(lambda: left(line, bucket), (everything, everything))
     line.sleep(HOUR / 2 + 60)
     await line.sweep()
-    assert await left(line, bucket) == (everything - {"short"},) * 2
+    await until(lambda: left(line, bucket), (everything - {"short"},) * 2)
     assert (await bench.report(job_id, "success", exitCode=0)).status_code == 204
     line.sleep(HOUR - 120)
     await line.sweep()
-    assert await left(line, bucket) == (everything - {"short"},) * 2
+    await until(lambda: left(line, bucket), (everything - {"short"},) * 2)
     line.sleep(180)
     await line.sweep()
-    assert await left(line, bucket) == ({"long", "forever", "pending"},) * 2
+    await until(lambda: left(line, bucket), ({"long", "forever", "pending"},) * 2)
     line.sleep(5 * HOUR)
     await line.sweep()
-    assert await left(line, bucket) == ({"long", "forever"},) * 2
+    await until(lambda: left(line, bucket), ({"long", "forever"},) * 2)
     line.sleep(30 * HOUR)
     await line.sweep()
-    assert await left(line, bucket) == ({"forever"},) * 2
+    await until(lambda: left(line, bucket), ({"forever"},) * 2)
 
 
 async def test_an_object_that_lost_its_file_goes_and_others_stay(line: Timeline, bucket: S3Store) -> None:

@@ -1,6 +1,7 @@
 """One object of every kind, as Git declares it and the apiserver reports on it; and what the operator makes of them."""
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deplite.kube.client import KubeClient, path_of
+from deplite.kube.errors import NotFoundError
 from deplite.kube.secret import secret_from
 from deplite.resources import (
     Agent,
@@ -191,6 +193,15 @@ class Declared:
             text = text.replace(word, said)
         found: dict[str, Any] = json.loads(text)
         return found
+
+    async def emptied(self) -> None:
+        """Delete the Secrets until there is nothing: the operator may have been about to mint when the objects went."""
+        async with asyncio.timeout(120):
+            while await self.outcome():
+                for name in await self.secrets():
+                    with contextlib.suppress(NotFoundError):
+                        await self.kube.delete_secret(self.namespace, name)
+                await asyncio.sleep(0.1)
 
     async def settles(self, wanted: Mapping[str, Any], but: Collection[str] = (), seconds: float = 120) -> None:
         """Wait until the outcome is this one, but for some objects."""

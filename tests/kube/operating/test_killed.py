@@ -72,6 +72,7 @@ async def test_f22_killed_after_each_of_its_writes(kube: KubeClient, operator: O
             over.result()
         for task in (over, killing):
             task.cancel()
+        operator.proxy.heal()
         if killed:
             await operator.start_again(kube)
         wanted = wanted or await one.ready()

@@ -35,9 +35,7 @@ async def test_f23_reads_from_the_past_change_nothing_newer(
     await gone.ready()  # as long as the operator may still mint there
     for kind in KINDS:
         await kube.delete(kind, gone.namespace, NAMES[kind])
-    for name in await gone.secrets():
-        await kube.delete_secret(gone.namespace, name)
-    await gone.settles({})  # the garbage collector takes what was made for the pool
+    await gone.emptied()  # the garbage collector takes what was made for the pool
     wanted = [await one.ready(), await later.ready(), {}]
     everything = (one, later, gone)
     before = [await each.objects() for each in everything]

@@ -1,7 +1,7 @@
 """Two replicas of the apiserver in this process, which share a real Valkey; an agent and callers may use either."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,21 @@ async def bench(kube: KubeClient, organization: str, pair: Pair, people: People)
     async with benched(kube, organization, pair.one, people) as made:
         await told(Agent, ApiToken, Organization, Trigger)
         yield made
+
+
+@contextlib.contextmanager
+def deaf_of_agents(replica: Replica) -> Any:
+    """Keep a replica from hearing of agents, as one whose watch is late; it hears all of it in the end."""
+    cache = replica.context.caches.agents
+    heard: list[Any] = []
+    put: Callable[[Any], None] = cache._put
+    cache._put = heard.append  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        cache._put = put  # type: ignore[method-assign]
+        for body in heard:
+            put(body)
 
 
 async def ready(client: httpx.AsyncClient) -> tuple[int, Any]:

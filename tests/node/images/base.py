@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.apt import sources
+from tests.apt import MMDEBSTRAP, sources
 from tests.node.images.errors import ImageError
 from tests.node.images.instructions import Config
 from tests.node.images.wheels import PYTHON
@@ -48,7 +48,7 @@ async def make(tree: Path, log: Path) -> None:
         ImageError: the packages cannot be had.
     """
     argv = (
-        *("mmdebstrap", "--variant=extract", "--mode=root", f"--hook-dir={_HOOKS}"),
+        *(*MMDEBSTRAP, "--variant=extract", f"--hook-dir={_HOOKS}"),
         *(f"--include={package}" for package in PACKAGES),
         *(SUITE, str(tree), *map(str, sources(SUITE))),
     )
