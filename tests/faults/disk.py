@@ -1,30 +1,26 @@
 """A disk that is soon full: a small file system where we may mount one, else a limit on the size of files."""
 
 import asyncio
-import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 BYTES_A_FILE = 96 * 1024
 """Where nothing can be mounted: more than an agent keeps free for a job, less than what its steps print."""
+_UNSHARED = ("unshare", "--mount", "/bin/sh", "-c")
 
 
-@contextlib.asynccontextmanager
-async def small_disk(folder: Path, size: int) -> AsyncIterator[int | None]:
-    """Make a folder a disk of that many bytes; yields the limit of each file where that could not be done."""
+async def on_small_disk(folder: Path, size: int) -> tuple[str, ...]:
+    """Make a folder, and return what starts a program for which it is a disk of that many bytes.
+
+    It is mounted for that program and what it starts alone: others look at what is mounted on this machine.
+    """
     await asyncio.to_thread(folder.mkdir, parents=True)
-    mounted = (
-        sys.platform == "linux"
-        and os.geteuid() == 0
-        and await _run("mount", "-t", "tmpfs", f"-osize={size}", "tmpfs", str(folder))
-    )
-    try:
-        yield None if mounted else BYTES_A_FILE
-    finally:
-        if mounted:
-            assert await _run("umount", "-l", str(folder))  # a failed test leaves processes in there
+    mounting = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
+    mounted = (*_UNSHARED, mounting, str(folder))
+    if sys.platform == "linux" and os.geteuid() == 0 and await _run(*mounted, "true"):
+        return mounted
+    return ("/bin/sh", "-c", f'ulimit -f {BYTES_A_FILE // 512}; exec "$0"')
 
 
 async def _run(*command: str) -> bool:

@@ -29,8 +29,8 @@ class FleetAgent:
     agent_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
-    most_bytes_a_file: int | None = None
-    """No file of it grows beyond."""
+    within: tuple[str, ...] = ()
+    """What starts it, where it is not started as it is."""
     state: Path | None = None
     """Its state folder, where that is not in its own one."""
     clients: list[httpx.AsyncClient] = field(default_factory=list)
@@ -73,13 +73,8 @@ class FleetAgent:
         }
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self._command(), env=environment, stdout=log, stderr=log, start_new_session=True
+                *self.within, AGENT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-
-    def _command(self) -> tuple[str, ...]:
-        if self.most_bytes_a_file is None:
-            return (AGENT,)
-        return ("/bin/sh", "-c", f'ulimit -f {self.most_bytes_a_file // 512}; exec "$0"', AGENT)
 
     async def says(self, pattern: str, offset: int = 0, seconds: float = 120) -> str:
         """Wait for a line in what it prints; return the pattern's first group."""
@@ -110,7 +105,7 @@ class FleetAgent:
                     await self.end()
             if self.running:
                 await self.kill()
-        await self.proxy.refuse()
+        await self.proxy.close()
         for client in self.clients:
             await client.aclose()
 
@@ -124,12 +119,10 @@ class Fleet:
         self.ledger = ledger
         self.agents: list[FleetAgent] = []
 
-    async def add(
-        self, state: Path | None = None, most_bytes_a_file: int | None = None, **environment: str
-    ) -> FleetAgent:
+    async def add(self, state: Path | None = None, within: tuple[str, ...] = (), **environment: str) -> FleetAgent:
         """Enrol one more agent that offers the ledger workflow; its state is in a folder of its own, or in that one."""
         agent = await self.make(environment)
-        agent.state, agent.most_bytes_a_file = state, most_bytes_a_file
+        agent.state, agent.within = state, within
         await agent.start(await self.code())
         return agent
 

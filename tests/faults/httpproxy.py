@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import re
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,6 +14,8 @@ from typing import Any
 import aiohttp
 import yarl
 from aiohttp import web
+
+from tests.ports import kept
 
 _LONGEST_EVENT = 1 << 21
 """Bytes: etcd takes objects up to 1.5 MiB."""
@@ -135,6 +138,7 @@ class HttpProxy:
         self.asked: Counter[str] = Counter()
         """How many requests of each method came; watches count as WATCH."""
         self.port = 0
+        self._keeping: socket.socket | None = None
         self._tls = tls
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
@@ -164,14 +168,18 @@ class HttpProxy:
         """End everything."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._keeping is not None:
+            self._keeping.close()
         await self.session.close()
 
     async def accept(self) -> None:
         """Take connections, on the same port as before."""
         assert self._runner is not None
+        if self._keeping is None:
+            self._keeping = kept()
+            self.port = self._keeping.getsockname()[1]
         self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await self._site.start()
-        self.port = self._site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
 
     async def refuse(self) -> None:
         """Take no new connection, and break those that are there."""

@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.ports import kept
+
 _CHUNK = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing sends a reset."""
@@ -41,6 +43,7 @@ class FaultProxy:
     def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
         self.target_port, self.target_host = target_port, target_host
         self.port = 0
+        self._keeping: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._flowing = asyncio.Event()
@@ -65,7 +68,7 @@ class FaultProxy:
     async def __aexit__(self, *_: object) -> None:
         self._flowing.set()
         self._silent_down.set()
-        await self.refuse()
+        await self.close()
 
     @property
     def url(self) -> str:
@@ -73,9 +76,11 @@ class FaultProxy:
 
     async def accept(self) -> None:
         """Take connections, on the same port as before."""
+        if self._keeping is None:
+            self._keeping = kept()
+            self.port = self._keeping.getsockname()[1]
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
         """Cut every connection and take no new one."""
@@ -87,6 +92,12 @@ class FaultProxy:
             task.cancel()
         if waiting := self._serving | self._delivering:
             await asyncio.wait(waiting)
+
+    async def close(self) -> None:
+        """Refuse for good, and give the port back."""
+        await self.refuse()
+        if self._keeping is not None:
+            self._keeping.close()
 
     def cut(self) -> None:
         """Reset every connection; new ones are welcome."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from deplite.local import liveness
 from deplite_agent.records import decode_record
 from tests.faults.caller import Caller
-from tests.faults.disk import small_disk
+from tests.faults.disk import on_small_disk
 from tests.faults.fleet import Fleet, FleetAgent
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
@@ -21,24 +21,24 @@ LINES = 1500
 async def test_f16_a_full_disk_costs_declared_lines_and_no_result(
     site: Site, fleet: Fleet, ledger: Ledger, tmp_path: Path
 ) -> None:
-    async with small_disk(tmp_path / "disk", 3 << 20) as most_bytes_a_file:
-        agent = await fleet.add(state=tmp_path / "disk" / "state", most_bytes_a_file=most_bytes_a_file)
-        caller = await Caller.for_agent(site, agent)
-        jobs = await caller.run_many(24, lines=LINES, pause="0", gated=True, code=5)
-        await caller.in_flight(ledger, 24)
-        ledger.open("print")
-        await agent.says("log lines are lost")
-        await caller.in_flight(ledger, 24)
-        ledger.open("end")
-        counted = await caller.settle(ledger, lossy=True)
-        gaps = [await _gaps(caller, job) for job in jobs]
-        assert sum(map(bool, gaps)) > 0
-        assert counted == Counters(lines_lost=sum(map(bool, gaps))), "lost are exactly those that a line declares"
-        assert agent.process is not None
-        assert agent.process.returncode is None
-        await caller.until(await caller.run(lines=3), "success")
-        await caller.close()
-        await agent.close()
+    within = await on_small_disk(tmp_path / "disk", 3 << 20)
+    agent = await fleet.add(state=tmp_path / "disk" / "state", within=within)
+    caller = await Caller.for_agent(site, agent)
+    jobs = await caller.run_many(24, lines=LINES, pause="0", gated=True, code=5)
+    await caller.in_flight(ledger, 24)
+    ledger.open("print")
+    await agent.says("log lines are lost")
+    await caller.in_flight(ledger, 24)
+    ledger.open("end")
+    counted = await caller.settle(ledger, lossy=True)
+    gaps = [await _gaps(caller, job) for job in jobs]
+    assert sum(map(bool, gaps)) > 0
+    assert counted == Counters(lines_lost=sum(map(bool, gaps))), "lost are exactly those that a line declares"
+    assert agent.process is not None
+    assert agent.process.returncode is None
+    await caller.until(await caller.run(lines=3), "success")
+    await caller.close()
+    await agent.close()
 
 
 async def _gaps(caller: Caller, job: str) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.ports import kept
 from tests.slackfake import methods, oauth
 from tests.slackfake.faults import Fault, Faults
 from tests.slackfake.hooks import Hook, respond
@@ -198,12 +199,12 @@ class Connections:
                 super().handle_error(request, client_address)
 
     def __init__(self) -> None:
-        self.port = 0
+        self._keeping = kept()
+        self.port: int = self._keeping.getsockname()[1]
         self._threads: dict[int, threading.Thread] = {}
 
     def serve(self, handler: type[Handler]) -> Server:
         server = self.Server(self.port, handler)
-        self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         self._threads[id(server)] = thread
@@ -219,3 +220,7 @@ class Connections:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue  # closed meanwhile
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._keeping.close()

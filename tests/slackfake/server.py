@@ -150,6 +150,7 @@ class FakeSlack(Speaker):
         self.heal()
         if self._server is not None:
             self.down()
+        self._connections.close()
         self.http.close()
 
     # A browser.
