@@ -50,7 +50,8 @@ class Guardian:
 
     def _start(self) -> None:
         guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SCRIPT)],
+            # Those that there are it knows from its first moment on: we may die before we can tell it.
+            [sys.executable, "-I", "-S", str(_SCRIPT), *map(str, sorted(self._groups))],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -59,12 +60,11 @@ class Guardian:
             cwd="/",
         )
         self._guard = guard
-        self._tell("".join(f"+{group}\n" for group in sorted(self._groups)))
         threading.Thread(target=self._watch, args=(guard,), name="guard", daemon=True).start()
 
     def _tell(self, lines: str) -> None:
         if self._guard is not None and self._guard.stdin is not None:
-            # Killed: the watch sees it, and tells the next one all there is to know.
+            # Killed: the watch sees it, and starts the next one with all there is to know.
             with contextlib.suppress(OSError):
                 self._guard.stdin.write(lines.encode())
 

@@ -71,13 +71,21 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
     server = runner.server
     assert server is not None
 
+    loop = asyncio.get_running_loop()
+    coming: list[web.RequestHandler] = []
+    """Accepted in this turn of the loop, in which the server has not heard of them yet."""
+
     def connected() -> asyncio.Protocol:
-        if len(server.connections) >= CONNECTIONS:
-            server.connections[0].force_close()
-        return server()
+        open_ = [*server.connections, *coming]
+        for oldest in open_[: max(0, len(open_) + 1 - CONNECTIONS)]:
+            oldest.force_close()
+        accepted = server()
+        coming.append(accepted)
+        loop.call_soon(coming.remove, accepted)
+        return accepted
 
     try:
-        return await asyncio.get_running_loop().create_server(connected, host, port, backlog=CONNECTIONS)
+        return await loop.create_server(connected, host, port, backlog=CONNECTIONS)
     except OSError as error:
         raise MetricsListenError(f"{VARIABLE} cannot be listened on: {error.strerror}; choose another.") from None
 

@@ -221,7 +221,7 @@ start_anew() {
 # Explains on standard error why the agent is not connected, in its own words.
 complain() {
     say "The agent is not connected. Its last words (journalctl -u deplite-agent has all):"
-    journalctl -q -o cat -n 8 -u "$UNIT" | sed 's/^/    /'
+    journalctl -q -o cat -n 20 -u "$UNIT" | sed 's/^/    /'
 } >&2
 
 # Brings back version and settings that ran well, where there are some and they are others.

@@ -1,11 +1,14 @@
 """What really happened, written by the steps themselves, and what the server says: compared in six counters."""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from deplite.local import liveness
 
 WORKFLOW = """
 name: ledger
@@ -88,6 +91,10 @@ class Ledger:
         """Return the processes that a job was started in."""
         return [int(line.split()[2]) for line in self._lines("starts") if line.startswith(f"{job_id} ")]
 
+    def living(self, job_id: str) -> list[int]:
+        """Return those of them that are still there: a number alone may be somebody else's by now."""
+        return [pid for pid in self.pids(job_id) if _is_of_job(pid, job_id)]
+
     def ends(self) -> dict[str, int]:
         """Return the exit code that each job reached."""
         return {job: int(code) for job, code in (line.split() for line in self._lines("ends"))}
@@ -146,3 +153,12 @@ def _is_true(detail: Mapping[str, Any], end: int | None) -> bool:
     if end is None:  # never got to its end: something stopped it, and the reason says what
         return detail["status"] == "failed" and detail["reason"] not in (None, "exit_code")
     return bool(detail["status"] == ("success" if end == 0 else "failed") and detail["exitCode"] == end)
+
+
+def _is_of_job(pid: int, job_id: str) -> bool:
+    if sys.platform != "linux":
+        return bool(liveness.birth(pid))
+    try:
+        return f"DEPLITE_JOB_ID={job_id}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

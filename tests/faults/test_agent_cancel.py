@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from deplite.local import liveness
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
@@ -19,7 +18,7 @@ async def _ended(caller: Caller, ledger: Ledger) -> None:
     """Check that every job has one end, a true one, and that no process is left."""
     assert await caller.settle(ledger, excused=CANCELLED) == Counters()
     for job in caller.acknowledged:
-        assert [pid for pid in ledger.pids(job) if liveness.birth(pid)] == []
+        assert ledger.living(job) == []
 
 
 async def _reasons(caller: Caller) -> list[str | None]:

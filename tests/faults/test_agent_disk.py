@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deplite.local import liveness
 from deplite_agent.records import decode_record
 from tests.faults.caller import Caller
 from tests.faults.disk import on_small_disk
@@ -118,7 +117,7 @@ async def test_f15_starts_from_damaged_files_and_uploads_no_bad_line(
         assert survived.items() <= {seq: item["content"] for seq, item in shown.items()}.items()
         false = [item for item in shown.values() if item["stream"] == "raw" and not _true(item["content"], job)]
         assert false == []
-        assert [pid for pid in ledger.pids(job) if liveness.birth(pid)] == []
+        assert ledger.living(job) == []
     await caller.close()
 
 

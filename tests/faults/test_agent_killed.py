@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deplite.local import liveness
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
@@ -73,7 +72,7 @@ async def test_f13_in_the_middle_of_steps_no_process_is_left_and_every_line_is_t
         detail = await caller.job(job)
         assert detail is not None
         assert (detail["status"], detail["reason"]) == ("failed", "agent_crashed")
-        assert [pid for pid in ledger.pids(job) if liveness.birth(pid)] == []
+        assert ledger.living(job) == []
         assert len(await caller.raw(job)) >= spooled[job] > 0
     await caller.close()
 

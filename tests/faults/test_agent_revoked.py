@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from deplite.local import liveness
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Counters, Ledger
@@ -25,7 +24,7 @@ async def test_revoked(draining: bool, site: Site, fleet: Fleet, ledger: Ledger)
     assert answer.status_code == 204, answer.text
     async with asyncio.timeout(120):
         assert await agent.process.wait() == 3
-    assert [pid for job in jobs for pid in ledger.pids(job) if liveness.birth(pid)] == []
+    assert [pid for job in jobs for pid in ledger.living(job)] == []
     assert await caller.settle(ledger) == Counters()
     assert {((await caller.job(job)) or {})["reason"] for job in jobs} == {"agent_revoked"}
     await caller.close()

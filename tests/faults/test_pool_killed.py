@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 
 from deplite.kube.client import KubeClient
-from deplite.local import liveness
 from deplite.resources import Agent
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet, FleetAgent
@@ -166,7 +165,7 @@ async def test_a_pod_that_drains_stops_what_it_runs_once_another_one_takes_its_p
     await new.start()
     async with asyncio.timeout(120):
         assert await ending == 3
-    assert [pid for job in running for pid in ledger.pids(job) if liveness.birth(pid)] == []
+    assert [pid for job in running for pid in ledger.living(job)] == []
     waiting = await caller.run_many(5, lines=3)
     assert await caller.settle(ledger, may_crash=True) == Counters()
     assert {((await caller.job(job)) or {})["reason"] for job in running} == {"agent_crashed"}

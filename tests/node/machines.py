@@ -1,6 +1,7 @@
 """One machine of a running cluster, as tests see it: its network, its images, its power."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -88,6 +89,11 @@ class RunningMachine:
         boot = self._machine.boot.read_text().strip()
         await self._node.wait_for(f"jsonpath={{.status.nodeInfo.bootID}}={boot}", f"node/{self.name}")
         await self._node.wait_for("condition=Ready", f"node/{self.name}")
+        await until(self._takes_pods, f"pods that {self.name} takes")
+
+    async def _takes_pods(self) -> bool:
+        """Whether nothing keeps pods away: what says that it is not ready goes a little after it is."""
+        return "taints" not in json.loads(await self._node.kubectl("get", "node", self.name, "-o", "json"))["spec"]
 
     def _outer(self) -> int | None:
         words = f"tests.node.machine.node\0{self._machine.root.parent}\0{self._machine.number}\0".encode()

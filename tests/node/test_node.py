@@ -23,14 +23,16 @@ async def applied(node: Node, namespace: str) -> AsyncIterator[str]:
     await node.kubectl("-n", namespace, "rollout", "status", "daemonset/web", "--timeout=4m")
     port = (await read(node, namespace, "service", "web"))["spec"]["ports"][0]["nodePort"]
     for machine in node.machines.values():
-        await until(partial(answers, node, machine.address, port), "the answer at the node's port")
+        await until(partial(answers, node, machine.address, port), "the answers of both at the node's port")
     yield namespace
 
 
 async def answers(node: Node, address: str, port: int) -> bool:
-    """Whether a machine knows of the Service, which the rollout does not wait for."""
+    """Whether a machine knows of all pods of the Service, which the rollout does not wait for."""
+    urls = [f"http://{address}:{port}"] * 20
     try:
-        return bool(await node.run("curl", "-sS", "--noproxy", "*", f"http://{address}:{port}"))
+        said = await node.run("curl", "-sS", "--noproxy", "*", "--header", "Connection: close", *urls)
+        return all(machine in said for machine in node.machines)
     except CommandError:
         return False
 
@@ -81,7 +83,11 @@ async def test_logs_and_commands_reach_a_pod_of_each_machine(node: Node, applied
             "65532",
         ]
         await python(node, applied, pod, f"import urllib.request as r; r.urlopen('http://127.0.0.1:{web.PORT}/{pod}')")
-        assert f"GET /{pod} " in await node.kubectl("-n", applied, "logs", pod)
+        await until(partial(logged, node, applied, pod), "the pod's own line")
+
+
+async def logged(node: Node, namespace: str, pod: str) -> bool:
+    return f"GET /{pod} " in await node.kubectl("-n", namespace, "logs", pod)
 
 
 async def test_a_node_port_answers_on_each_machine_and_through_a_door(node: Node, applied: str) -> None:

@@ -12,14 +12,17 @@ pytestmark = pytest.mark.skipif(
 SCENE = """
 import os, signal, time
 from tests.orphans import Orphans
+from tests.processes import command_of
 
+until = time.monotonic() + 60
 with Orphans() as orphans:
     child = orphans.start("sh", "-c", "sleep 3600 & echo $!")
     orphan = int(child.stdout.readline())
     assert child.wait() == 0  # reaped by us alone
+    while not command_of(orphan).startswith("sleep") and time.monotonic() < until:  # the shell's, until it has begun
+        time.sleep(0.01)
     print([line.partition(" ")[2].strip() for line in orphans.living()])
     os.kill(orphan, signal.SIGKILL)
-    until = time.monotonic() + 60
     while os.path.exists(f"/proc/{orphan}") and time.monotonic() < until:
         time.sleep(0.01)
     print(orphans.living())

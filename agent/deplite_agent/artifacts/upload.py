@@ -129,7 +129,7 @@ class Upload:
         if self._address is None or time.monotonic() >= self._address.until:
             self._address = await self._presigned()
         address = self._address
-        with await asyncio.to_thread(_open, self._artifact) as file:
+        with await _opened(self._artifact) as file:
             try:
                 await self._storage.put(address.url, address.headers, file, self.size, self._progress)
             except RefusedError as error:
@@ -206,6 +206,18 @@ def wire_name(name: str) -> str:
 def printable(text: str) -> str:
     """Return text in which nothing ends a line or steers a terminal."""
     return "".join(char if char.isprintable() else "_" for char in text)
+
+
+async def _opened(artifact: Artifact) -> BinaryIO:
+    """Open it in a thread; a cancel waits for that, and leaves nothing open."""
+    opening = asyncio.create_task(asyncio.to_thread(_open, artifact))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening])
+        if opening.exception() is None:
+            opening.result().close()
+        raise
 
 
 def _open(artifact: Artifact) -> BinaryIO:

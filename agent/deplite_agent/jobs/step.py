@@ -127,11 +127,17 @@ async def _spawn(command: Command) -> tuple[_Pipe, asyncio.subprocess.Process, "
     finally:
         os.close(write_end)
         os.close(stdin_read)
-    stream = asyncio.StreamReader(limit=_CHUNK)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", 0)
-    )
-    return _Pipe(transport, stream), process, _Gate(stdin_write)
+    stream, gate = asyncio.StreamReader(limit=_CHUNK), _Gate(stdin_write)
+    try:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", 0)
+        )
+    except BaseException:  # cancelled: it still waits at the gate
+        gate.close()
+        signal_group(process.pid, signal.SIGKILL)
+        await asyncio.shield(process.wait())
+        raise
+    return _Pipe(transport, stream), process, gate
 
 
 class _Gate:

@@ -1,10 +1,12 @@
 """/orgs/:orgId/agents and /agents/:id for people, /agents for tokens, and the agent's own heartbeat and identity."""
 
+import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
+from deplite.kube.errors import KubeError
 from deplite.resources import Agent
 from deplite_apiserver.agents import service
 from deplite_apiserver.agents.schemas import AgentPatch, AgentShape, shape_of
@@ -12,6 +14,7 @@ from deplite_apiserver.auth.dependencies import Person, SigningAgent
 from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import Closed, json_body
 from deplite_apiserver.edge.pages import DEFAULT_LIMIT, Cursor, Limit, page
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.lookup import agent_by_id
 from deplite_apiserver.ownership import Force, refuse_managed_in_git
 from deplite_apiserver.tokens.grants import granted_workflows
@@ -43,7 +46,11 @@ async def list_agents(
     cursor: Cursor = None,
 ) -> list[AgentShape]:
     """List the organization's agents, newest first."""
-    found = context.caches.agents.by("namespace", org_id)
+    agents = context.caches.agents
+    found = agents.by("namespace", org_id)
+    if not found:  # the first one may have enrolled at another replica a moment ago
+        with contextlib.suppress(KubeError, UnavailableError):
+            found = await context.caches.find(agents, lambda: agents.by("namespace", org_id) or None) or []
     return [_shown(context, agent) for agent in page(found, request, response, limit=limit, cursor=cursor)]
 
 

@@ -1,15 +1,21 @@
 """Finding a file for whoever asks; absent, foreign and expired alike are not found."""
 
-from datetime import datetime
+import contextlib
+from datetime import datetime, timedelta
 
+from deplite.kube.errors import KubeError
 from deplite.resources.apitoken import Permission
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import ID_PATTERN
+from deplite.resources.storedfile import StoredFile
 from deplite_apiserver.auth.callers import AgentCaller, TokenCaller
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import NotFoundError, TokenScopeError
 from deplite_apiserver.files.view import FileView
 from deplite_apiserver.tokens.grants import covers, permits
+
+NEWS = timedelta(minutes=1)
+"""What happened longer ago has come to every replica."""
 
 
 async def of_organization(context: Context, namespace: str, file_id: str) -> FileView:
@@ -63,6 +69,22 @@ def of_job(context: Context, job: DeployJob) -> list[FileView]:
         if is_there(file, now) and (file.job_uid is None or job.metadata.uid.startswith(file.job_uid))
     ]
     return sorted(found, key=lambda file: file.order)
+
+
+async def of_shown_job(context: Context, job: DeployJob) -> list[FileView]:
+    """Return them as `of_job`; those of a job that has just ended which seem unfinished are read again.
+
+    Their uploads may have been completed at another replica a moment ago.
+    """
+    found, now = of_job(context, job), context.clock.now()
+    ended = job.status.finished_at
+    pending = [file for file in found if not file.stored]
+    if not pending or ended is None or now - ended > NEWS:
+        return found
+    with contextlib.suppress(KubeError):
+        for file in pending:
+            context.caches.files.note(await context.kube.get(StoredFile, file.namespace, file.name))
+    return of_job(context, job)
 
 
 def is_there(file: FileView, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from deplite_apiserver.context import Context, Ctx
 from deplite_apiserver.edge.body import LateBody, json_body, json_value, validated
 from deplite_apiserver.edge.pages import link_next
 from deplite_apiserver.errors import NotFoundError, ValidationFailedError
-from deplite_apiserver.files.lookup import of_job
+from deplite_apiserver.files.lookup import of_shown_job
 from deplite_apiserver.jobs.accept import MAX_CALLER_ID
 from deplite_apiserver.jobs.callers import charge_read, charge_token_read, reader_of
 from deplite_apiserver.jobs.calling import call_of
@@ -110,7 +110,7 @@ async def show_job(context: Ctx, caller: PersonOrToken, job_id: str) -> dict[str
     """Show a job; polling this until `success` or `failed` is the documented way to wait."""
     await charge_read(context.limiter, caller)
     job = await context.desk.lookup.whole(reader_of(context, caller), job_id)
-    return detail(job, context.desk.waiting_for(job), of_job(context, job))
+    return detail(job, context.desk.waiting_for(job), await of_shown_job(context, job))
 
 
 @router.post(

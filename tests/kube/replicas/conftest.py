@@ -1,13 +1,14 @@
 """Two replicas of the apiserver in this process, which share a real Valkey; an agent and callers may use either."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest_asyncio
 
+from deplite.kube.cache import Cache
 from deplite.kube.client import KubeClient
 from deplite.resources import Agent, ApiToken, Organization, Trigger
 from deplite_apiserver.dispatch.streams import AgentKey
@@ -75,6 +76,26 @@ async def bench(kube: KubeClient, organization: str, pair: Pair, people: People)
     async with benched(kube, organization, pair.one, people) as made:
         await told(Agent, ApiToken, Organization, Trigger)
         yield made
+
+
+@contextlib.contextmanager
+def late(cache: Cache[Any]) -> Iterator[None]:
+    """Let what a cache's watch brings come at the end of the block; what it asks for comes at once."""
+    heard: list[Any] = []
+    versions: list[int] = []
+    put, advance = cache._put, cache._advance
+
+    def hear(body: Any) -> None:
+        heard.append(body) if isinstance(body, dict) else put(body)
+
+    cache._put, cache._advance = hear, versions.append  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        cache._put, cache._advance = put, advance  # type: ignore[method-assign]
+        for body in heard:
+            put(body)
+        advance(max(versions, default=0))
 
 
 @contextlib.contextmanager

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
-from deplite.resources import Agent, ApiToken, DeployJob, Trigger
+from deplite.kube.client import KubeClient
+from deplite.resources import Agent, ApiToken, DeployJob, StoredFile, Trigger
 from deplite_apiserver.dispatch.streams import AgentKey
 from deplite_apiserver.shared.others import RedisOthers
-from tests.kube.jobs.conftest import WORKFLOW, Bench
+from tests.kube.edge.people import People, declare_people
+from tests.kube.jobs.conftest import WORKFLOW, Bench, enroll
 from tests.kube.jobs.test_follow import batch, events
 from tests.kube.jobs.test_stream import Events, following, listening
-from tests.kube.replicas.conftest import Pair, deaf_of_agents, leading
+from tests.kube.replicas.conftest import Pair, deaf_of_agents, late, leading
 from tests.kube.serving import Replica, told, until
 
 HOUR = 3600.0
@@ -67,6 +70,34 @@ async def test_workflows_that_were_just_reported_at_one_are_listed_at_the_other(
         await report(bench, [WORKFLOW])
         (found,) = (await pair.clients[1].get(path, headers=owner)).json()
         assert found["name"] == WORKFLOW["name"]
+
+
+async def test_the_first_agent_that_has_just_enrolled_at_one_is_listed_at_the_other(
+    kube: KubeClient, organization: str, pair: Pair, people: People
+) -> None:
+    await declare_people(kube, organization, olga="owner")
+    owner = {"Authorization": f"Bearer {people.token('olga')}"}
+    with late(pair.other.context.caches.agents):
+        agent = await enroll(kube, organization, pair.one.base)
+        listed = await pair.clients[1].get(f"/orgs/{organization}/agents", headers=owner)
+        assert [one["id"] for one in listed.json()] == [agent.agent_id]
+    await agent.close()
+
+
+async def test_a_job_that_has_ended_shows_what_was_uploaded_to_the_other(bench: Bench, pair: Pair) -> None:
+    job_id = await bench.made()
+    job = {"job": job_id, "jobUid": (await bench.job(job_id)).metadata.uid[:8], "cleanupRule": "on_job_end"}
+    metadata = {"name": "f-1", "namespace": bench.namespace}
+    await bench.kube.create(StoredFile.model_validate({"metadata": metadata, "spec": job}))
+    await told(StoredFile)
+    with late(pair.other.context.caches.files):
+        stored = {"phase": "Stored", "size": 1, "storedAt": datetime.now(UTC).isoformat()}
+        await bench.kube.patch_status(StoredFile, bench.namespace, "f-1", stored)
+        for status, end in (("running", {}), ("success", {"exitCode": 0})):
+            assert (await bench.report(job_id, status, **end)).status_code == 204
+        token = {"Authorization": f"Bearer {bench.token}"}
+        shown = (await pair.clients[1].get(f"/jobs/{job_id}", headers=token)).json()
+        assert (shown["status"], [one["status"] for one in shown["files"]]) == ("success", ["stored"])
 
 
 async def report(bench: Bench, workflows: list[dict[str, object]]) -> None:

@@ -111,7 +111,12 @@ async def test_drain_a_node(reader: Reader) -> None:
     agents = set(await reader.pods())
     await reader.follow("Drain a node")
     node = await reader.variable("NODE")
-    assert {node_of(pod) for pod in await reader.read("pods", "deplite-system")} == set(reader.node.machines) - {node}
+    others = set(reader.node.machines) - {node}
+
+    async def moved() -> bool:
+        return {node_of(pod) for pod in await reader.read("pods", "deplite-system")} == others
+
+    await until(moved, "the pods of Deplite on the other machine")
     assert set(await reader.pods()) == agents
     await reader.forward_again()
     assert await reader.deploy("v1.0.2") == "version v1.0.2"

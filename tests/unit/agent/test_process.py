@@ -208,7 +208,7 @@ async def test_a_revoked_agent_ends_as_one_whatever_fails_on_the_way(
     with pytest.raises(RevokedError, match="has forgotten its key"):
         await work.ended()
     assert "the disk is sick" in caplog.text
-    assert not runs(work.pid)
+    await until(lambda: not runs(work.pid))  # killed, and not waited for
     assert work.state.enrolled() is None
 
 
@@ -251,7 +251,7 @@ async def test_a_replaced_agent_ends_as_one_whatever_fails_on_the_way(
     with pytest.raises(ReplacedError):
         await work.ended()
     assert "the disk is sick" in caplog.text
-    assert not runs(work.pid)
+    await until(lambda: not runs(work.pid))  # killed, and not waited for
 
 
 def fault() -> httpx.Response:
@@ -306,5 +306,5 @@ async def test_told_twice_to_stop_it_ends_at_once(work: Work) -> None:
     work.stop.set()
     work.hurry.set()
     await work.ended()
-    assert not runs(work.pid)
+    await until(lambda: not runs(work.pid))
     assert work.journal.life.state is State.STARTING

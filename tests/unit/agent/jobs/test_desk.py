@@ -309,7 +309,7 @@ async def test_closing_ends_the_steps_at_once_and_the_next_process_says_so(
     desk.take(order())
     await until(lambda: text_of(tmp_path / "pid"))
     await desk.close()
-    assert not runs(text_of(tmp_path / "pid"))
+    await until(lambda: not runs(text_of(tmp_path / "pid")))
     desks("i2").recover()
     await reported(tmp_path)
     assert path.read_text() == "start\n"

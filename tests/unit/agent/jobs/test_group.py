@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +14,16 @@ from tests.unit.agent.builders import until
 
 
 async def sleeper(job_id: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
         "sleep 600 & wait",
         start_new_session=True,
         env={JOB_VARIABLE: job_id, "PATH": os.environ["PATH"]},
     )
+    if sys.platform == "linux":  # its environment can be read a moment after it was started
+        await until(lambda: job_id.encode() in Path(f"/proc/{process.pid}/environ").read_bytes())
+    return process
 
 
 async def test_the_group_of_the_job_is_killed_whole() -> None:

@@ -163,3 +163,26 @@ async def test_cancelling_tells_waits_and_kills_and_a_second_time_kills_at_once(
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(asyncio.shield(task), 60)
         await until(lambda: not runs(text_of(tmp_path / "child")) and not runs(text_of(tmp_path / "grandchild")))
+
+
+async def test_one_that_is_cancelled_while_it_is_started_leaves_nobody_at_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    started: list[str] = []
+    create = asyncio.create_subprocess_exec
+
+    async def noted(*argv: Any, **more: Any) -> Any:
+        process = await create(*argv, **more)
+        started.append(str(process.pid))
+        return process
+
+    async def cancelled(_: Any, pipe: Any) -> Any:
+        pipe.close()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    monkeypatch.setattr(loop, "connect_read_pipe", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await tried(command(tmp_path, "true"))
+    assert [runs(pid) for pid in started] == [False]
