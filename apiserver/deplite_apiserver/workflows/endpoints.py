@@ -1,11 +1,13 @@
 """The workflows of agents: reported by them, shown to people and tokens, limited by owners."""
 
+import contextlib
 import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
 from deplite.kube.errors import ConflictError as StaleError
+from deplite.kube.errors import KubeError
 from deplite.resources import Agent
 from deplite.resources.agent import WorkflowRateLimit
 from deplite_apiserver.agents.service import write_report
@@ -36,11 +38,10 @@ _TRIES = 5
 @router.get("/agents/{agent_id}/workflows", response_model=None, responses={200: {"model": list[WorkflowShape]}})
 async def list_workflows(agent_id: str, context: Ctx, caller: Person) -> list[dict[str, Any]]:
     """List what the agent reported of its workflows."""
-    agent: Agent | None = await agent_by_id(context, agent_id)
-    if agent and not agent.status.workflows:  # another replica may have been told of them a moment ago
-        agent = await context.caches.reread(context.caches.agents, agent)
-    if agent is None:
-        raise NotFoundError
+    agent = await agent_by_id(context, agent_id)
+    if not agent.status.workflows:  # another replica may have been told of them a moment ago
+        with contextlib.suppress(KubeError):
+            agent = await context.caches.reread(context.caches.agents, agent) or agent
     return [shape_of(agent, workflow) for workflow in agent.status.workflows]
 
 
