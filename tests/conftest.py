@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deplite.local.objectstore import ObjectStore
     from tests.valkey import Valkey
 
-pytest_plugins = ["tests.auditing.plugin"]
+pytest_plugins = ["tests.auditing.plugin", "tests.failures"]
 
 hypothesis.settings.register_profile(
     "deplite",
