@@ -175,7 +175,7 @@ class HttpProxy:
     async def accept(self) -> None:
         """Take connections, on the same port as before."""
         assert self._runner is not None
-        if self._keeping is None:
+        if self.port == 0:
             self._keeping = kept()
             self.port = self._keeping.getsockname()[1]
         self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)

@@ -43,6 +43,7 @@ class FaultProxy:
     def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
         self.target_port, self.target_host = target_port, target_host
         self.port = 0
+        """Kept from the first `accept` on; one that is set before is another one's, which refuses."""
         self._keeping: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -76,7 +77,7 @@ class FaultProxy:
 
     async def accept(self) -> None:
         """Take connections, on the same port as before."""
-        if self._keeping is None:
+        if self.port == 0:
             self._keeping = kept()
             self.port = self._keeping.getsockname()[1]
         if self._server is None:
