@@ -174,18 +174,18 @@ class Caches:
         Raises:
             KubeError: the API server does not tell.
         """
-        return await self.reread(cache, known) if cache.deaf else known
+        return await self.reread(cache, known.key, known.metadata.uid) if cache.deaf else known
 
-    async def reread(self, cache: Cache[Any], known: Kind) -> Kind | None:
-        """Return the object as the API server has it now; None: it is gone.
+    async def reread(self, cache: Cache[Any], key: tuple[str, str], uid: str) -> Any:
+        """Return an object as the API server has it now, which the cache then knows; None: it is gone.
 
         Raises:
             KubeError: the API server does not tell.
         """
         try:
-            found = await self._kube.get(type(known), *known.key)
+            found = await self._kube.get(cache.kind, *key)
         except NotFoundError:
-            cache.forget(*known.key, known.metadata.uid)
+            cache.forget(*key, uid)
             return None
         cache.note(found)
         return found

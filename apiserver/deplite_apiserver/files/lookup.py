@@ -7,7 +7,6 @@ from deplite.kube.errors import KubeError
 from deplite.resources.apitoken import Permission
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import ID_PATTERN
-from deplite.resources.storedfile import StoredFile
 from deplite_apiserver.auth.callers import AgentCaller, TokenCaller
 from deplite_apiserver.context import Context
 from deplite_apiserver.errors import NotFoundError, TokenScopeError
@@ -83,7 +82,7 @@ async def of_shown_job(context: Context, job: DeployJob) -> list[FileView]:
         return found
     with contextlib.suppress(KubeError):
         for file in pending:
-            context.caches.files.note(await context.kube.get(StoredFile, file.namespace, file.name))
+            await context.caches.reread(context.caches.files, (file.namespace, file.name), file.uid)
     return of_job(context, job)
 
 

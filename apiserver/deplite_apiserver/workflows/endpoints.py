@@ -41,7 +41,7 @@ async def list_workflows(agent_id: str, context: Ctx, caller: Person) -> list[di
     agent = await agent_by_id(context, agent_id)
     if not agent.status.workflows:  # another replica may have been told of them a moment ago
         with contextlib.suppress(KubeError):
-            agent = await context.caches.reread(context.caches.agents, agent) or agent
+            agent = await context.caches.reread(context.caches.agents, agent.key, agent.metadata.uid) or agent
     return [shape_of(agent, workflow) for workflow in agent.status.workflows]
 
 
