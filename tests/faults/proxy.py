@@ -23,11 +23,14 @@ class _Connection:
     up: asyncio.StreamWriter
     eaten: bool = False
     """What the server says is not passed on any more."""
+    asked_stream: bool = False
+    """Whether the client asked for the job stream."""
     is_stream: bool = False
-    """Whether it carries the job stream."""
+    """Whether it carries the job stream: the head of the answer has gone down, the client has not left."""
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def cut(self) -> None:
+        self.is_stream = False
         for writer in (self.down, self.up):
             found: socket.socket | None = writer.get_extra_info("socket")
             if found is not None and found.fileno() >= 0:
@@ -179,7 +182,7 @@ class FaultProxy:
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 if data.startswith(b"GET /agent/stream "):
-                    connection.is_stream = True
+                    connection.asked_stream = True
                 if _taken(self._eat, data):
                     connection.eaten = True
                 if _taken(self._cut_within, data):
@@ -194,6 +197,7 @@ class FaultProxy:
                     self.upwards += data
                 connection.up.write(data)
                 await connection.up.drain()
+            connection.asked_stream = connection.is_stream = False
             connection.up.write_eof()
         except OSError:
             connection.cut()
@@ -233,7 +237,10 @@ class FaultProxy:
                     connection.cut()
                     return
                 connection.down.write(data)
+                if connection.asked_stream and data.startswith(b"HTTP/1.1 200 "):
+                    connection.is_stream = True
                 await connection.down.drain()
+            connection.is_stream = False
             connection.down.write_eof()
         except OSError:
             connection.cut()
