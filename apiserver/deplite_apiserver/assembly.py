@@ -51,6 +51,7 @@ async def assembled(settings: Settings, clock: Clock, metrics: Metrics) -> Async
         "trail": context.trail.run(),
         "notices": context.notices.run(),
         "slack": context.slack.run(),
+        "keys": context.jwt.begin(),
     }
     tasks = {name: asyncio.create_task(run, name=name) for name, run in runs.items()}
     closing = asyncio.Event()

@@ -9,10 +9,14 @@ from typing import Any, Self
 import httpx
 
 from deplite.local.errors import LocalError
+from deplite.protocol.refusal import retry_after, temporary
 
 _TIMEOUT = 10.0
 _FINAL = {"success", "failed"}
 _POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 30.0
+"""For how long a call that may be repeated is, where the apiserver says that it cannot answer for the moment."""
+_KEY = "Idempotency-Key"
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,7 @@ class Api:
 
     async def has_trigger(self, trigger_id: str) -> bool:
         """Return whether the trigger is still there."""
-        response = await self._send("GET", f"/triggers/{trigger_id}", self._jwt())
-        return response.status_code == 200
+        return await self._holds(f"/triggers/{trigger_id}", self._jwt(), gone=404)
 
     async def create_token(self, name: str, trigger_id: str, per_minute: int) -> str:
         """Return a new API token that may fire one trigger, shown once."""
@@ -99,11 +102,11 @@ class Api:
 
     async def accepts(self, token: str) -> bool:
         """Return whether an API token is still good."""
-        return (await self._send("GET", "/token", token)).status_code == 200
+        return await self._holds("/token", token, gone=401)
 
     async def run(self, trigger_id: str, token: str, ref: str, params: Mapping[str, str]) -> str:
         """Fire a trigger as CI would and return the job's id."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        headers = {_KEY: str(uuid.uuid4())}
         body = {"ref": ref, "params": dict(params)}
         return str((await self._call("POST", f"/triggers/{trigger_id}/run", token, body, headers))["jobId"])
 
@@ -135,16 +138,36 @@ class Api:
         response = await self._send(method, path, credential, body, headers)
         if response.is_success:
             return response.json() if response.content else None
-        raise LocalError(f"the apiserver refused {method} {path.partition('?')[0]}: {_reason(response)}")
+        raise LocalError(_refusal(response, method, path))
+
+    async def _holds(self, path: str, credential: str, *, gone: int) -> bool:
+        """Return whether something is still there, or good; only one answer says that it is not."""
+        response = await self._send("GET", path, credential)
+        if response.is_success or response.status_code == gone:
+            return response.is_success
+        raise LocalError(_refusal(response, "GET", path))
 
     async def _send(
         self, method: str, path: str, credential: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
+        """Call; what may be repeated is, as long as the apiserver asks for it."""
         authorized = {"Authorization": f"Bearer {credential}", **(headers or {})}
-        try:
-            return await self._client.request(method, f"/api{path}", json=body, headers=authorized)
-        except httpx.HTTPError as error:
-            raise LocalError(f"the apiserver did not answer {method} {path.partition('?')[0]}; see its log") from error
+        left = _PATIENCE_SECONDS if method == "GET" or _KEY in authorized else 0.0
+        while True:
+            try:
+                response = await self._client.request(method, f"/api{path}", json=body, headers=authorized)
+            except httpx.HTTPError as error:
+                message = f"the apiserver did not answer {method} {path.partition('?')[0]}; see its log"
+                raise LocalError(message) from error
+            pause = max(retry_after(response.headers.get("Retry-After")), _POLL_SECONDS)
+            if not temporary(response.status_code) or pause > left:
+                return response
+            left -= pause
+            await asyncio.sleep(pause)
+
+
+def _refusal(response: httpx.Response, method: str, path: str) -> str:
+    return f"the apiserver refused {method} {path.partition('?')[0]}: {_reason(response)}"
 
 
 def _reason(response: httpx.Response) -> str:

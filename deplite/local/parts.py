@@ -14,8 +14,9 @@ from deplite.local.process import Program, clean_environment
 from deplite.proxies import SPARED
 
 AGENT_NAME = "local"
-LEASE_SECONDS = "6/4/1"
-"""Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end."""
+LEASE_SECONDS = "10/8/0.5"
+"""Shorter than in a cluster: after a kill, the next operator waits for the Lease of the killed one to end. Long enough
+for a machine that stands still for some seconds: an operator that cannot renew its Lease ends."""
 _LIMITS = (
     "DEPLITE_LOST_SECONDS",
     "DEPLITE_MAX_UNFINISHED_JOBS",

@@ -91,7 +91,7 @@ class Release:
             "redis.url": self.shared,
             "redis.existingSecret.name": "redis",
             "apiserver.replicas": "2",
-            "operator.leaseSeconds": "6/4/1",  # the next operator waits for the Lease of one that was killed
+            "operator.leaseSeconds": "10/8/0.5",  # the next operator waits for the Lease of one that was killed
         } | {f"organizations[{number}].name": name for number, name in enumerate(self.organizations)}
         sets = [word for name, value in said.items() for word in ("--set", f"{name}={value}")]
         self.notes = await self.helm.run("install", RELEASE, str(CHART), "--namespace", NAMESPACE, *sets)

@@ -73,7 +73,7 @@ def test_numbers_arrive_as_they_were_said(rendered: dict[str, list[Object]]) -> 
 
 
 def test_a_pod_has_the_time_that_draining_takes(rendered: dict[str, list[Object]]) -> None:
-    for name, seconds in (("production", 85), ("trial", 30)):
+    for name, seconds in (("production", 88), ("trial", 33)):
         assert pods(rendered[name])["deplite-apiserver"]["spec"]["terminationGracePeriodSeconds"] == seconds
 
 

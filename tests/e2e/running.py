@@ -27,9 +27,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 def pid_of(data: Path, part: str) -> int:
     """Return the process of a part, once it has one: it may be being started again."""
-    wait_for(lambda: status(data)[part]["pid"] is not None)
-    pid: int = status(data)[part]["pid"]
+    pid: int = process_of(data, part)["pid"]
     return pid
+
+
+def process_of(data: Path, part: str) -> dict[str, Any]:
+    """Return the status of a part that has a process."""
+    found: dict[str, Any] = {}
+
+    def runs() -> bool:
+        found.update(status(data)[part])
+        return found["pid"] is not None
+
+    wait_for(runs)
+    return found
 
 
 def up(data: Path, **environment: str) -> str:

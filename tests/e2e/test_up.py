@@ -12,7 +12,7 @@ import pytest
 
 from deplite.local import liveness
 from tests.e2e.conftest import deplite, read_env
-from tests.e2e.running import PARTS, owner, pid_of, status, up, wait_for
+from tests.e2e.running import PARTS, owner, process_of, status, up, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +86,14 @@ def all_run(said: str) -> bool:
 def test_a_part_that_dies_is_started_again_and_that_is_said(name: str, data: Path) -> None:
     said = data / "logs" / "supervisor.log"
     wait_for(lambda: all_run(said.read_text()))  # what depends on the part before may have ended with it
-    pid, before = pid_of(data, name), status(data)[name]
+    before = process_of(data, name)
     offset = len(said.read_text())
-    os.kill(pid, signal.SIGKILL)
+    os.kill(before["pid"], signal.SIGKILL)
     wait_for(lambda: f"{name} runs again" in said.read_text()[offset:])
     assert f"{name} ended (SIGKILL)" in said.read_text()[offset:]
-    assert pid_of(data, name) != pid
-    assert status(data)[name]["restarts"] == before["restarts"] + 1
+    after = process_of(data, name)
+    assert after["pid"] != before["pid"]
+    assert after["restarts"] == before["restarts"] + 1
 
 
 @pytest.mark.usefixtures("shown")

@@ -18,7 +18,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*command: str, cwd: Path = ROOT) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=cwd, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -31,6 +31,7 @@ def test_crds_rights_go_module_and_workflows_travel_in_the_wheel(wheel: Path) ->
     assert {"deplite/local/controlplane/go.mod", "deplite/local/controlplane/go.sum"} <= names
 
 
+@pytest.mark.timeout(1800)  # it installs all that the wheel needs
 def test_the_wheel_alone_runs_a_deploy(wheel: Path, tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     run(sys.executable, "-m", "venv", str(tmp_path / "venv"))

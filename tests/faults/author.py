@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.caller import Caller
+from tests.faults.heard import heard
 from tests.faults.pair import Pair
 from tests.faults.wire import Answer, Message, Wire
 from tests.published.agent import PublishedAgent
@@ -44,8 +45,9 @@ class Author:
         true = agent.time
         agent.time = lambda: true() + ahead
         code = (await pair.ask("POST", "/agents/enroll-tokens", {"label": "replay"}))["token"]
-        assert (await agent.enroll(code)).is_success
-        assert (await agent.call("POST", "/agent/workflows/report", {"workflows": [{"name": "ledger"}]})).is_success
+        assert (await heard(lambda: agent.enroll(code))).is_success
+        reported = {"workflows": [{"name": "ledger"}]}
+        assert (await heard(lambda: agent.call("POST", "/agent/workflows/report", reported))).is_success
         return cls(pair=pair, agent=agent, caller=await Caller.for_id(pair, agent.agent_id), chance=chance)
 
     async def work(self) -> None:

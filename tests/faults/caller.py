@@ -22,6 +22,7 @@ class Caller:
     site: Site
     trigger: str
     http: httpx.AsyncClient
+    token_id: str = ""
     acknowledged: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The params of every job that a 2xx named."""
 
@@ -52,7 +53,7 @@ class Caller:
             trust_env=False,
             limits=httpx.Limits(max_connections=64),
         )
-        return cls(site=site, trigger=made, http=http)
+        return cls(site=site, trigger=made, http=http, token_id=token["id"])
 
     async def run(self, key: str | None = None, **params: Any) -> str:
         """Fire, until it is acknowledged; return the job's id."""

@@ -6,6 +6,7 @@ import time
 
 import httpx
 
+from tests.faults.heard import heard
 from tests.published.agent import PublishedAgent
 
 
@@ -21,9 +22,9 @@ class Patient:
 
     async def begin(self, code: str) -> None:
         """Enrol, say what it offers, and open the stream."""
-        assert (await self.agent.enroll(code)).is_success
+        assert (await heard(lambda: self.agent.enroll(code))).is_success
         reported = {"workflows": [{"name": "ledger"}]}
-        assert (await self.agent.call("POST", "/agent/workflows/report", reported)).is_success
+        assert (await heard(lambda: self.agent.call("POST", "/agent/workflows/report", reported))).is_success
         self._living = asyncio.create_task(self._live())
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ import httpx
 from deplite.kube.client import KubeClient
 from deplite.resources import DeployJob
 from tests.e2e.conftest import read_env
+from tests.faults.heard import heard
 
 LOST_SECONDS = 60
 """An agent that is silent for so long loses its jobs; 210 unless told otherwise."""
@@ -173,8 +174,8 @@ class Site:
         return {agent["id"]: agent["status"] for agent in await self.ask("GET", "/agents")}
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Call as the owner, and return the answer's body."""
+        """Call as the owner until it is heard, and return the answer's body."""
         async with self.owner() as client:
-            answer = await client.request(method, path, json=body)
+            answer = await heard(lambda: client.request(method, path, json=body))
             assert answer.is_success, answer.text
             return answer.json() if answer.content else None

@@ -79,7 +79,7 @@ async def test_f40_running_also_where_sigterm_is_ignored(site: Site, fleet: Flee
 
 
 async def test_f40_while_its_agent_drains(site: Site, fleet: Fleet, ledger: Ledger) -> None:
-    agent = await fleet.add(DEPLITE_DRAIN_SECONDS="600")
+    agent = await fleet.add(DEPLITE_DRAIN_SECONDS="600", DEPLITE_DELIVERY_SECONDS="60")
     caller = await Caller.for_agent(site, agent)
     jobs = await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)

@@ -4,12 +4,14 @@ import asyncio
 import random
 import re
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
+from tests.faults.heard import heard
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 from tests.published.agent import PublishedAgent
@@ -49,7 +51,7 @@ async def test_f7_what_ends_while_cut_off_is_reported_as_it_was(site: Site, flee
             await asyncio.sleep(0.05)
     ended = ledger.ends()
     assert (await caller.job(jobs[0]) or {})["status"] == "running"
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(10)  # what a result's way may take, it has itself to add to how long ago the job ended
     healed_at = datetime.now().astimezone()
     await agent.proxy.accept()
     assert await caller.settle(ledger) == Counters()
@@ -98,8 +100,9 @@ async def test_f18_batches_twice_late_overlapping_and_cut(site: Site, fleet: Fle
 async def test_f18_accepted_counts_what_is_new(site: Site, fleet: Fleet, ledger: Ledger, seed: int) -> None:
     chance = random.Random(seed)
     agent = PublishedAgent(f"{site.url}/v1")
-    assert (await agent.enroll(await fleet.code(), "batches")).is_success
-    await agent.call("POST", "/agent/workflows/report", {"workflows": [{"name": "ledger"}]})
+    code, reported = await fleet.code(), {"workflows": [{"name": "ledger"}]}
+    assert (await heard(lambda: agent.enroll(code, "batches"))).is_success
+    assert (await heard(lambda: agent.call("POST", "/agent/workflows/report", reported))).is_success
     caller = await Caller.for_id(site, agent.agent_id)
     jobs = await caller.run_many(20)
     stored: dict[str, set[int]] = {job: set() for job in jobs}
@@ -109,12 +112,13 @@ async def test_f18_accepted_counts_what_is_new(site: Site, fleet: Fleet, ledger:
             batch = [*range(first, first + chance.randrange(1, 15)), *chance.choices(range(40), k=3)]
             chance.shuffle(batch)
             items = [{"seq": seq, "stream": "raw", "content": f"{job} {seq}"} for seq in batch]
-            answer = await agent.call("POST", f"/agent/jobs/{job}/logs", {"items": items})
+            answer = await heard(partial(agent.call, "POST", f"/agent/jobs/{job}/logs", {"items": items}))
             assert answer.json()["accepted"] == len(set(batch) - stored[job])
             stored[job] |= set(batch)
     for job, seqs in stored.items():
         shown: list[dict[str, Any]] = await caller.items(job)
         assert [(item["seq"], item["content"]) for item in shown] == [(seq, f"{job} {seq}") for seq in sorted(seqs)]
-        assert (await agent.call("POST", f"/agent/jobs/{job}/result", {"status": "success"})).status_code == 204
+        told = partial(agent.call, "POST", f"/agent/jobs/{job}/result", {"status": "success"})
+        assert (await heard(told)).status_code == 204
     await agent.close()
     await caller.close()

@@ -56,8 +56,7 @@ async def test_f31_a_namespace_with_live_jobs_goes(doomed: Stage, tmp_path: Path
     caller = await Caller.for_agent(doomed, await crew.add())
     await caller.run_many(20, gated=True)
     await caller.in_flight(ledger, 20)
-    steps = [pid for job in caller.acknowledged for pid in ledger.pids(job)]
-    assert all(_runs(pid) for pid in steps)
+    assert all(ledger.living(job) for job in caller.acknowledged)
     process = await asyncio.create_subprocess_exec(
         _KUBECTL,
         *("--kubeconfig", doomed.kubeconfig, "delete", "namespace", doomed.organization),
@@ -68,16 +67,8 @@ async def test_f31_a_namespace_with_live_jobs_goes(doomed: Stage, tmp_path: Path
     shown, _ = await process.communicate()
     assert process.returncode == 0, shown.decode()
     async with asyncio.timeout(120):
-        while any(_runs(pid) for pid in steps):
+        while any(ledger.living(job) for job in caller.acknowledged):
             await asyncio.sleep(0.1)
     assert ledger.ends() == {}  # no step came to its own end
     assert ledger.starts() == dict.fromkeys(caller.acknowledged, 1)
     await crew.close()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
 from tests.faults import test_agent_network, test_races
 from tests.faults.caller import Caller, all_settle, two_with_jobs_in_flight
 from tests.faults.fleet import Fleet
+from tests.faults.heard import heard
 from tests.faults.knocking import at_both
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.pair import REPLICAS, Pair
@@ -76,9 +78,9 @@ async def test_f6_a_new_stream_at_one_ends_the_old_one_at_the_other(pair: Pair) 
     code = (await pair.ask("POST", "/agents/enroll-tokens", {"label": "f6"}))["token"]
     old_door, new_door = pair.doors
     agent = PublishedAgent(old_door)
-    assert (await agent.enroll(code)).is_success
+    assert (await heard(lambda: agent.enroll(code))).is_success
     reported = {"workflows": [{"name": "ledger"}]}
-    assert (await agent.call("POST", "/agent/workflows/report", reported)).is_success
+    assert (await heard(lambda: agent.call("POST", "/agent/workflows/report", reported))).is_success
     caller = await Caller.for_id(pair, agent.agent_id)
     async with agent.stream() as old, asyncio.timeout(120):
         first = await caller.run()
@@ -91,7 +93,8 @@ async def test_f6_a_new_stream_at_one_ends_the_old_one_at_the_other(pair: Pair) 
             assert sent == {first, second}
             for job in sorted(sent):
                 result = {"status": "success", "exitCode": 0}
-                assert (await agent.call("POST", f"/agent/jobs/{job}/result", result)).status_code == 204
+                told = partial(agent.call, "POST", f"/agent/jobs/{job}/result", result)
+                assert (await heard(told)).status_code == 204
     for job in (first, second):
         assert (await caller.until(job, "success"))["exitCode"] == 0
     await agent.close()

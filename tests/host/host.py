@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.host.machine import Machine, Said
 from tests.host.packages import README
 from tests.host.site import TRY, Site
-from tests.kube.serving import until
+from tests.kube.serving import PATIENCE, until
 from tests.pages import blocks
 
 UNIT = "deplite-agent.service"
@@ -86,9 +86,19 @@ class Host:
         await self.machine.run(f"systemctl daemon-reload && systemctl restart {UNIT}")
         await self.connected()
 
-    async def state(self, wanted: str) -> None:
-        """Wait until the unit is in a state, e.g. `deactivating`."""
-        await until(lambda: self.show("ActiveState"), wanted)
+    async def state(self, wanted: str, *, seconds: float = PATIENCE) -> None:
+        """Wait until the unit is in a state, e.g. `inactive`."""
+        await until(lambda: self.show("ActiveState"), wanted, seconds=seconds)
+
+    async def draining(self, *, seconds: float = PATIENCE) -> None:
+        """Wait until the agent has heard that it shall end: `deactivating` says only that it was told."""
+        await self.state("deactivating", seconds=seconds)
+        said = f"journalctl -q -o cat _SYSTEMD_INVOCATION_ID={await self.show('InvocationID')}"
+
+        async def heard() -> bool:
+            return "takes no new job" in await self.machine.run(said)
+
+        await until(heard, True)
 
 
 async def ended(child: asyncio.subprocess.Process) -> Said:

@@ -34,14 +34,14 @@ async def test_a_stop_waits_for_the_job_and_what_comes_meanwhile_runs_after_the_
     job = await host.site.begin(f"until [ -e {HOME}/go ]; do sleep 0.1; done; rm {HOME}/go; echo done")
     await host.site.running(job)
     await host.machine.run(f"systemctl --no-block stop {UNIT}")
-    await host.state("deactivating")
+    await host.draining()
     queued = await host.site.begin("echo later")
     assert await host.site.status(job) == "running"
     await host.machine.run(f"touch {HOME}/go")
     await host.state("inactive")
-    assert (await host.site.end(job)).log.splitlines()[1] == "done"
     assert await host.site.status(queued) == "queued"
     await host.machine.run(f"systemctl start {UNIT}")
+    assert (await host.site.end(job)).log.splitlines()[1] == "done"
     assert (await host.site.end(queued)).status == "success"
 
 
@@ -54,6 +54,7 @@ async def test_a_job_that_is_too_slow_for_the_stop_ends_as_it_is(host: Host) -> 
         await host.site.running(job)
         await host.machine.run(f"systemctl stop {UNIT}")
         assert await host.show("Result") == "success"
+        await host.machine.run(f"systemctl start {UNIT}")  # which delivers what the stop had no time for
         ended = await host.site.end(job)
         assert (ended.status, ended.reason) == ("failed", "agent_crashed")
         assert ended.detail["errorMessage"] == "The agent was stopped while the job ran."

@@ -109,7 +109,7 @@ async def test_more_time(host: Host) -> None:
         job = await host.site.begin("while :; do sleep 0.1; done")
         await host.site.running(job)
         await host.machine.run(f"systemctl --no-block stop {UNIT}")
-        await host.state("deactivating")
+        await host.draining()  # two signals at once would be one
         (hurry,) = [line for line in README.splitlines() if line.startswith("`systemctl kill")]
         await host.machine.run(hurry.split("`")[1])
         await host.state("inactive")

@@ -6,6 +6,7 @@ import re
 from tests.host.host import UNIT, Host, ended
 
 HOME = "/var/lib/deplite-agent/home"
+INSTALLING_SECONDS = 400
 GATED = f"until [ -e {HOME}/go ]; do sleep 0.1; done; rm {HOME}/go; echo done"
 SCRIPT = "/mnt/shared/clone/examples/host/install.sh"
 
@@ -20,7 +21,7 @@ async def test_an_upgrade_waits_for_the_running_deploy(host: Host) -> None:
     job = await host.site.begin(GATED)
     await host.site.running(job)
     upgrade = await host.machine.start(f"{SCRIPT} --from deplite==0.1.1")
-    await host.state("deactivating")
+    await host.draining(seconds=INSTALLING_SECONDS)
     queued = await host.site.begin("echo later")
     assert await host.site.status(job) == "running"
     await host.machine.run(f"touch {HOME}/go")

@@ -134,8 +134,11 @@ class Node:
             if plan.ready.exists():
                 await self._works(images)
         except (CommandError, StartError):
-            await asyncio.sleep(1)  # if it has ended, that is long enough to say why
-            if not plan.ended.exists():
+            for _ in range(100):  # if it has ended, its processes are gone before its keeper has said why
+                if plan.ended.exists():
+                    break
+                await asyncio.sleep(0.1)
+            else:
                 raise
         if plan.ended.exists():
             raise StartError(plan.ended.read_text().strip())

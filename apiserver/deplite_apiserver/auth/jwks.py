@@ -13,6 +13,7 @@ import httpx
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.metrics.metrics import Metrics
 from deplite_apiserver.secretfiles import read_secret
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 REFETCH_SECONDS = 10.0
 """An unknown key id may ask again only so often, however many requests show one."""
+FIRST_SECONDS = 1.0
+"""The same, until the keys were read for the first time."""
 FRESH_SECONDS = 300.0
 _MAX_DOCUMENT = 256 * 1024
 
@@ -36,7 +39,7 @@ class KeySet:
         ca_file: Path | None = None,
         token_file: Path | None = None,
     ) -> None:
-        """Make a set that is fetched when first needed.
+        """Make a set that is fetched when first needed, or by `begin`.
 
         Args:
             source: a path or an https URL.
@@ -47,24 +50,40 @@ class KeySet:
         """
         self._source, self._metrics, self._monotonic = source, metrics, monotonic
         self._ca_file, self._token_file = ca_file, token_file
-        self._keys: Mapping[str, PyJWK] = {}
+        self._keys: Mapping[str, PyJWK] | None = None
+        """None until they were read once: until then, nobody can say of a token that it is not good."""
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
+    async def begin(self) -> None:
+        """Fetch the keys before anybody needs them, however often the issuer must be asked for that."""
+        while self._keys is None:
+            await self._refetch()
+            if self._keys is None:
+                await asyncio.sleep(FIRST_SECONDS)
+
     async def find(self, key_id: str | None) -> PyJWK | None:
-        """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown."""
+        """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown.
+
+        Raises:
+            UnavailableError: the issuer has never told its keys to this process yet.
+        """
         if self._monotonic() - self._tried_at > FRESH_SECONDS or self._pick(key_id) is None:
             await self._refetch()
+        if self._keys is None:
+            raise UnavailableError(retry_after=1)
         return self._pick(key_id)
 
     def _pick(self, key_id: str | None) -> PyJWK | None:
+        keys = self._keys or {}
         if key_id is None:
-            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
-        return self._keys.get(key_id)
+            return next(iter(keys.values())) if len(keys) == 1 else None
+        return keys.get(key_id)
 
     async def _refetch(self) -> None:
         async with self._lock:
-            if self._monotonic() - self._tried_at < REFETCH_SECONDS:
+            pause = FIRST_SECONDS if self._keys is None else REFETCH_SECONDS
+            if self._monotonic() - self._tried_at < pause:
                 return
             self._tried_at = self._monotonic()
             self._metrics.jwks_fetches.inc()

@@ -1,5 +1,6 @@
 """JWTs of people: a fixed list of algorithms, keys that we were configured with, and every claim demanded."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -26,11 +27,16 @@ class JwtVerifier:
     def __init__(self, issuers: Sequence[IssuerSettings], metrics: Metrics) -> None:
         self._issuers = {settings.issuer: (settings, _keys_of(settings, metrics)) for settings in issuers}
 
+    async def begin(self) -> None:
+        """Fetch the keys of all issuers."""
+        await asyncio.gather(*(keys.begin() for _, keys in self._issuers.values()))
+
     async def verify(self, token: str) -> UserCaller:
         """Return the person that a JWT speaks for.
 
         Raises:
             InvalidTokenError: for whatever is wrong with it; key URLs in its header are never followed.
+            UnavailableError: its issuer could not be asked for its keys yet.
         """
         if len(token) > MAX_TOKEN:
             raise InvalidTokenError

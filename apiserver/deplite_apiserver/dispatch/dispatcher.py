@@ -29,6 +29,8 @@ from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+CATCH_UP_SECONDS = 1.0
+"""Until agents and triggers are as new as a job that seems not to fit them; nobody waits for the answer."""
 
 _STOPPED_BY_SERVER = frozenset({Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_LOST})
 """Ends after which an agent that still runs the job is told to stop it."""
@@ -84,9 +86,42 @@ class Dispatcher:
     async def run(self) -> None:
         """Write the ends of jobs that were not sent, for ever."""
         while True:
-            job, end = await self._refused.get()
-            while not await self._ended(job, end):  # noqa: ASYNC110 - nothing says when the API server is back
-                await asyncio.sleep(self._retry_seconds)
+            refused = [await self._refused.get()]
+            while not self._refused.empty():
+                refused.append(self._refused.get_nowait())
+            if any(end.reason is Reason.REJECTED for _, end in refused):
+                while not await self._caught_up():  # noqa: ASYNC110 - nothing says when the API server is back
+                    await asyncio.sleep(self._retry_seconds)
+            for job, end in refused:
+                if end.reason is Reason.REJECTED and self._sent_after_all(job):
+                    continue
+                while not await self._ended(job, end):  # noqa: ASYNC110
+                    await asyncio.sleep(self._retry_seconds)
+
+    async def _caught_up(self) -> bool:
+        """Learn what agents and triggers are now: each kind has a watch of its own, and a job's may be ahead."""
+        try:
+            await self._agents.freshen(CATCH_UP_SECONDS)
+            await self._triggers.freshen(CATCH_UP_SECONDS)
+        except UnavailableError as error:
+            log.warning("jobs not rejected yet: %s", error, extra={"action": "end_failed"})
+            return False
+        except KubeError as error:
+            log.warning("jobs are rejected by what is known: %s", error, extra={"action": "end_failed"})
+        return True
+
+    def _sent_after_all(self, refused: LiveJob) -> bool:
+        """Send a job that only what was known too late spoke against; says whether it is not to be ended."""
+        job, agent = self._jobs.get(refused.namespace, refused.name), self._agent_of(refused)
+        stream = self._streams.of((refused.namespace, refused.agent))
+        if not isinstance(job, LiveJob) or job.uid != refused.uid or agent is None or stream is None:
+            return True  # it moved on, or the next connect decides
+        try:
+            sendable_params(job, agent, self._trigger_of(job))
+        except NotSendableError:
+            return False
+        self._handle(job, agent, stream)
+        return True
 
     async def _ended(self, job: LiveJob, end: Ended) -> bool:
         """End a job that was not sent; says whether that is done with. Nobody would look at it again for minutes."""
@@ -190,9 +225,8 @@ class Dispatcher:
         key = self._key(agent)
         if agent.spec.revoked or key is None:
             return
-        trigger = self._triggers.get(job.namespace, job.trigger) if job.trigger else None
         try:
-            params = sendable_params(job, agent, trigger)
+            params = sendable_params(job, agent, self._trigger_of(job))
         except NotSendableError as error:
             self._refused.put_nowait((job, Ended(reason=Reason.REJECTED, at=self._now(), message=str(error))))
             return
@@ -205,6 +239,9 @@ class Dispatcher:
 
     def _agent_of(self, job: LiveJob) -> Agent | None:
         return self._agents.get(job.namespace, job.agent)
+
+    def _trigger_of(self, job: LiveJob) -> Trigger | None:
+        return self._triggers.get(job.namespace, job.trigger) if job.trigger else None
 
     def _stop(self, job: LiveJob, agent: Agent | None, reason: Reason | None, actor: str | None = None) -> bool:
         """Tell the agent to stop a job; says whether it is connected here."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from deplite.resources.agent import Agent
 from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import Requester
 from deplite.resources.notify import Notify
@@ -55,7 +56,12 @@ async def call_of(
         asked_at=context.clock.now(),
         notify=notify,
     )
-    return Call(facts=facts, token=token, read=read)
+
+    async def look_again() -> Agent | None:
+        await caches.settle(caches.agents)
+        return caches.agents.get(now.namespace, now.spec.agent)
+
+    return Call(facts=facts, token=token, read=read, look_again=look_again)
 
 
 async def _token(context: Context, caller: TokenCaller) -> ApiToken:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from deplite.kube.errors import ConflictError as StaleError
 from deplite.kube.errors import NotFoundError as KubeNotFoundError
 from deplite_apiserver.auth.callers import AgentCaller
-from deplite_apiserver.errors import ConflictError, GoneError, NotFoundError
+from deplite_apiserver.errors import ConflictError, GoneError, NotFoundError, UnavailableError
 from deplite_apiserver.jobs.lookup import Lookup
 from deplite_apiserver.jobs.result import ResultReport, event_of
 from deplite_apiserver.jobs.transition import Claimed, Event, Transitions, Verdict
@@ -38,7 +39,8 @@ class Reports:
             ago: how long ago the job ended.
 
         Raises:
-            ApiError: 404 for a job that is not the agent's, 409 and 410 as the conflict codes say.
+            ApiError: 404 for a job that is not the agent's, 409 and 410 as the conflict codes say, 503 where others
+                wrote to the job again and again: to an agent, a 409 would be the last word.
         """
         job = await self._lookup.of_agent(caller.agent.namespace, caller.agent.name, job_id, uid)
         event = event_of(report, instance=caller.instance, at=self._now(), ago=ago, pod=caller.pod)
@@ -65,6 +67,8 @@ class Reports:
             verdict = await self._transitions.apply(job.namespace, job.name, event, uid=job.uid8)
         except KubeNotFoundError:
             raise NotFoundError from None
+        except StaleError:
+            raise UnavailableError(retry_after=1) from None
         if verdict is Verdict.GONE:
             raise GoneError
         if verdict in _CONFLICTS:

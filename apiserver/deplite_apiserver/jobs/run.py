@@ -5,15 +5,16 @@ The object's name is a hash of (trigger, caller, key): the Kubernetes API server
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from deplite.failpoints import failpoint
 from deplite.kube.errors import AlreadyExistsError, KubeError, NotFoundError
 from deplite.protocol.errors import UnsignableError
+from deplite.resources.agent import Agent
 from deplite.resources.apitoken import ApiToken
 from deplite.resources.deployjob import DeployJob
 from deplite.resources.identifiers import keyed_job_id, object_id, random_job_id
@@ -85,6 +86,8 @@ class Call:
     """The caller's token; None for people."""
     read: Callable[[], Asked]
     """Reads the request; raises `ValidationFailedError`. Refusals of the caller come before complaints about it."""
+    look_again: Callable[[], Awaitable[Agent | None]] | None = None
+    """Returns the trigger's agent with all that was reported before the call: another replica may have heard that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +248,7 @@ class Runs:
             found = await self._replay(namespace, naming)
             if found is not None:
                 return naming, found
-        return naming, accept(facts, asked.request, naming)
+        return naming, await _accepted(call, asked.request, naming)
 
     @asynccontextmanager
     async def _turn(self, naming: Naming) -> AsyncIterator[bool]:
@@ -328,6 +331,16 @@ class Runs:
             return await self._store.get(DeployJob, job.namespace, job.name)
         except NotFoundError:
             return job
+
+
+async def _accepted(call: Call, request: RunRequest, naming: Naming) -> DeployJob:
+    """Decide; where the agent is not known to have the workflow, once more when it is known what it has by now."""
+    try:
+        return accept(call.facts, request, naming)
+    except ValidationFailedError as error:
+        if error.code != "unknown_workflow" or call.look_again is None:
+            raise
+    return accept(replace(call.facts, agent=await call.look_again()), request, naming)
 
 
 def _quotas(call: Call, job: DeployJob) -> tuple[Quota, ...]:

@@ -65,6 +65,8 @@ class Seen:
 
     uid: str
     generation: int
+    connected: bool
+    """What its status said afterwards: another word since then is somebody else's, who knew more or less than we."""
     token_version: str
     asked_at: float
     look_at: float
@@ -142,8 +144,10 @@ class Checks:
         trouble, seen = self._troubles.get(one.key), self._seen.get(one.key)
         if trouble is not None and (trouble.uid, trouble.generation) == (one.metadata.uid, one.metadata.generation):
             return self._rounds >= trouble.again
-        known = seen is not None and (seen.uid, seen.generation) == (one.metadata.uid, one.metadata.generation)
-        return seen is None or not known or self._clock.monotonic() >= seen.look_at
+        if seen is None or self._clock.monotonic() >= seen.look_at:
+            return True
+        present = (one.metadata.uid, one.metadata.generation, one.status.connected)
+        return (seen.uid, seen.generation, seen.connected) != present
 
     async def _look(self, app: SlackApp, one: SlackInstallation) -> None:
         began = self._clock.monotonic()  # what Slack says is as old as the question
@@ -153,7 +157,8 @@ class Checks:
             await self._settle(one, "", {"connected": False, "reason": error.code}, began)
             return
         if (seen := self._still_true(one, token.version)) is not None:
-            self._seen[one.key] = replace(seen, look_at=self._clock.monotonic() + self._periods.secret)
+            look_at = self._clock.monotonic() + self._periods.secret
+            self._seen[one.key] = replace(seen, look_at=look_at, connected=one.status.connected)
             return
         await self._settle(one, token.version, await self._ask(app, one, token.text), began)
 
@@ -188,6 +193,7 @@ class Checks:
         self._seen[one.key] = Seen(
             uid=one.metadata.uid,
             generation=one.metadata.generation,
+            connected=fields["connected"],
             token_version=token_version,
             asked_at=began,
             look_at=began + self._periods.secret,

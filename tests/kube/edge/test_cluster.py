@@ -182,7 +182,11 @@ async def test_while_the_cluster_is_away_reads_go_on_and_writes_are_503(
         behind = settings.model_copy(update={"kubeconfig": kubeconfig, "waits": Waits()})
         async with served(behind) as replica, replica.client() as http:
             path = f"/triggers/{home.trigger_id}"
-            assert (await http.patch(path, json={"suspended": False}, headers=owner)).status_code == 200
+
+            async def status() -> int:
+                return (await http.patch(path, json={"suspended": False}, headers=owner)).status_code
+
+            await until(status, 200)
             await proxy.refuse()
             answer = await http.patch(path, json={"suspended": False}, headers=owner)
             assert refused(answer, 503, "unavailable")["retryAfter"] >= 1
@@ -191,8 +195,4 @@ async def test_while_the_cluster_is_away_reads_go_on_and_writes_are_503(
             # What the caches do not know may have been made a moment ago.
             refused(await http.get("/triggers/tr-aaaaaaaaaaaaaaaa", headers=owner), 503, "unavailable")
             await proxy.accept()
-
-            async def status() -> int:
-                return (await http.patch(path, json={"suspended": False}, headers=owner)).status_code
-
             await until(status, 200)

@@ -49,7 +49,7 @@ async def finish(bench: Bench, job_id: str) -> None:
     assert (await bench.agent.call("POST", f"/agent/jobs/{job_id}/result", body)).status_code == 204
 
 
-async def test_lines_come_as_they_are_stored_until_the_end(bench: Bench) -> None:
+async def test_lines_come_as_they_are_stored_until_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = await started(bench)
     async with asyncio.timeout(60), following(bench, job_id) as found:
         first = [await anext(found), await anext(found)]
@@ -60,9 +60,12 @@ async def test_lines_come_as_they_are_stored_until_the_end(bench: Bench) -> None
         answer = await bench.agent.call("POST", f"/agent/jobs/{job_id}/logs", batch(2))
         assert answer.json() == {"accepted": 1, "flushMs": 1000}, "the agent is told that somebody follows"
         assert (await anext(found))["id"] == "2"
-        await finish(bench, job_id)
-        await bench.agent.call("POST", f"/agent/jobs/{job_id}/logs", batch(3))  # after the result: still in
-        assert (await anext(found))["id"] == "3"
+        followers = bench.replica.context.desk.followers
+        with monkeypatch.context() as patch:
+            patch.setattr(followers, "_settle_seconds", 30)  # however long the next two calls take
+            await finish(bench, job_id)
+            await bench.agent.call("POST", f"/agent/jobs/{job_id}/logs", batch(3))  # after the result: still in
+            assert (await anext(found))["id"] == "3"
         assert await anext(found) == {"event": "end", "data": {"status": "success", "nextSeq": 4}}
         assert [event async for event in found] == []
 

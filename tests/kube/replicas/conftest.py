@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from deplite.kube.cache import Cache
@@ -13,12 +14,21 @@ from deplite.kube.client import KubeClient
 from deplite.resources import Agent, ApiToken, Organization, Trigger
 from deplite_apiserver.dispatch.streams import AgentKey
 from deplite_apiserver.settings import Settings
+from deplite_apiserver.shared import nonces
 from deplite_apiserver.shared.settings import RedisSettings
 from deplite_apiserver.shared.state import OverRedis
 from tests.kube.edge.people import People
 from tests.kube.jobs.conftest import Bench, benched, people, settings  # noqa: F401 - fixtures
-from tests.kube.serving import Replica, served, told, until
+from tests.kube.serving import PATIENCE, Replica, served, told, until
 from tests.valkey import Valkey
+
+
+@pytest.fixture(scope="package", autouse=True)
+def patient_nonces() -> Iterator[None]:
+    """Both replicas, their agent and the tests are one process, which may stand still for longer than a call may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nonces, "WAIT_SECONDS", PATIENCE)
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,14 @@ from deplite.rights import account_name
 from deplite_apiserver.caches import Caches
 from deplite_apiserver.settings import Waits
 from tests.kube.rights.conftest import Places
+from tests.kube.serving import PATIENCE
 
 
 @pytest_asyncio.fixture
 async def caches(accounts: dict[str, Account]) -> AsyncIterator[Caches]:
     """The part's own, under its own name: what they read counts as used by it (tests/auditing)."""
     client = await KubeClient.connect(accounts["apiserver"].kubeconfig, account_name("apiserver"))
-    yield Caches(client, Waits())
+    yield Caches(client, Waits(missing=PATIENCE))
     await client.close()
 
 

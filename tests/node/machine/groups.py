@@ -19,6 +19,8 @@ _COPIED = ("cpuset.cpus", "cpuset.mems")
 """A new cgroup of version 1 has none, and takes no process until it has."""
 _HANDED = {"cpu", "cpuset", "hugetlb", "memory", "pids"}
 """Controllers of version 2 that a kubelet wants its cgroup to have, as far as the machine has them."""
+_WEIGHTS = {"cpu.shares": "4096", "cpu.weight": "400"}
+"""All pods together weigh as much as four other sessions: probes have deadlines, whatever runs beside the machines."""
 _SECONDS = 20.0
 
 
@@ -46,6 +48,9 @@ def make(name: str, children: Iterable[str], mounts: Path = MOUNTS) -> None:
                 _copy(group)
             elif set(found.values()) == {2}:  # else those of version 1 have the controllers
                 _hand_down(group.parent)
+        for file, weight in _WEIGHTS.items():
+            if (root / name / file).exists():
+                (root / name / file).write_text(weight)
 
 
 def remove(name: str) -> None:

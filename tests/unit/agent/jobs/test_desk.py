@@ -221,7 +221,7 @@ async def test_a_drain_lets_what_runs_end_and_takes_nothing_on(tmp_path: Path, s
     desk.take(order())
     await until(path.exists)
     desk.take(order(job_id="j-2"))
-    draining = asyncio.create_task(desk.drain(120, 2))
+    draining = asyncio.create_task(desk.drain(120, 60))
     await asyncio.sleep(0)
     desk.take(order(job_id="j-3"))
     (tmp_path / "go").touch()

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.utils import base64url_encode
 
-from deplite_apiserver.auth.jwks import FRESH_SECONDS, REFETCH_SECONDS, KeySet
+from deplite_apiserver.auth.jwks import FIRST_SECONDS, FRESH_SECONDS, REFETCH_SECONDS, KeySet
+from deplite_apiserver.errors import UnavailableError
 from deplite_apiserver.metrics.metrics import Metrics
 from tests.unit.apiserver.clocks import StillClock
 
@@ -69,6 +70,33 @@ async def test_old_keys_go_on_while_the_issuer_is_away_or_talks_nonsense(issuer:
     for _ in range(5):
         issuer.clock.advance(FRESH_SECONDS + 1)
         assert await issuer.keys.find("old") is not None
+
+
+async def test_nobody_is_refused_before_the_issuer_was_heard_once(issuer: Issuer) -> None:
+    with pytest.raises(UnavailableError):
+        await issuer.keys.find("old")
+    issuer.publish(jwk("old"))
+    with pytest.raises(UnavailableError):
+        await issuer.keys.find("old")
+    issuer.clock.advance(FIRST_SECONDS)
+    assert await issuer.keys.find("old") is not None
+    assert await issuer.keys.find("new") is None
+
+
+async def test_the_keys_are_fetched_before_anybody_asks(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        issuer.clock.advance(seconds)
+        if len(naps) == 3:
+            issuer.publish(jwk("old"))
+
+    monkeypatch.setattr("deplite_apiserver.auth.jwks.asyncio.sleep", nap)
+    await issuer.keys.begin()
+    assert naps == [FIRST_SECONDS] * 3
+    issuer.path.unlink()
+    assert await issuer.keys.find("old") is not None
 
 
 async def test_a_key_of_an_unknown_kind_hides_no_other(issuer: Issuer) -> None:

@@ -1,7 +1,7 @@
 """What is sent to whom, when: driven by caches that are told what there is."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -21,7 +21,6 @@ from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, agent, job_body, trigger
 
 KEY = Ed25519PrivateKey.generate()
-NOBODY = cast(KubeClient, None)
 WEB = (NAMESPACE, "web")
 ENDED = {"finishedAt": "2026-05-31T13:44:53Z"}
 RUNNING = {"phase": "Running", "startedAt": "2026-05-31T13:42:19Z"}
@@ -32,6 +31,18 @@ class Keys:
 
     def get(self, key_id: str | None) -> Ed25519PrivateKey | None:
         return None if key_id == "gone" else KEY
+
+
+class Cluster:
+    """Knows how far it is; what is newer than the caches is told to them by whoever waits for it."""
+
+    def __init__(self) -> None:
+        self.news: list[Callable[[], None]] = []
+
+    async def version(self, kind: object) -> int:
+        while self.news:
+            self.news.pop(0)()
+        return 0
 
 
 class Store:
@@ -63,9 +74,11 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.store, self.streams = StillClock(), Store(), Streams(Metrics())
         self.sent, self.told = Sent(self.clock.monotonic), Sent(self.clock.monotonic)
-        self.jobs: Cache[JobView] = Cache(NOBODY, DeployJob, project, indexes=INDEXES)
-        self.agents: Cache[Agent] = Cache(NOBODY, Agent, Agent.model_validate)
-        self.triggers: Cache[Trigger] = Cache(NOBODY, Trigger, Trigger.model_validate)
+        self.cluster = Cluster()
+        kube = cast(KubeClient, self.cluster)
+        self.jobs: Cache[JobView] = Cache(kube, DeployJob, project, indexes=INDEXES)
+        self.agents: Cache[Agent] = Cache(kube, Agent, Agent.model_validate)
+        self.triggers: Cache[Trigger] = Cache(kube, Trigger, Trigger.model_validate)
         self.version = 100
         self.dispatcher = Dispatcher(
             jobs=self.jobs,
@@ -206,6 +219,27 @@ async def test_what_must_not_be_sent_is_rejected_as_soon_as_the_cluster_takes_it
     assert (end["phase"], end["reason"]) == ("Failed", "rejected")
     assert "not a valid git ref" in end["message"]
     assert await drained(stream) == []
+
+
+@pytest.mark.parametrize("late", ["agent", "trigger"])
+async def test_what_only_old_news_speaks_against_is_sent(scene: Scene, late: str) -> None:
+    now = {"agent": (scene.agents, agent().wire()), "trigger": (scene.triggers, trigger().wire())}[late]
+    if late == "agent":
+        scene.note(scene.agents, agent(workflows=[]).wire())
+    else:
+        scene.note(scene.triggers, trigger(suspended=True).wire())
+    scene.cluster.news.append(lambda: scene.note(*now))
+    stream = scene.connects()
+    queued = scene.job()
+    assert queued is not None
+    assert scene.sent.age(queued) is None
+    running = asyncio.create_task(scene.dispatcher.run())
+    async with asyncio.timeout(10):
+        while scene.sent.age(queued) is None:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert scene.store.written == []
+    assert await drained(stream) == ["deploy"]
 
 
 async def test_a_job_that_is_gone_holds_up_nobody(scene: Scene) -> None:
