@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.busy import Patient
 from tests.e2e.conftest import deplite, read_env
 
 PARTS = {"etcd", "kube-apiserver", "kube-controller-manager", "seaweedfs", "operator", "apiserver", "agent"}
@@ -55,4 +56,5 @@ def owner(data: Path) -> httpx.Client:
         base_url=f"{env['DEPLITE_URL']}/api/orgs/{env['DEPLITE_ORG_ID']}",
         headers={"Authorization": f"Bearer {env['DEPLITE_JWT']}"},
         timeout=70,
+        transport=Patient(),
     )

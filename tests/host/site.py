@@ -13,6 +13,7 @@ import httpx
 from deplite.local.controlplane import ControlPlane
 from deplite.local.objectstore import ObjectStore
 from deplite.resources.identifiers import object_id
+from tests.busy import AsyncPatient
 from tests.gitops.shop import Shop
 from tests.host.debian import debian
 from tests.host.packages import lay_out
@@ -150,7 +151,8 @@ async def opened(folder: Path, plane: ControlPlane, store: ObjectStore) -> Async
         token = await _credential(shop, "tests-token")
         bearer = {"Authorization": f"Bearer {token}"}
         await _credential(shop, "web-1-enrollment")
-        async with httpx.AsyncClient(base_url=shop.url, headers=bearer, trust_env=False, timeout=70) as client:
+        patient = AsyncPatient()
+        async with httpx.AsyncClient(base_url=shop.url, headers=bearer, transport=patient, timeout=70) as client:
             yield Site(shop=shop, shared=shared, http=client)
         await shop.run(f"kubectl delete namespace --wait=false {NAMESPACE}")
     finally:
