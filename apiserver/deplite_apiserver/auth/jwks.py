@@ -57,10 +57,12 @@ class KeySet:
 
     async def begin(self) -> None:
         """Fetch the keys before anybody needs them, however often the issuer must be asked for that."""
+        pause = FIRST_SECONDS
         while self._keys is None:
             await self._refetch()
             if self._keys is None:
-                await asyncio.sleep(FIRST_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, REFETCH_SECONDS)
 
     async def find(self, key_id: str | None) -> PyJWK | None:
         """Return the key of that id (the only key where a token names none), asking the issuer if it is unknown.

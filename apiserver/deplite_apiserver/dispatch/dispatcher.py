@@ -5,9 +5,9 @@ Everything it does follows from the caches and from streams opening; what it can
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -29,8 +29,6 @@ from deplite_apiserver.jobs.view import FinishedJob, JobView, LiveJob
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-CATCH_UP_SECONDS = 1.0
-"""Until agents and triggers are as new as a job that seems not to fit them; nobody waits for the answer."""
 
 _STOPPED_BY_SERVER = frozenset({Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_LOST})
 """Ends after which an agent that still runs the job is told to stop it."""
@@ -57,6 +55,7 @@ class Dispatcher:
         told: Sent,
         keys: Keys,
         transitions: Transitions,
+        reread: Callable[[Cache[Any], tuple[str, str], str], Awaitable[Any]],
         now: Callable[[], datetime],
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
@@ -71,12 +70,14 @@ class Dispatcher:
             told: remembers who was told when to stop which job.
             keys: the server's keys.
             transitions: ends jobs that must not be sent.
+            reread: gets an object as the API server has it now into its cache, as `Caches.reread`.
             now: the present moment in UTC.
             retry_seconds: between two tries of an end while the Kubernetes API does not answer.
         """
         self._jobs, self._agents, self._triggers = jobs, agents, triggers
         self._streams, self._sent, self._told, self._keys = streams, sent, told, keys
-        self._transitions, self._now, self._retry_seconds = transitions, now, retry_seconds
+        self._transitions, self._reread = transitions, reread
+        self._now, self._retry_seconds = now, retry_seconds
         self._stops = Stops()
         self._refused: asyncio.Queue[tuple[LiveJob, Ended]] = asyncio.Queue()
         jobs.subscribe(self._job_changed)
@@ -86,46 +87,15 @@ class Dispatcher:
     async def run(self) -> None:
         """Write the ends of jobs that were not sent, for ever."""
         while True:
-            refused = [await self._refused.get()]
-            while not self._refused.empty():
-                refused.append(self._refused.get_nowait())
-            if any(end.reason is Reason.REJECTED for _, end in refused):
-                while not await self._caught_up():  # noqa: ASYNC110 - nothing says when the API server is back
-                    await asyncio.sleep(self._retry_seconds)
-            for job, end in refused:
-                if end.reason is Reason.REJECTED and self._sent_after_all(job):
-                    continue
-                while not await self._ended(job, end):  # noqa: ASYNC110
-                    await asyncio.sleep(self._retry_seconds)
-
-    async def _caught_up(self) -> bool:
-        """Learn what agents and triggers are now: each kind has a watch of its own, and a job's may be ahead."""
-        try:
-            await self._agents.freshen(CATCH_UP_SECONDS)
-            await self._triggers.freshen(CATCH_UP_SECONDS)
-        except UnavailableError as error:
-            log.warning("jobs not rejected yet: %s", error, extra={"action": "end_failed"})
-            return False
-        except KubeError as error:
-            log.warning("jobs are rejected by what is known: %s", error, extra={"action": "end_failed"})
-        return True
-
-    def _sent_after_all(self, refused: LiveJob) -> bool:
-        """Send a job that only what was known too late spoke against; says whether it is not to be ended."""
-        job, agent = self._jobs.get(refused.namespace, refused.name), self._agent_of(refused)
-        stream = self._streams.of((refused.namespace, refused.agent))
-        if not isinstance(job, LiveJob) or job.uid != refused.uid or agent is None or stream is None:
-            return True  # it moved on, or the next connect decides
-        try:
-            sendable_params(job, agent, self._trigger_of(job))
-        except NotSendableError:
-            return False
-        self._handle(job, agent, stream)
-        return True
+            job, end = await self._refused.get()
+            while not await self._ended(job, end):  # noqa: ASYNC110 - nothing says when the API server is back
+                await asyncio.sleep(self._retry_seconds)
 
     async def _ended(self, job: LiveJob, end: Ended) -> bool:
         """End a job that was not sent; says whether that is done with. Nobody would look at it again for minutes."""
         try:
+            if end.reason is Reason.REJECTED and await self._sent_after_all(job):
+                return True
             await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
         except NotFoundError:
             return True
@@ -136,6 +106,30 @@ class Dispatcher:
             log.warning("job %s not ended: %s", job.name, error, extra={"action": "end_failed", "jobId": job.name})
         except Exception:  # one object that nobody foresaw must not end what sends all the others
             log.exception("job %s not ended", job.name, extra={"action": "end_failed", "jobId": job.name})
+        return True
+
+    async def _sent_after_all(self, refused: LiveJob) -> bool:
+        """Look at agent and trigger as they are now: each kind has a watch of its own, and that of jobs may be ahead.
+
+        Returns:
+            Whether the job is not to be ended: it was sent, it moved on, or the agent's next connect decides.
+
+        Raises:
+            KubeError: the API server does not tell.
+        """
+        if (known := self._agent_of(refused)) is not None:
+            await self._reread(self._agents, known.key, known.metadata.uid)
+        if (trigger := self._trigger_of(refused)) is not None:
+            await self._reread(self._triggers, trigger.key, trigger.metadata.uid)
+        job, agent = self._jobs.get(refused.namespace, refused.name), self._agent_of(refused)
+        stream = self._streams.of((refused.namespace, refused.agent))
+        if not isinstance(job, LiveJob) or job.uid != refused.uid or agent is None or stream is None:
+            return True
+        try:
+            sendable_params(job, agent, self._trigger_of(job))
+        except NotSendableError:
+            return False
+        self._handle(job, agent, stream)
         return True
 
     def refresh_workflows(self, agent: AgentKey) -> bool:

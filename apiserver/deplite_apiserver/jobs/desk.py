@@ -207,6 +207,7 @@ class Desk:
             told=self._shared.told,
             keys=server_keys,
             transitions=transitions,
+            reread=self._caches.reread,
             now=self._clock.now,
         )
 

@@ -89,12 +89,12 @@ async def test_the_keys_are_fetched_before_anybody_asks(issuer: Issuer, monkeypa
     async def nap(seconds: float) -> None:
         naps.append(seconds)
         issuer.clock.advance(seconds)
-        if len(naps) == 3:
+        if len(naps) == 6:
             issuer.publish(jwk("old"))
 
     monkeypatch.setattr("deplite_apiserver.auth.jwks.asyncio.sleep", nap)
     await issuer.keys.begin()
-    assert naps == [FIRST_SECONDS] * 3
+    assert naps == [1.0, 2.0, 4.0, 8.0, REFETCH_SECONDS, REFETCH_SECONDS]
     issuer.path.unlink()
     assert await issuer.keys.find("old") is not None
 

@@ -1,7 +1,7 @@
 """What is sent to whom, when: driven by caches that are told what there is."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
@@ -21,6 +21,7 @@ from tests.unit.apiserver.clocks import StillClock
 from tests.unit.apiserver.jobs.builders import NAMESPACE, agent, job_body, trigger
 
 KEY = Ed25519PrivateKey.generate()
+NOBODY = cast(KubeClient, None)
 WEB = (NAMESPACE, "web")
 ENDED = {"finishedAt": "2026-05-31T13:44:53Z"}
 RUNNING = {"phase": "Running", "startedAt": "2026-05-31T13:42:19Z"}
@@ -31,18 +32,6 @@ class Keys:
 
     def get(self, key_id: str | None) -> Ed25519PrivateKey | None:
         return None if key_id == "gone" else KEY
-
-
-class Cluster:
-    """Knows how far it is; what is newer than the caches is told to them by whoever waits for it."""
-
-    def __init__(self) -> None:
-        self.news: list[Callable[[], None]] = []
-
-    async def version(self, kind: object) -> int:
-        while self.news:
-            self.news.pop(0)()
-        return 0
 
 
 class Store:
@@ -74,11 +63,11 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.store, self.streams = StillClock(), Store(), Streams(Metrics())
         self.sent, self.told = Sent(self.clock.monotonic), Sent(self.clock.monotonic)
-        self.cluster = Cluster()
-        kube = cast(KubeClient, self.cluster)
-        self.jobs: Cache[JobView] = Cache(kube, DeployJob, project, indexes=INDEXES)
-        self.agents: Cache[Agent] = Cache(kube, Agent, Agent.model_validate)
-        self.triggers: Cache[Trigger] = Cache(kube, Trigger, Trigger.model_validate)
+        self.jobs: Cache[JobView] = Cache(NOBODY, DeployJob, project, indexes=INDEXES)
+        self.agents: Cache[Agent] = Cache(NOBODY, Agent, Agent.model_validate)
+        self.triggers: Cache[Trigger] = Cache(NOBODY, Trigger, Trigger.model_validate)
+        self.news: list[tuple[Cache[Any], dict[str, Any]]] = []
+        """What the API server has, and the caches have not heard of."""
         self.version = 100
         self.dispatcher = Dispatcher(
             jobs=self.jobs,
@@ -89,11 +78,17 @@ class Scene:
             told=self.told,
             keys=Keys(),
             transitions=Transitions(self.store, lambda _: None),
+            reread=self.reread,
             now=self.clock.now,
             retry_seconds=0.0,
         )
         self.note(self.agents, agent().wire())
         self.note(self.triggers, trigger().wire())
+
+    async def reread(self, cache: Cache[Any], key: tuple[str, str], uid: str) -> None:
+        for one, body in self.news:
+            if one is cache:
+                self.note(one, body)
 
     def note(self, cache: Cache[Any], body: dict[str, Any]) -> None:
         self.version += 1
@@ -228,7 +223,7 @@ async def test_what_only_old_news_speaks_against_is_sent(scene: Scene, late: str
         scene.note(scene.agents, agent(workflows=[]).wire())
     else:
         scene.note(scene.triggers, trigger(suspended=True).wire())
-    scene.cluster.news.append(lambda: scene.note(*now))
+    scene.news.append(now)
     stream = scene.connects()
     queued = scene.job()
     assert queued is not None
