@@ -16,12 +16,11 @@ class Patient(httpx.HTTPTransport):
     """Repeats what reads."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(TRIES):
-            answer = super().handle_request(request)
-            if not _again(request, answer):
-                break
+        answer, tries = super().handle_request(request), 1
+        while _again(request, answer, tries):
             answer.close()
             time.sleep(PAUSE_SECONDS)
+            answer, tries = super().handle_request(request), tries + 1
         return answer
 
 
@@ -29,14 +28,13 @@ class AsyncPatient(httpx.AsyncHTTPTransport):
     """The same for tests that await."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(TRIES):
-            answer = await super().handle_async_request(request)
-            if not _again(request, answer):
-                break
+        answer, tries = await super().handle_async_request(request), 1
+        while _again(request, answer, tries):
             await answer.aclose()
             await asyncio.sleep(PAUSE_SECONDS)
+            answer, tries = await super().handle_async_request(request), tries + 1
         return answer
 
 
-def _again(request: httpx.Request, answer: httpx.Response) -> bool:
-    return request.method == "GET" and answer.status_code == 503
+def _again(request: httpx.Request, answer: httpx.Response, tries: int) -> bool:
+    return request.method == "GET" and answer.status_code == 503 and tries < TRIES

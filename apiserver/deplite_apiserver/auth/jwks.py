@@ -91,7 +91,8 @@ class KeySet:
             self._metrics.jwks_fetches.inc()
             try:
                 self._keys = _parse(await self._read())
-            except (OSError, ValueError, RecursionError, httpx.HTTPError) as error:
+            except Exception as error:  # whatever an issuer says, or its address is, must end nobody else's work
+                self._tried_at = self._monotonic()  # who waited for this try makes none of his own
                 self._metrics.jwks_failures.inc()
                 # Old keys go on being good while the issuer is away.
                 log.warning("keys of %s: %s", self._source, type(error).__name__, extra={"action": "jwks_failed"})

@@ -6,6 +6,7 @@ Everything it does follows from the caches and from streams opening; what it can
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -32,6 +33,10 @@ RETRY_SECONDS = 1.0
 
 _STOPPED_BY_SERVER = frozenset({Reason.TIMEOUT, Reason.CANCELLED, Reason.SUPERSEDED, Reason.AGENT_LOST})
 """Ends after which an agent that still runs the job is told to stop it."""
+
+
+Anew = set[tuple[type[Agent | Trigger], tuple[str, str]]]
+"""Kind and key of what was read from the API server."""
 
 
 class Keys(Protocol):
@@ -87,15 +92,28 @@ class Dispatcher:
     async def run(self) -> None:
         """Write the ends of jobs that were not sent, for ever."""
         while True:
-            job, end = await self._refused.get()
-            while not await self._ended(job, end):  # noqa: ASYNC110 - nothing says when the API server is back
-                await asyncio.sleep(self._retry_seconds)
+            refused = [await self._refused.get()]
+            while not self._refused.empty():
+                refused.append(self._refused.get_nowait())
+            anew: Anew = set()
+            for job, end in refused:
+                while not await self._ended(job, end, anew):  # noqa: ASYNC110 - nothing says when the API server is back
+                    await asyncio.sleep(self._retry_seconds)
 
-    async def _ended(self, job: LiveJob, end: Ended) -> bool:
-        """End a job that was not sent; says whether that is done with. Nobody would look at it again for minutes."""
+    async def _ended(self, job: LiveJob, end: Ended, anew: Anew) -> bool:
+        """End a job that was not sent; says whether that is done with. Nobody would look at it again for minutes.
+
+        Args:
+            job: the job, as it was when it was not sent.
+            end: its end.
+            anew: agents and triggers that were read since then.
+        """
         try:
-            if end.reason is Reason.REJECTED and await self._sent_after_all(job):
-                return True
+            if end.reason is Reason.REJECTED:
+                refusal = await self._refusal_of(job, anew)
+                if refusal is None:
+                    return True
+                end = replace(end, message=refusal)
             await self._transitions.apply(job.namespace, job.name, end, uid=job.uid)
         except NotFoundError:
             return True
@@ -108,29 +126,32 @@ class Dispatcher:
             log.exception("job %s not ended", job.name, extra={"action": "end_failed", "jobId": job.name})
         return True
 
-    async def _sent_after_all(self, refused: LiveJob) -> bool:
+    async def _refusal_of(self, refused: LiveJob, anew: Anew) -> str | None:
         """Look at agent and trigger as they are now: each kind has a watch of its own, and that of jobs may be ahead.
 
         Returns:
-            Whether the job is not to be ended: it was sent, it moved on, or the agent's next connect decides.
+            Why the job must not be sent; None: it was sent, it moved on, or the agent's next connect decides.
 
         Raises:
             KubeError: the API server does not tell.
         """
-        if (known := self._agent_of(refused)) is not None:
-            await self._reread(self._agents, known.key, known.metadata.uid)
-        if (trigger := self._trigger_of(refused)) is not None:
-            await self._reread(self._triggers, trigger.key, trigger.metadata.uid)
+        await self._read_anew(self._agents, self._agent_of(refused), anew)
+        await self._read_anew(self._triggers, self._trigger_of(refused), anew)
         job, agent = self._jobs.get(refused.namespace, refused.name), self._agent_of(refused)
         stream = self._streams.of((refused.namespace, refused.agent))
         if not isinstance(job, LiveJob) or job.uid != refused.uid or agent is None or stream is None:
-            return True
+            return None
         try:
             sendable_params(job, agent, self._trigger_of(job))
-        except NotSendableError:
-            return False
+        except NotSendableError as error:
+            return str(error)
         self._handle(job, agent, stream)
-        return True
+        return None
+
+    async def _read_anew(self, cache: Cache[Any], known: Agent | Trigger | None, anew: Anew) -> None:
+        if known is not None and (type(known), known.key) not in anew:
+            await self._reread(cache, known.key, known.metadata.uid)
+            anew.add((type(known), known.key))
 
     def refresh_workflows(self, agent: AgentKey) -> bool:
         """Ask the agent to report its workflows; says whether it is connected here."""

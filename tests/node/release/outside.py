@@ -146,5 +146,6 @@ async def busy(site: ServedSite, fleet: Fleet, ledger: Ledger) -> AsyncIterator[
     print(f"{sum(traffic.calls)} calls, {len(traffic.failed)} failed, {traffic.late} late; ", end="")
     print(f"{len(caller.acknowledged)} runs")
     assert not traffic.failed, "\n".join(traffic.failed)
+    assert traffic.late * 100 <= sum(traffic.calls), "no machine stands still that often"
     assert min(during) > 0, during
     assert found == Counters(), found.details

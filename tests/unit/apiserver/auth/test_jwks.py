@@ -83,6 +83,26 @@ async def test_nobody_is_refused_before_the_issuer_was_heard_once(issuer: Issuer
     assert await issuer.keys.find("new") is None
 
 
+@pytest.mark.parametrize("source", ["https://login.test:80x/keys", "https://login.test/keys\n", "https://[/keys"])
+async def test_an_address_that_is_none_is_like_an_issuer_that_is_away(source: str) -> None:
+    with pytest.raises(UnavailableError):
+        await KeySet(source, Metrics()).find("old")
+
+
+async def test_who_waits_for_a_silent_issuer_waits_for_one_try_of_all(issuer: Issuer) -> None:
+    metrics = Metrics()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        keys = KeySet(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys", metrics)
+        told = await asyncio.gather(*(keys.find("old") for _ in range(50)), return_exceptions=True)
+    assert {type(one) for one in told} == {UnavailableError}
+    assert metrics.jwks_fetches._value.get() < 5
+
+
 async def test_the_keys_are_fetched_before_anybody_asks(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     naps: list[float] = []
 

@@ -68,6 +68,9 @@ class Scene:
         self.triggers: Cache[Trigger] = Cache(NOBODY, Trigger, Trigger.model_validate)
         self.news: list[tuple[Cache[Any], dict[str, Any]]] = []
         """What the API server has, and the caches have not heard of."""
+        self.deaf: list[Exception] = []
+        """What it says instead of an object."""
+        self.reread_times = 0
         self.version = 100
         self.dispatcher = Dispatcher(
             jobs=self.jobs,
@@ -86,6 +89,9 @@ class Scene:
         self.note(self.triggers, trigger().wire())
 
     async def reread(self, cache: Cache[Any], key: tuple[str, str], uid: str) -> None:
+        self.reread_times += 1
+        if self.deaf:
+            raise self.deaf.pop()
         for one, body in self.news:
             if one is cache:
                 self.note(one, body)
@@ -224,6 +230,7 @@ async def test_what_only_old_news_speaks_against_is_sent(scene: Scene, late: str
     else:
         scene.note(scene.triggers, trigger(suspended=True).wire())
     scene.news.append(now)
+    scene.deaf = [UnavailableError("away", retry_after=1)] * 3
     stream = scene.connects()
     queued = scene.job()
     assert queued is not None
@@ -235,6 +242,22 @@ async def test_what_only_old_news_speaks_against_is_sent(scene: Scene, late: str
     running.cancel()
     assert scene.store.written == []
     assert await drained(stream) == ["deploy"]
+
+
+async def test_what_is_rejected_is_told_why_by_what_is_true_now_and_read_once_for_all(scene: Scene) -> None:
+    scene.note(scene.agents, agent(spec={"suspended": True}).wire())
+    scene.news += [(scene.agents, agent().wire()), (scene.triggers, trigger(suspended=True).wire())]
+    scene.connects()
+    for number in range(5):
+        body = job_body()
+        scene.note(scene.jobs, body | {"metadata": body["metadata"] | {"name": f"j-{number}"}})
+    running = asyncio.create_task(scene.dispatcher.run())
+    async with asyncio.timeout(10):
+        while len(scene.store.written) < 5:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert {end["message"] for end in scene.store.written} == {"The trigger is suspended; resume it and run again."}
+    assert scene.reread_times == 2
 
 
 async def test_a_job_that_is_gone_holds_up_nobody(scene: Scene) -> None:
