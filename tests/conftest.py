@@ -85,12 +85,12 @@ async def accounts(control_plane: "ControlPlane", session_folder: Path) -> "Asyn
 @pytest_asyncio.fixture
 async def organization(kube: "KubeClient") -> AsyncIterator[str]:
     """The name of a fresh organization: its namespace with the RoleBindings of the parts."""
-    from tests.organizations import create_organization, delete_namespace
+    from tests.organizations import clear_organization, create_organization
 
     name = f"org-{secrets.token_hex(5)}"
     await create_organization(kube, name)
     yield name
-    await delete_namespace(kube, name)
+    await clear_organization(kube, name)
 
 
 @pytest_asyncio.fixture(scope="session")

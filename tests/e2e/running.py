@@ -10,6 +10,7 @@ import httpx
 
 from tests.busy import Patient
 from tests.e2e.conftest import deplite, read_env
+from tests.plain import PLAIN
 
 PARTS = {"etcd", "kube-apiserver", "kube-controller-manager", "seaweedfs", "operator", "apiserver", "agent"}
 
@@ -56,5 +57,5 @@ def owner(data: Path) -> httpx.Client:
         base_url=f"{env['DEPLITE_URL']}/api/orgs/{env['DEPLITE_ORG_ID']}",
         headers={"Authorization": f"Bearer {env['DEPLITE_JWT']}"},
         timeout=70,
-        transport=Patient(),
+        transport=Patient(verify=PLAIN),
     )

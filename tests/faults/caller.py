@@ -11,6 +11,7 @@ import httpx
 from tests.faults.fleet import Fleet, FleetAgent
 from tests.faults.ledger import Counters, Ledger, Seen
 from tests.faults.site import Site
+from tests.plain import PLAIN
 
 _numbers = itertools.count(1)
 
@@ -35,7 +36,9 @@ class Caller:
 
     def at(self, door: str, timeout: httpx.Timeout | float = 20) -> "Caller":
         """Return the same caller, with the same memory, who knocks at one replica's own door."""
-        http = httpx.AsyncClient(base_url=door, headers=self.http.headers, timeout=timeout, trust_env=False)
+        http = httpx.AsyncClient(
+            base_url=door, headers=self.http.headers, verify=PLAIN, timeout=timeout, trust_env=False
+        )
         return replace(self, http=http)
 
     @classmethod
@@ -49,6 +52,7 @@ class Caller:
         http = httpx.AsyncClient(
             base_url=site.url,
             headers={"Authorization": f"Bearer {token['plainToken']}"},
+            verify=PLAIN,
             timeout=10,
             trust_env=False,
             limits=httpx.Limits(max_connections=64),

@@ -18,6 +18,7 @@ from tests.gitops.shop import Shop
 from tests.host.debian import debian
 from tests.host.packages import lay_out
 from tests.kube.serving import until
+from tests.plain import PLAIN
 
 NAMESPACE = "org-host"
 MORE = f"""
@@ -151,7 +152,7 @@ async def opened(folder: Path, plane: ControlPlane, store: ObjectStore) -> Async
         token = await _credential(shop, "tests-token")
         bearer = {"Authorization": f"Bearer {token}"}
         await _credential(shop, "web-1-enrollment")
-        patient = AsyncPatient()
+        patient = AsyncPatient(verify=PLAIN)
         async with httpx.AsyncClient(base_url=shop.url, headers=bearer, transport=patient, timeout=70) as client:
             yield Site(shop=shop, shared=shared, http=client)
         await shop.run(f"kubectl delete namespace --wait=false {NAMESPACE}")

@@ -17,6 +17,7 @@ from deplite_apiserver.clock import Clock
 from deplite_apiserver.context import Context
 from deplite_apiserver.main import build, configuration
 from deplite_apiserver.settings import Settings
+from tests.plain import PLAIN
 
 PATIENCE = 60.0
 """Seconds for what takes a moment where nothing else runs on the machine."""
@@ -31,7 +32,7 @@ class Replica:
 
     def client(self) -> httpx.AsyncClient:
         """Return a client of it that outwaits a busy machine, and a run that waits for its end."""
-        return httpx.AsyncClient(base_url=self.base, trust_env=False, timeout=70)
+        return httpx.AsyncClient(base_url=self.base, verify=PLAIN, trust_env=False, timeout=70)
 
 
 _served: list[Replica] = []

@@ -16,6 +16,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from tests.plain import PLAIN
 from tests.published.canonical import canonical
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -28,7 +29,7 @@ class PublishedAgent:
         self.base = base
         self.time = time.time
         self.key = Ed25519PrivateKey.generate()
-        self.http = httpx.AsyncClient(timeout=70, trust_env=False)
+        self.http = httpx.AsyncClient(verify=PLAIN, timeout=70, trust_env=False)
         self.agent_id = ""
         self.server_key: Ed25519PublicKey | None = None
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from tests.plain import PLAIN
 from tests.slackfake.hooks import Hook
 from tests.slackfake.methods import shown
 from tests.slackfake.workspace import Message, Slack, Team, Whisper, direct_channel
@@ -51,7 +52,7 @@ class Speaker:
 
     def __init__(self) -> None:
         self.app_url = ""
-        self.http = httpx.Client(timeout=60, trust_env=False)
+        self.http = httpx.Client(verify=PLAIN, timeout=60, trust_env=False)
         self._triggers = itertools.count(10**9)
         self._last_event: bytes = b""
 

@@ -32,7 +32,9 @@ def connections(place: S3Settings, most: int) -> urllib3.PoolManager:
             maxsize=most,
             timeout=urllib3.Timeout(connect=3, read=10),
             retries=urllib3.Retry(1, redirect=0, status=0),
-            ssl_context=ssl.create_default_context(cafile=place.ca_file),
+            ssl_context=ssl.create_default_context(cafile=place.ca_file)
+            if place.endpoint.startswith("https:")
+            else None,
         )
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.kube.jobs.conftest import Bench
+from tests.plain import PLAIN
 
 Ask = Callable[[str, str, Any], Awaitable[httpx.Response]]
 EVERYTHING = ["read", "write", "delete"]
@@ -64,12 +65,12 @@ async def put(upload: dict[str, Any], content: bytes, **headers: str | None) -> 
     changed = {name.replace("_", "-"): value for name, value in headers.items()}
     lowered = {name.lower(): value for name, value in upload["uploadHeaders"].items()}
     sent = {name: value for name, value in (lowered | changed).items() if value is not None}
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(verify=PLAIN, trust_env=False, timeout=60) as http:
         return await http.put(upload["uploadUrl"], content=content, headers=sent)
 
 
 async def get(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(verify=PLAIN, trust_env=False, timeout=60) as http:
         return await http.get(url)
 
 

@@ -22,7 +22,8 @@ from tests.kube.edge.people import People, declare_people
 from tests.kube.jobs.conftest import settings as settings_of_jobs  # noqa: F401 - a fixture
 from tests.kube.serving import MovableClock, Replica, served, until
 from tests.kube.slack.shop import Shop, opened_shop
-from tests.organizations import create_organization, delete_namespace
+from tests.organizations import clear_organization, create_organization
+from tests.plain import PLAIN
 from tests.slackfake import FakeSlack, Team, serving
 
 
@@ -148,7 +149,7 @@ async def opened(
     await declare_people(kube, namespace, olga="owner", mika="member")
     await until(lambda: _may_read(replica, namespace), True, seconds=60)
     team = slack.add_team(f"T{secrets.token_hex(5).upper()}", "Acme <Works>")
-    async with httpx.AsyncClient(base_url=replica.base, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=replica.base, verify=PLAIN, trust_env=False, timeout=30) as http:
         yield Office(replica=replica, kube=kube, people=people, slack=slack, team=team, namespace=namespace, http=http)
 
 
@@ -188,7 +189,7 @@ async def rival(
     await create_organization(kube, namespace)
     async with opened(kube, namespace, replica, people, slack) as made:
         yield dataclasses.replace(made, team=office.team)
-    await delete_namespace(kube, namespace)
+    await clear_organization(kube, namespace)
 
 
 @pytest_asyncio.fixture
