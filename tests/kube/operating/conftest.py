@@ -51,6 +51,7 @@ class Operator:
     resync_seconds: float = 2
     pods: Mapping[str, str] = field(default_factory=lambda: PODS)
     """What it is told of the pods of pools."""
+    lease: str = LEASE_SECONDS
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     proxy: HttpProxy = field(init=False)
@@ -83,7 +84,7 @@ class Operator:
             "DEPLITE_SYSTEM_NAMESPACE": SYSTEM_NAMESPACE,
             "DEPLITE_PUBLIC_URL": PUBLIC_URL,
             "DEPLITE_PROBE_LISTEN": f"127.0.0.1:{self.port}",
-            "DEPLITE_LEASE_SECONDS": LEASE_SECONDS,
+            "DEPLITE_LEASE_SECONDS": self.lease,
             "DEPLITE_FAILPOINTS": str(self.failpoints),
             "DEPLITE_RESYNC_SECONDS": str(self.resync_seconds),
             **self.pods,
@@ -175,9 +176,11 @@ async def start(running: Operator, make_operator: MakeOperator, kube: KubeClient
     await running.stop()
     others: list[Operator] = []
 
-    async def started(name: str, resync_seconds: float = 2, pods: Mapping[str, str] = PODS) -> Operator:
+    async def started(
+        name: str, resync_seconds: float = 2, pods: Mapping[str, str] = PODS, lease: str = LEASE_SECONDS
+    ) -> Operator:
         other = make_operator(name)
-        other.resync_seconds, other.pods = resync_seconds, pods
+        other.resync_seconds, other.pods, other.lease = resync_seconds, pods, lease
         await other.start()
         others.append(other)
         return other

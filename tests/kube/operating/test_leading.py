@@ -147,7 +147,7 @@ async def test_f27_who_was_paused_past_its_lease_writes_nothing(
     kube: KubeClient, organization: str, patient: Patient, start: Start
 ) -> None:
     """It wakes before a write that would bring back what was deleted meanwhile, and with others on their way."""
-    paused = await start("paused")
+    paused = await start("paused", lease="20/18/0.5")  # it has its Lease until it is paused, whatever it does before
     await paused.wait_ready()
     (paused.failpoints / "operator.secret.decided").write_text("stop")
     one = Declared(kube=kube, namespace=organization)
