@@ -104,8 +104,8 @@ class Day:
 
         def come() -> bool:
             asked = options.get("user", "U0ANN")
-            late[:] = [one.said for one in self.slack.team.whispers[heard:] if one.user == asked]
-            late[:] = [said for said in late if not said.startswith(SLOW)]
+            told = [one.said for one in self.slack.team.whispers[heard:] if one.user == asked]
+            late[:] = [said for said in told if not said.startswith(SLOW)]
             return bool(late)
 
         self.slack.wait(come, 90)

@@ -10,6 +10,7 @@ from deplite.kube.errors import NotFoundError
 from deplite.resources import Agent, DeployJob
 from tests.faults.caller import Caller
 from tests.faults.fleet import Fleet
+from tests.faults.heard import heard
 from tests.faults.ledger import Counters, Ledger
 from tests.faults.site import Site
 from tests.published.agent import PublishedAgent
@@ -57,9 +58,7 @@ async def test_f38_one_code_and_fifty_machines(site: Site) -> None:
     code = (await site.ask("POST", "/agents/enroll-tokens", {"label": "race"}))["token"]
 
     async def enrolled(machine: PublishedAgent, name: str) -> int:
-        while (answer := await machine.enroll(code, name=name)).status_code == 503:  # fifty at once are many
-            await asyncio.sleep(0.5)
-        return answer.status_code
+        return (await heard(lambda: machine.enroll(code, name=name))).status_code  # fifty at once are many
 
     machines = [PublishedAgent(site.url) for _ in range(50)]
     async with site.kube() as kube:

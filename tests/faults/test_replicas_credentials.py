@@ -26,8 +26,8 @@ _PER_DAY = 3
 async def test_f36_a_revoked_token_is_refused_by_both(
     runs: int, within: float | None, pair: Pair, pack: Fleet, ledger: Ledger
 ) -> None:
-    knocking, token_id = await _begun(pair, pack)
-    revoked_at, _ = await knocking.amid(runs, lambda: pair.ask("DELETE", f"/api-tokens/{token_id}"))
+    knocking = await _begun(pair, pack)
+    revoked_at, _ = await knocking.amid(runs, lambda: pair.ask("DELETE", f"/api-tokens/{knocking.caller.token_id}"))
     await knocking.until(_refused)
     late = knocking.late(revoked_at, _accepted, "a token is revoked")
     assert all(_refused(knock) for knock in await knocking.many(40))
@@ -38,8 +38,10 @@ async def test_f36_a_revoked_token_is_refused_by_both(
 async def test_f36_the_old_secret_of_a_rotated_token_is_refused_by_both(
     runs: int, within: float | None, pair: Pair, pack: Fleet, ledger: Ledger
 ) -> None:
-    knocking, token_id = await _begun(pair, pack)
-    rotated_at, made = await knocking.amid(runs, lambda: pair.ask("POST", f"/api-tokens/{token_id}/rotate"))
+    knocking = await _begun(pair, pack)
+    rotated_at, made = await knocking.amid(
+        runs, lambda: pair.ask("POST", f"/api-tokens/{knocking.caller.token_id}/rotate")
+    )
     await knocking.until(_refused)
     late = knocking.late(rotated_at, _accepted, "a token is rotated")
     assert all(_refused(knock) for knock in await knocking.many(20))
@@ -51,9 +53,11 @@ async def test_f36_the_old_secret_of_a_rotated_token_is_refused_by_both(
 async def test_f36_both_secrets_of_a_rotated_token_are_good_until_the_overlap_ends(
     runs: int, within: float | None, pair: Pair, pack: Fleet, ledger: Ledger
 ) -> None:
-    knocking, token_id = await _begun(pair, pack)
+    knocking = await _begun(pair, pack)
     overlap = {"overlapSeconds": _OVERLAP}
-    _, made = await knocking.amid(runs, lambda: pair.ask("POST", f"/api-tokens/{token_id}/rotate", overlap))
+    _, made = await knocking.amid(
+        runs, lambda: pair.ask("POST", f"/api-tokens/{knocking.caller.token_id}/rotate", overlap)
+    )
     good_until = datetime.fromisoformat(made["previous"]["goodUntil"]).timestamp()
     while time.time() < good_until:
         assert all(knock.accepted for knock in await knocking.many(2, made["plainToken"]))
@@ -72,7 +76,7 @@ async def test_f36_both_secrets_of_a_rotated_token_are_good_until_the_overlap_en
 async def test_f36_a_trigger_that_is_suspended_fires_at_neither(
     runs: int, within: float | None, pair: Pair, pack: Fleet, ledger: Ledger
 ) -> None:
-    knocking, _ = await _begun(pair, pack)
+    knocking = await _begun(pair, pack)
     suspended = says("trigger_suspended")
     suspended_at, _ = await knocking.amid(runs, lambda: _suspend(pair, knocking, True))
     await knocking.until(suspended)
@@ -90,7 +94,7 @@ async def test_f36_a_trigger_that_is_suspended_fires_at_neither(
 async def test_f36_a_changed_limit_is_kept_by_both(
     runs: int, within: float | None, pair: Pair, pack: Fleet, ledger: Ledger
 ) -> None:
-    knocking, _ = await _begun(pair, pack)
+    knocking = await _begun(pair, pack)
     limited = says("rate_limited")
     limited_at, _ = await knocking.amid(runs, lambda: _limit(pair, pack, _PER_DAY))
     await knocking.until(limited)
@@ -106,10 +110,8 @@ async def test_f36_a_changed_limit_is_kept_by_both(
     await _well(knocking, ledger, max(late, later), within)
 
 
-async def _begun(pair: Pair, pack: Fleet) -> tuple[Knocking, str]:
-    """Return who knocks, and the id of their token."""
-    caller = await Caller.for_agent(pair, await pack.add())
-    return Knocking(caller, pack), caller.token_id
+async def _begun(pair: Pair, pack: Fleet) -> Knocking:
+    return Knocking(await Caller.for_agent(pair, await pack.add()), pack)
 
 
 async def _suspend(pair: Pair, knocking: Knocking, suspended: bool) -> None:
